@@ -1,0 +1,36 @@
+"""Atelier's own engines: bounds on uploads, encoders, vector index, generation providers."""
+
+from atelier.settings.environment import DATA_DIR, env
+
+# Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
+DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
+DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+FILE_UPLOAD_TEMP_DIR = None
+
+# The encoder whose space is searched: "starter", "openclip:MODEL/PRETRAINED", …
+SEARCH_ENCODER = env.str("SEARCH_ENCODER", default="starter")
+SEARCH_ENCODERS = {
+    "starter": "search.encoders.starter.encoder.StarterEncoder",
+    "openclip": "search.encoders.openclip.OpenClipEncoder",
+}
+SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
+# Empty: Milvus Lite, started when needed as one server process over the data folder.
+MILVUS_URI = env.str("MILVUS_URI", default="")
+MILVUS_TOKEN = env.str("MILVUS_TOKEN", default="")
+MILVUS_LITE_DIR = DATA_DIR / "milvus"
+MILVUS_COLLECTION_PREFIX = env.str("MILVUS_COLLECTION_PREFIX", default="assets")
+
+GENERATION_PROVIDER = env.str("GENERATION_PROVIDER", default="board")
+GENERATION_PROVIDERS = {
+    "board": {"CLASS": "generation.providers.board.BoardProvider", "OPTIONS": {}},
+    "gemini": {
+        "CLASS": "generation.providers.gemini.GeminiProvider",
+        "OPTIONS": {
+            "api_key": env.str("GEMINI_API_KEY", default=""),
+            "base_url": env.str("GEMINI_BASE_URL", default=""),
+            "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-3.1-flash-image"),
+            "timeout_seconds": env.int("GEMINI_TIMEOUT_SECONDS", default=180),
+        },
+    },
+}

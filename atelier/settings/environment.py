@@ -1,0 +1,35 @@
+"""Where settings come from: the process environment, then `.env`, then the embedded default."""
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+DATA_DIR = Path(env.str("ATELIER_DATA", default=str(BASE_DIR / "var"))).expanduser().resolve()
+
+
+def persistent_secret(name: str) -> str:
+    """A random secret kept in the data folder (mode 600), made at first use.
+
+    The embedded default needs one that survives a restart; production sets SECRET_KEY.
+    """
+    path = DATA_DIR / name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        value = secrets.token_urlsafe(50)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process was first
+            return path.read_text().strip()
+        with os.fdopen(handle, "w") as file:
+            file.write(value)
+        return value

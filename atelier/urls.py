@@ -1,0 +1,25 @@
+"""Addresses: the admin, the REST API, health."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from atelier.health import live, ready
+
+api = [
+    path("", include("dam.api.urls")),
+    path("", include("search.api.urls")),
+    path("", include("generation.api.urls")),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include(api)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("health/live", live, name="health-live"),
+    path("health/ready", ready, name="health-ready"),
+]

@@ -1,0 +1,22 @@
+"""State and invariants of the library."""
+
+from dam.models.asset import Asset, AssetKind, AssetOrigin, AssetState, AssetVersion, Lineage, Rendition
+from dam.models.audit import AuditEntry
+from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+
+__all__ = [
+    "SKU",
+    "Asset",
+    "AssetKind",
+    "AssetOrigin",
+    "AssetSKU",
+    "AssetState",
+    "AssetVersion",
+    "AuditEntry",
+    "Collection",
+    "CollectionItem",
+    "Lineage",
+    "Rendition",
+    "SKURole",
+    "Tag",
+]

@@ -1,0 +1,247 @@
+"""Asset, its versions, renditions and lineage."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+from uuid6 import uuid7
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+def new_public_id() -> uuid.UUID:
+    """A time-ordered id (RFC 9562, version 7): sorts by creation, says nothing about counts."""
+    return uuid.UUID(int=uuid7().int)
+
+
+class AssetKind(models.TextChoices):
+    MODEL = "model", _("Model")
+    GARMENT = "garment", _("Garment")
+    ACCESSORY = "accessory", _("Accessory")
+    PRODUCT = "product", _("Product")
+    PROP = "prop", _("Prop")
+    CHARACTER = "character", _("Character")
+    SCENE = "scene", _("Scene")
+    OTHER = "other", _("Other")
+
+
+class AssetOrigin(models.TextChoices):
+    UPLOADED = "uploaded", _("Uploaded")
+    IMPORTED = "imported", _("Imported")
+    GENERATED = "generated", _("Generated")
+
+
+class AssetState(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    IN_REVIEW = "in_review", _("In review")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    ARCHIVED = "archived", _("Archived")
+    TRASHED = "trashed", _("Trashed")
+
+
+class AssetQuerySet(models.QuerySet["Asset"]):
+    """The domain's words for choosing assets."""
+
+    def in_library(self) -> Self:
+        """Everything that has not been trashed."""
+        return self.exclude(state=AssetState.TRASHED)
+
+    def for_storefront(self) -> Self:
+        """Approved assets whose rights have not run out."""
+        today = timezone.localdate()
+        return self.filter(
+            Q(rights_expire_on=None) | Q(rights_expire_on__gte=today), state=AssetState.APPROVED
+        )
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """What this caller may open: staff the library, others what is on the storefront and their own."""
+        if user.is_authenticated and user.is_staff:
+            return self.in_library()
+        storefront = self.for_storefront()
+        if user.is_authenticated:
+            return storefront | self.in_library().filter(owner_id=user.pk)
+        return storefront
+
+    def for_sku(self, code: str) -> Self:
+        """Assets that show the SKU with this code."""
+        return self.filter(sku_links__sku__code=code)
+
+    def with_listing(self) -> Self:
+        """Everything a list or a grid shows, in a fixed number of queries."""
+        return self.select_related("current", "owner").prefetch_related("tags", "skus", "current__renditions")
+
+
+class Asset(models.Model):
+    """One managed picture. Written through the verbs of this app only."""
+
+    public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
+    title = models.CharField(_("title (English)"), max_length=255, blank=True)
+    title_zh = models.CharField(_("title (Chinese)"), max_length=255, blank=True)
+    alt_text = models.CharField(_("alternative text (English)"), max_length=500, blank=True)
+    alt_text_zh = models.CharField(_("alternative text (Chinese)"), max_length=500, blank=True)
+    description = models.TextField(_("description (English)"), blank=True)
+    description_zh = models.TextField(_("description (Chinese)"), blank=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=AssetKind.choices, default=AssetKind.OTHER)
+    origin = models.CharField(
+        _("origin"), max_length=16, choices=AssetOrigin.choices, default=AssetOrigin.UPLOADED, editable=False
+    )
+    state = models.CharField(_("state"), max_length=16, choices=AssetState.choices, default=AssetState.DRAFT)
+    state_before_trash = models.CharField(max_length=16, blank=True, editable=False)
+    trashed_at = models.DateTimeField(_("trashed"), null=True, blank=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="assets",
+    )
+    current = models.OneToOneField(
+        "AssetVersion",
+        verbose_name=_("current version"),
+        null=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="current_of",
+    )
+    # Copied from the current version so that lists and filters need no join.
+    colour_family = models.CharField(_("colour"), max_length=16, blank=True, editable=False)
+    aspect = models.CharField(_("aspect"), max_length=12, blank=True, editable=False)
+    focal_x = models.FloatField(
+        _("focal point, from left"), default=0.5, validators=[MinValueValidator(0), MaxValueValidator(1)]
+    )
+    focal_y = models.FloatField(
+        _("focal point, from top"), default=0.5, validators=[MinValueValidator(0), MaxValueValidator(1)]
+    )
+    rights_holder = models.CharField(_("rights holder"), max_length=255, blank=True)
+    licence = models.CharField(_("licence"), max_length=255, blank=True)
+    rights_expire_on = models.DateField(_("rights expire on"), null=True, blank=True)
+    territories = models.JSONField(_("territories"), default=list, blank=True)
+    tags = models.ManyToManyField("Tag", verbose_name=_("tags"), blank=True, related_name="assets")
+    skus = models.ManyToManyField("SKU", through="AssetSKU", verbose_name=_("SKUs"), related_name="assets")
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = AssetQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("asset")
+        verbose_name_plural = _("assets")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["state", "-id"]),
+            models.Index(fields=["kind", "-id"]),
+            models.Index(fields=["owner", "-id"]),
+            models.Index(fields=["rights_expire_on"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_title
+
+    @property
+    def display_title(self) -> str:
+        """The title in the reader's language, or the other one, or the id."""
+        chinese = (translation.get_language() or "").startswith("zh")
+        first, second = (self.title_zh, self.title) if chinese else (self.title, self.title_zh)
+        return first or second or str(self.public_id)
+
+    @property
+    def is_trashed(self) -> bool:
+        return self.state == AssetState.TRASHED
+
+
+def original_path(version: AssetVersion, filename: str) -> str:
+    """Where an original lies: by public id, with the extension of its *content*."""
+    key = version.asset.public_id.hex
+    return f"originals/{key[-2:]}/{key}/{version.number}-{version.sha256[:12]}{version.extension}"
+
+
+class AssetVersion(models.Model):
+    """One file of an asset and what was read from it. Never changed after it was written."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(_("version"), default=1)
+    file = models.FileField(_("file"), upload_to=original_path, max_length=255)
+    original_name = models.CharField(_("file name"), max_length=255, blank=True)
+    extension = models.CharField(max_length=8)
+    mime = models.CharField(_("type"), max_length=32)
+    size = models.BigIntegerField(_("size in bytes"))
+    # Unique: two uploads of the same file at the same moment end as one asset.
+    sha256 = models.CharField("SHA-256", max_length=64, unique=True)
+    perceptual_hash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
+    width = models.PositiveIntegerField(_("width"), help_text=_("Pixels, orientation applied"))
+    height = models.PositiveIntegerField(_("height"), help_text=_("Pixels, orientation applied"))
+    has_alpha = models.BooleanField(_("transparent"), default=False)
+    colours = models.JSONField(_("dominant colours"), default=list)
+    metadata = models.JSONField(_("embedded metadata"), default=dict)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("version")
+        verbose_name_plural = _("versions")
+        constraints = [models.UniqueConstraint(fields=["asset", "number"], name="dam_version_number")]
+
+    def __str__(self) -> str:
+        return f"{self.asset.public_id} v{self.number}"
+
+
+def rendition_path(rendition: Rendition, filename: str) -> str:
+    key = rendition.version.asset.public_id.hex
+    version = rendition.version
+    return f"renditions/{key[-2:]}/{key}/{version.number}-{rendition.recipe}{rendition.extension}"
+
+
+class Rendition(models.Model):
+    """A derived file, keyed by asset version and recipe."""
+
+    version = models.ForeignKey(AssetVersion, on_delete=models.CASCADE, related_name="renditions")
+    preset = models.CharField(_("preset"), max_length=32)
+    recipe = models.CharField(_("recipe"), max_length=24, help_text=_("Hash of the preset's parameters"))
+    file = models.FileField(_("file"), upload_to=rendition_path, max_length=255)
+    extension = models.CharField(max_length=8)
+    mime = models.CharField(_("type"), max_length=32)
+    size = models.BigIntegerField(_("size in bytes"))
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("rendition")
+        verbose_name_plural = _("renditions")
+        constraints = [models.UniqueConstraint(fields=["version", "recipe"], name="dam_rendition_recipe")]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.preset}"
+
+
+class Lineage(models.Model):
+    """Parent → child: which assets a generated picture was made from, and in which role."""
+
+    parent = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="children_links")
+    child = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="parent_links")
+    role = models.CharField(_("role"), max_length=24)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("lineage")
+        verbose_name_plural = _("lineage")
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["parent", "child", "role"], name="dam_lineage_once"),
+            models.CheckConstraint(condition=~Q(parent=models.F("child")), name="dam_lineage_no_self"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent_id} → {self.child_id} ({self.role})"

@@ -1,0 +1,5 @@
+"""Addresses of generation's API."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

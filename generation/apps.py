@@ -1,0 +1,9 @@
+"""Generation: plans, jobs, providers, review."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class GenerationConfig(AppConfig):
+    name = "generation"
+    verbose_name = _("Studio")

@@ -1,0 +1,172 @@
+"""Jobs and their items: a plan and its cells."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from dam.models.asset import new_public_id
+
+
+class JobKind(models.TextChoices):
+    OUTFITS = "outfits", _("Outfits")
+    SCENES = "scenes", _("Scenes")
+    COMPOSITION = "composition", _("Composition")
+    EDIT = "edit", _("Edit")
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    CANCELLED = "cancelled", _("Cancelled")
+    FINISHED = "finished", _("Finished")
+
+
+class GenerationJob(models.Model):
+    """A plan that was accepted: which provider, within which budget."""
+
+    public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=JobKind.choices)
+    title = models.CharField(_("title"), max_length=255, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="generation_jobs",
+    )
+    provider = models.CharField(_("provider"), max_length=32)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    request = models.JSONField(_("request"), default=dict, blank=True, help_text=_("What was asked for"))
+    state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.QUEUED)
+    budget = models.DecimalField(_("budget"), max_digits=12, decimal_places=4, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    finished = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("generation job")
+        verbose_name_plural = _("generation jobs")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.title or f"{self.get_kind_display()} {self.public_id}"
+
+
+class ItemState(models.TextChoices):
+    PLANNED = "planned", _("Planned")
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    BLOCKED = "blocked", _("Blocked")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+    OVER_BUDGET = "over_budget", _("Over budget")
+
+
+FINAL_STATES = (
+    ItemState.SUCCEEDED,
+    ItemState.BLOCKED,
+    ItemState.FAILED,
+    ItemState.CANCELLED,
+    ItemState.OVER_BUDGET,
+)
+
+
+class Verdict(models.TextChoices):
+    NONE = "", _("Not reviewed")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    REGENERATE = "regenerate", _("Regenerate")
+
+
+class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
+    def claimable(self) -> Self:
+        """Queued and due, or left behind by a worker whose lease ran out."""
+        now = timezone.now()
+        return self.filter(
+            Q(state=ItemState.QUEUED, not_before__lte=now) | Q(state=ItemState.RUNNING, leased_until__lt=now),
+            job__state__in=(JobState.QUEUED, JobState.RUNNING),
+        )
+
+
+class GenerationItem(models.Model):
+    """One cell of a plan: role-ordered inputs and a prompt in, one picture out."""
+
+    public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
+    job = models.ForeignKey(GenerationJob, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField(_("position"))
+    prompt = models.TextField(_("prompt"), blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    # Hash of inputs, prompt, provider and parameters within the job: the same cell is never paid twice.
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    state = models.CharField(_("state"), max_length=12, choices=ItemState.choices, default=ItemState.PLANNED)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was blocked or failed"))
+    not_before = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=6, default=0)
+    model = models.CharField(_("model"), max_length=120, blank=True)
+    scores = models.JSONField(_("quality"), default=dict, blank=True)
+    # The provider's answer, kept before ingest: a crash between answer and ingest repeats no paid call.
+    answer = models.FileField(upload_to="answers/", max_length=255, blank=True)
+    answer_details = models.JSONField(default=dict, blank=True)
+    output = models.ForeignKey(
+        "dam.Asset", null=True, blank=True, on_delete=models.SET_NULL, related_name="generated_by"
+    )
+    verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices, blank=True, default="")
+    verdict_note = models.TextField(_("note"), blank=True)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    finished = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = GenerationItemQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("generation item")
+        verbose_name_plural = _("generation items")
+        ordering = ["job_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["job", "position"], name="generation_item_position")]
+        indexes = [models.Index(fields=["state", "not_before"], name="generation_item_due")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.position}: {self.state}"
+
+
+class InputRole(models.TextChoices):
+    MODEL = "model", _("Model")
+    GARMENT = "garment", _("Garment")
+    ACCESSORY = "accessory", _("Accessory")
+    PRODUCT = "product", _("Product")
+    CHARACTER = "character", _("Character")
+    PROP = "prop", _("Prop")
+    SCENE = "scene", _("Scene")
+    REFERENCE = "reference", _("Reference")
+
+
+class ItemInput(models.Model):
+    """An asset that an item is made from, in its role and order."""
+
+    item = models.ForeignKey(GenerationItem, on_delete=models.CASCADE, related_name="inputs")
+    asset = models.ForeignKey("dam.Asset", on_delete=models.PROTECT, related_name="generation_inputs")
+    role = models.CharField(_("role"), max_length=16, choices=InputRole.choices)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("input")
+        verbose_name_plural = _("inputs")
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["item", "position"], name="generation_input_position")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.asset_id}"

@@ -1,0 +1,108 @@
+"""Spaces, the outbox that leads assets into them, and the vectors that were computed."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class SpaceState(models.TextChoices):
+    BUILDING = "building", _("Building")
+    LIVE = "live", _("Live")
+    RETIRED = "retired", _("Retired")
+
+
+class Space(models.Model):
+    """One vector space: encoder, weights and dimension. Vectors of two spaces are never compared."""
+
+    slug = models.CharField(_("slug"), max_length=64, unique=True)
+    encoder = models.CharField(_("encoder"), max_length=160)
+    weights = models.CharField(_("weights"), max_length=160)
+    dimension = models.PositiveIntegerField(_("dimension"))
+    collection = models.CharField(_("Milvus collection"), max_length=128, unique=True)
+    state = models.CharField(
+        _("state"), max_length=12, choices=SpaceState.choices, default=SpaceState.BUILDING
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("vector space")
+        verbose_name_plural = _("vector spaces")
+
+    def __str__(self) -> str:
+        return f"{self.encoder} ({self.dimension})"
+
+
+class IndexState(models.TextChoices):
+    PENDING = "pending", _("Pending")
+    WORKING = "working", _("Working")
+    INDEXED = "indexed", _("Indexed")
+    FAILED = "failed", _("Failed")
+    REMOVED = "removed", _("Removed")
+
+
+class IndexEntryQuerySet(models.QuerySet["IndexEntry"]):
+    def claimable(self) -> Self:
+        """Pending and due, or left behind by a worker whose lease ran out."""
+        now = timezone.now()
+        return self.filter(
+            Q(state=IndexState.PENDING, not_before__lte=now)
+            | Q(state=IndexState.WORKING, leased_until__lt=now)
+        )
+
+
+class IndexEntry(models.Model):
+    """The outbox: what has to be done, or was done, for one asset in one space.
+
+    `asset_key` is the asset's primary key and the id in Milvus. It is no foreign key: the entry
+    must outlive a deleted asset until its vector is gone too.
+    """
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="entries")
+    asset_key = models.BigIntegerField(_("asset"))
+    state = models.CharField(
+        _("state"), max_length=12, choices=IndexState.choices, default=IndexState.PENDING
+    )
+    # Raised by every change; an entry becomes "indexed" only if it is still at the value that was read.
+    revision = models.PositiveIntegerField(default=1)
+    content_hash = models.CharField(_("indexed file"), max_length=64, blank=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    last_error = models.TextField(_("last error"), blank=True)
+    not_before = models.DateTimeField(_("not before"), default=timezone.now)
+    leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    indexed_at = models.DateTimeField(_("indexed"), null=True, blank=True)
+
+    objects = IndexEntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("index entry")
+        verbose_name_plural = _("index")
+        constraints = [models.UniqueConstraint(fields=["space", "asset_key"], name="search_entry_once")]
+        indexes = [models.Index(fields=["state", "not_before"], name="search_entry_due")]
+
+    def __str__(self) -> str:
+        return f"{self.asset_key} in {self.space_id}: {self.state}"
+
+
+class Embedding(models.Model):
+    """A vector that was computed, by file content: encoding, paid or slow, is never repeated,
+    and a lost index is rebuilt from the database.
+    """
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="embeddings")
+    sha256 = models.CharField("SHA-256", max_length=64)
+    vector = models.BinaryField(help_text=_("float32, little-endian"))
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("embedding")
+        verbose_name_plural = _("embeddings")
+        constraints = [models.UniqueConstraint(fields=["space", "sha256"], name="search_embedding_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} in {self.space_id}"

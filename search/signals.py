@@ -1,0 +1,1 @@
+"""Receivers of the library's signals; they only write outbox rows."""
