@@ -1,0 +1,52 @@
+# make demo    set everything up, load the sample library, search it, generate a batch
+# make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
+# make test    set up and run all checks and tests
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PORT ?= 8000
+PY := .venv/bin/python
+export PORT
+
+.PHONY: demo run test test-embedded test-services check messages clean help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+.venv/.runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Atelier needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11.")'
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@echo "Installing packages (about 5.5 GB, most of it torch; a few minutes) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	@echo "Installing what the tests need …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+demo: .venv/.runtime
+	@$(PY) manage.py demo
+
+run: .venv/.runtime
+	@$(PY) manage.py serve --port $(PORT)
+
+test: check test-embedded test-services
+
+check: .venv/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+	$(PY) -m mypy .
+
+test-embedded: .venv/.dev
+	$(PY) -m pytest
+
+test-services: .venv/.dev
+	$(PY) -m pytest --services
+
+messages: .venv/.runtime
+	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var
+	$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv
+
+clean:
+	rm -rf var
