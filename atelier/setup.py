@@ -26,11 +26,8 @@ class Administrator:
     password: str
 
 
-def prepare() -> Administrator | None:
-    """Bring database and static files up to date; create the first administrator.
-
-    Returns:
-        The new administrator, or None where one was there already.
+def prepare() -> None:
+    """Bring database and static files up to date.
 
     Raises:
         SetupError: the data folder cannot be written, or the database does not answer.
@@ -43,7 +40,6 @@ def prepare() -> Administrator | None:
             f"The database does not answer: {str(error).strip()}. Check DATABASE_URL, or unset it for SQLite."
         ) from error
     call_command("collectstatic", verbosity=0, interactive=False)
-    return ensure_administrator()
 
 
 def require_writable(folder: Path) -> None:

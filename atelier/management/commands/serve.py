@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 from honcho.manager import Manager
 
-from atelier.setup import Administrator, SetupError, prepare, require_free_port
+from atelier.setup import Administrator, SetupError, ensure_administrator, prepare, require_free_port
 from dam.models import Asset
 from search.index import IndexUnavailable
 from search.index.lite import milvus_uri
@@ -32,14 +32,15 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         try:
             require_free_port(host, port)
-            administrator = prepare()
+            prepare()
+            administrator = ensure_administrator()
             milvus_uri()  # held by this process for as long as the site runs
         except (SetupError, IndexUnavailable) as error:
             raise CommandError(str(error)) from error
         if not options["no_demo"] and not Asset.objects.exists():
             from django.core.management import call_command
 
-            call_command("demo", keep_administrator=True)
+            call_command("demo")
         self._welcome(host, port, administrator)
         sys.exit(_supervise(host, port))
 
