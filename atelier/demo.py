@@ -14,7 +14,6 @@ from dam.sample.library import load_sample
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.planning import Plan, plan_composition, plan_outfits, plan_scenes
 from generation.running import create_job, run_job
-from search.index import IndexUnavailable
 from search.outbox import drain
 from search.query import SearchRequest, search
 
@@ -182,9 +181,8 @@ def _succeeded(job: GenerationJob) -> list[GenerationItem]:
     items = list(job.items.select_related("output__current"))
     unfinished = [item for item in items if item.state != ItemState.SUCCEEDED or item.output is None]
     if unfinished:
-        raise DemoError(
-            f"{len(unfinished)} of {len(items)} pictures were not made: {unfinished[0].reason or unfinished[0].state}"
-        )
+        why = unfinished[0].reason or unfinished[0].state
+        raise DemoError(f"{len(unfinished)} of {len(items)} pictures were not made: {why}")
     return items
 
 
