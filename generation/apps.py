@@ -7,3 +7,6 @@ from django.utils.translation import gettext_lazy as _
 class GenerationConfig(AppConfig):
     name = "generation"
     verbose_name = _("Studio")
+
+    def ready(self) -> None:
+        from generation import signals  # noqa: F401  connects the receivers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Self
 
 from django.conf import settings
@@ -10,7 +11,19 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dam.models.asset import new_public_id
+from dam.models.asset import AssetState, new_public_id
+
+MICROS = 1_000_000
+
+
+def to_micros(amount: Decimal) -> int:
+    """An amount of money in millionths."""
+    return int((amount * MICROS).to_integral_value())
+
+
+def from_micros(micros: int) -> Decimal:
+    """Millionths as an amount of money."""
+    return Decimal(micros) / MICROS
 
 
 class JobKind(models.TextChoices):
@@ -26,6 +39,10 @@ class JobState(models.TextChoices):
     PAUSED = "paused", _("Paused")
     CANCELLED = "cancelled", _("Cancelled")
     FINISHED = "finished", _("Finished")
+
+
+# A job in one of these has its items claimed.
+ACTIVE_STATES = (JobState.QUEUED, JobState.RUNNING)
 
 
 class GenerationJob(models.Model):
@@ -48,6 +65,12 @@ class GenerationJob(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.QUEUED)
     budget = models.DecimalField(_("budget"), max_digits=12, decimal_places=4, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="USD")
+    # Spent or set aside, in millionths of the currency: whole numbers, since SQLite adds decimals as floats.
+    # Raised before a call and lowered only when the call is known not to have been paid, so that neither
+    # concurrency nor a crash passes the budget.
+    committed_micros = models.BigIntegerField(default=0, editable=False)
+    # The caller's Idempotency-Key: the same request sent twice is one job.
+    request_key = models.CharField(max_length=255, blank=True, default="", editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     finished = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -55,9 +78,21 @@ class GenerationJob(models.Model):
         verbose_name = _("generation job")
         verbose_name_plural = _("generation jobs")
         ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "request_key"],
+                condition=~Q(request_key=""),
+                name="generation_job_request_once",
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.title or f"{self.get_kind_display()} {self.public_id}"
+        return f"{self.get_kind_display()}: {self.title}"
+
+    @property
+    def committed(self) -> Decimal:
+        """What is spent or set aside, in the job's currency."""
+        return from_micros(self.committed_micros)
 
 
 class ItemState(models.TextChoices):
@@ -88,12 +123,26 @@ class Verdict(models.TextChoices):
 
 
 class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
+    def unfinished(self) -> Self:
+        """Neither delivered nor given up."""
+        return self.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED, ItemState.RUNNING))
+
+    def under_way(self) -> Self:
+        """Held by a worker whose lease is good."""
+        return self.filter(state=ItemState.RUNNING, leased_until__gte=timezone.now())
+
+    def awaiting_review(self) -> Self:
+        """Delivered, and nobody has given a verdict."""
+        return self.filter(
+            state=ItemState.SUCCEEDED, verdict=Verdict.NONE, output__state=AssetState.IN_REVIEW
+        )
+
     def claimable(self) -> Self:
         """Queued and due, or left behind by a worker whose lease ran out."""
         now = timezone.now()
         return self.filter(
             Q(state=ItemState.QUEUED, not_before__lte=now) | Q(state=ItemState.RUNNING, leased_until__lt=now),
-            job__state__in=(JobState.QUEUED, JobState.RUNNING),
+            job__state__in=ACTIVE_STATES,
         )
 
 
@@ -113,6 +162,8 @@ class GenerationItem(models.Model):
     not_before = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=6, default=0)
+    # Set aside for the call that is under way; part of the job's `committed_micros`.
+    reserved_micros = models.BigIntegerField(default=0, editable=False)
     model = models.CharField(_("model"), max_length=120, blank=True)
     scores = models.JSONField(_("quality"), default=dict, blank=True)
     # The provider's answer, kept before ingest: a crash between answer and ingest repeats no paid call.
@@ -120,6 +171,10 @@ class GenerationItem(models.Model):
     answer_details = models.JSONField(default=dict, blank=True)
     output = models.ForeignKey(
         "dam.Asset", null=True, blank=True, on_delete=models.SET_NULL, related_name="generated_by"
+    )
+    # The item whose result a reviewer sent back with a note.
+    regenerates = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regenerations"
     )
     verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices, blank=True, default="")
     verdict_note = models.TextField(_("note"), blank=True)
@@ -137,7 +192,10 @@ class GenerationItem(models.Model):
         verbose_name_plural = _("generation items")
         ordering = ["job_id", "position"]
         constraints = [models.UniqueConstraint(fields=["job", "position"], name="generation_item_position")]
-        indexes = [models.Index(fields=["state", "not_before"], name="generation_item_due")]
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="generation_item_due"),
+            models.Index(fields=["job", "state"], name="generation_item_progress"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.position}: {self.state}"
@@ -170,3 +228,21 @@ class ItemInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.asset_id}"
+
+
+class Studio(GenerationJob):
+    """Planning as a page of the admin, with an address and a permission of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("studio")
+        verbose_name_plural = _("studio")
+
+
+class Review(GenerationItem):
+    """Reviewing as a page of the admin, with an address and a permission of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("review")
+        verbose_name_plural = _("review")

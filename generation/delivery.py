@@ -1,0 +1,184 @@
+"""From the library to the provider and back: input pictures in, the answer kept, then ingested."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from dam.editing import set_state
+from dam.ingest import AssetMetadata, ParentLink, ingest
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.renditions import rendition_for
+from generation import budget, prompts
+from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
+from generation.planning import named_inputs, why_unusable
+from generation.providers.base import ProviderInput, ProviderResult
+from generation.providers.registry import get_provider
+
+logger = logging.getLogger(__name__)
+
+_EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+# What a photograph of this kind of job shows; an arranged board is no picture of a model or a product.
+_OUTPUT_KINDS = {
+    JobKind.OUTFITS: AssetKind.MODEL,
+    JobKind.SCENES: AssetKind.PRODUCT,
+    JobKind.COMPOSITION: AssetKind.CHARACTER,
+}
+
+
+class InputMissing(Exception):
+    """An input cannot be used any more; the message is a sentence."""
+
+
+def inputs_of(item: GenerationItem) -> list[ItemInput]:
+    """The item's inputs in their order, with all that a provider and a page show of them."""
+    return list(item.inputs.select_related("asset__current").prefetch_related("asset__skus"))
+
+
+def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
+    """The input pictures, read: upright, at most 1600 px, with their transparency.
+
+    Raises:
+        InputMissing: an input was trashed, lost its rights or its file since it was planned.
+    """
+    return [_provider_input(link.role, link.asset) for link in inputs]
+
+
+def _provider_input(role: str, asset: Asset) -> ProviderInput:
+    if reason := why_unusable(asset):
+        raise InputMissing(_("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason))
+    try:
+        rendition = rendition_for(asset.current, "web")
+        with rendition.file.open("rb") as file:
+            data = file.read()
+    except OSError as error:
+        logger.warning("input %s of role %s cannot be read: %s", asset.public_id, role, error)
+        reason = _("Its file cannot be read.")
+        raise InputMissing(
+            _("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason)
+        ) from error
+    return ProviderInput(
+        role=role,
+        read=_reader(data),
+        mime=rendition.mime,
+        asset_id=str(asset.public_id),
+        title=asset.title,
+        title_zh=asset.title_zh,
+        sku_codes=tuple(sku.code for sku in asset.skus.all()),
+    )
+
+
+def _named(asset: Asset, reason: str) -> dict[str, str]:
+    return {"title": asset.display_title, "reason": reason}
+
+
+def _reader(data: bytes) -> Callable[[], bytes]:
+    return lambda: data
+
+
+def titles_of(job: GenerationJob, inputs: Sequence[ItemInput]) -> dict[str, str]:
+    """What the result of these inputs is called in each language."""
+    return prompts.titles(
+        job.kind,
+        named_inputs((link.role, link.asset) for link in inputs),
+        sentence=job.request.get("sentence", ""),
+        instruction=job.request.get("instruction", ""),
+    )
+
+
+def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
+    """Write a paid answer down before anything is done with it; False where the claim was lost meanwhile.
+
+    From here on a crash repeats no call: the item has its answer and only needs ingesting.
+    """
+    name = f"{item.public_id}-{item.attempts}{_EXTENSIONS.get(result.mime, '.bin')}"
+    item.answer.save(name, ContentFile(result.image), save=False)
+    details = {
+        **result.details,
+        "mime": result.mime,
+        "sha256": hashlib.sha256(result.image).hexdigest(),
+        "cost": str(result.cost),
+        "currency": result.currency,
+    }
+    with transaction.atomic():
+        kept = GenerationItem.objects.filter(
+            pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING
+        ).update(answer=item.answer.name, answer_details=details, model=result.model[:120])
+        budget.settle(item, result.cost)
+    if not kept:
+        logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
+        item.answer.storage.delete(item.answer.name)
+        return False
+    item.answer_details = details
+    return True
+
+
+def drop_answer(item: GenerationItem) -> None:
+    """Forget the kept answer: it was ingested, or is no picture."""
+    if item.answer:
+        name, storage = item.answer.name, item.answer.storage
+        GenerationItem.objects.filter(pk=item.pk).update(answer="")
+        item.answer = ""
+        storage.delete(name)
+
+
+def ingest_answer(item: GenerationItem) -> tuple[Asset, bool]:
+    """The kept answer as an asset in review, with its lineage; whether it is new to the library."""
+    job = item.job
+    inputs = inputs_of(item)
+    with item.answer.open("rb") as file:
+        data = file.read()
+    extension = _EXTENSIONS.get(item.answer_details.get("mime", ""), ".png")
+    result = ingest(
+        data,
+        filename=f"{job.kind}-{item.position:04d}{extension}",
+        owner=job.owner,
+        origin=AssetOrigin.GENERATED,
+        metadata=_metadata(job, inputs),
+        parents=[ParentLink(link.asset, link.role) for link in inputs],
+        action="asset.generated",
+    )
+    if not result.created and result.asset.state == AssetState.REJECTED:
+        # The provider gave the rejected picture again: it is to be judged again.
+        set_state([result.asset], actor=job.owner, state=AssetState.IN_REVIEW)
+    return result.asset, result.created
+
+
+def _metadata(job: GenerationJob, inputs: Sequence[ItemInput]) -> AssetMetadata:
+    titles = titles_of(job, inputs)
+    assets = [link.asset for link in inputs]
+    chinese = job.parameters.get("language") == "zh"
+    words = job.request.get("sentence") or job.request.get("instruction") or ""
+    return AssetMetadata(
+        title=titles["en"],
+        title_zh=titles["zh"],
+        alt_text=titles["en"],
+        alt_text_zh=titles["zh"],
+        description="" if chinese else words,
+        description_zh=words if chinese else "",
+        kind=_output_kind(job, assets),
+        licence=_joined(asset.licence for asset in assets),
+        rights_holder=_joined(asset.rights_holder for asset in assets),
+        # A result may be used no longer than the shortest-lived of what it was made from.
+        rights_expire_on=min(
+            (asset.rights_expire_on for asset in assets if asset.rights_expire_on), default=None
+        ),
+        state=AssetState.IN_REVIEW,
+    )
+
+
+def _output_kind(job: GenerationJob, assets: Sequence[Asset]) -> AssetKind:
+    if not get_provider(job.provider).capability.makes_photographs:
+        return AssetKind.OTHER
+    if job.kind == JobKind.EDIT:
+        return AssetKind(assets[0].kind)
+    return _OUTPUT_KINDS[JobKind(job.kind)]
+
+
+def _joined(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(value for value in values if value))[:255]

@@ -1,0 +1,250 @@
+"""Jobs: a plan accepted, paused, resumed, cancelled, tried again; and how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dam.audit import record
+from generation.models import (
+    ACTIVE_STATES,
+    GenerationItem,
+    GenerationJob,
+    ItemInput,
+    ItemState,
+    JobState,
+)
+from generation.planning import Plan, PlanCell
+from generation.providers.registry import get_provider
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# Sent with `job_id: int` inside the transaction that gave a job something to do.
+work_waiting = Signal()
+
+_ROWS_AT_ONCE = 500
+
+
+class JobError(Exception):
+    """A job cannot be made or changed so; the message is a sentence."""
+
+
+def create_job(
+    plan: Plan,
+    *,
+    owner: User | None,
+    budget: Decimal | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    request_key: str = "",
+    in_background: bool = True,
+) -> GenerationJob:
+    """Turn a plan into a job whose items are queued; a worker hears of it unless the caller runs it.
+
+    Raises:
+        JobError: an empty plan, a provider that is not configured, a budget below one picture.
+    """
+    _refuse(plan, budget)
+    with transaction.atomic():
+        job = GenerationJob.objects.create(
+            kind=plan.kind,
+            title=_title(plan),
+            owner=owner,
+            provider=plan.provider,
+            parameters={**plan.parameters, **(parameters or {})},
+            request=_request(plan),
+            budget=budget,
+            currency=plan.currency,
+            request_key=request_key,
+        )
+        _create_items(job, plan.cells)
+        record(owner, "job.created", job, pictures=plan.picture_count, provider=plan.provider)
+        if in_background:
+            work_waiting.send(GenerationJob, job_id=job.pk)
+    return job
+
+
+def _refuse(plan: Plan, budget: Decimal | None) -> None:
+    if not plan.cells:
+        reasons = " ".join(dict.fromkeys(f"{left.description}: {left.reason}" for left in plan.excluded[:5]))
+        raise JobError(_("There is no picture to make. %(reasons)s") % {"reasons": reasons})
+    if missing := get_provider(plan.provider).check():
+        raise JobError(missing)
+    if budget is not None and budget < plan.price_per_picture:
+        raise JobError(
+            _("The budget of %(budget)s %(currency)s is too small: one picture costs %(price)s %(currency)s.")
+            % {"budget": budget, "price": plan.price_per_picture, "currency": plan.currency}
+        )
+
+
+def _title(plan: Plan) -> str:
+    if words := plan.sentence or plan.instruction:
+        return words[:255]
+    return " × ".join(str(len(ids)) for ids in _chosen_ids(plan).values())
+
+
+def _request(plan: Plan) -> dict[str, Any]:
+    return {
+        "sentence": plan.sentence,
+        "instruction": plan.instruction,
+        "inputs": _chosen_ids(plan),
+        "excluded": [
+            {"cell": left.description, "reason": left.reason, "cells": left.cells}
+            for left in plan.excluded[:200]
+        ],
+    }
+
+
+def _chosen_ids(plan: Plan) -> dict[str, list[str]]:
+    chosen: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in plan.cells:
+        for role, asset in cell.inputs:
+            chosen[role][str(asset.public_id)] = None
+    return {role: list(ids) for role, ids in chosen.items()}
+
+
+def _create_items(job: GenerationJob, cells: Sequence[PlanCell]) -> None:
+    items = GenerationItem.objects.bulk_create(
+        [
+            GenerationItem(
+                job=job,
+                position=position,
+                prompt=cell.prompt,
+                state=ItemState.QUEUED,
+                idempotency_key=idempotency_key(
+                    job, cell.prompt, [(role, asset.pk, asset.current_id) for role, asset in cell.inputs]
+                ),
+            )
+            for position, cell in enumerate(cells)
+        ],
+        batch_size=_ROWS_AT_ONCE,
+    )
+    ItemInput.objects.bulk_create(
+        (
+            ItemInput(item=item, asset=asset, role=role, position=position)
+            for item, cell in zip(items, cells, strict=True)
+            for position, (role, asset) in enumerate(cell.inputs)
+        ),
+        batch_size=_ROWS_AT_ONCE,
+    )
+
+
+def idempotency_key(
+    job: GenerationJob,
+    prompt: str,
+    inputs: Sequence[tuple[str, int, int | None]],
+    parameters: Mapping[str, Any] | None = None,
+) -> str:
+    """Hash of what makes a cell of this job what it is; unique, so the same cell is never paid twice."""
+    cell = [str(job.public_id), job.provider, job.parameters, prompt, list(inputs), dict(parameters or {})]
+    return hashlib.sha256(json.dumps(cell, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def pause(job: GenerationJob, *, actor: User | None) -> None:
+    """Start nothing more; calls under way end as they end."""
+    with transaction.atomic():
+        if not _move(job, ACTIVE_STATES, JobState.PAUSED):
+            raise JobError(_("Only a job that is waiting or running can be paused."))
+        record(actor, "job.paused", job)
+
+
+def resume(job: GenerationJob, *, actor: User | None) -> None:
+    """Go on with a paused job."""
+    with transaction.atomic():
+        if not _move(job, (JobState.PAUSED,), JobState.QUEUED):
+            raise JobError(_("Only a paused job can be resumed."))
+        record(actor, "job.resumed", job)
+        work_waiting.send(GenerationJob, job_id=job.pk)
+    finish_job_if_done(job.pk)
+    job.refresh_from_db()
+
+
+def cancel(job: GenerationJob, *, actor: User | None) -> None:
+    """Give up what has not started; a call under way is paid, so its picture is still taken."""
+    now = timezone.now()
+    with transaction.atomic():
+        if not _move(job, (*ACTIVE_STATES, JobState.PAUSED), JobState.CANCELLED):
+            raise JobError(_("This job has ended already."))
+        job.items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED)).update(
+            state=ItemState.CANCELLED, finished=now
+        )
+        GenerationJob.objects.filter(pk=job.pk).update(finished=now)
+        record(actor, "job.cancelled", job)
+    job.finished = now
+
+
+def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = None) -> int:
+    """Queue what failed or found no budget again, under a new budget if one is given.
+
+    What the provider refused on grounds of content is left: the same request is refused again.
+    An answer that was paid and kept is ingested, not asked for again.
+    """
+    with transaction.atomic():
+        again = job.items.filter(state__in=(ItemState.FAILED, ItemState.OVER_BUDGET))
+        count = again.update(
+            state=ItemState.QUEUED, attempts=0, reason="", finished=None, not_before=timezone.now()
+        )
+        if not count:
+            raise JobError(_("Nothing in this job has failed."))
+        changes: dict[str, Any] = {"state": JobState.QUEUED, "finished": None}
+        if budget is not None:
+            changes["budget"] = budget
+        GenerationJob.objects.filter(pk=job.pk).update(**changes)
+        record(actor, "job.retried", job, pictures=count, **({"budget": str(budget)} if budget else {}))
+        work_waiting.send(GenerationJob, job_id=job.pk)
+    job.refresh_from_db()
+    return count
+
+
+def _move(job: GenerationJob, before: Sequence[str], after: str) -> bool:
+    moved = GenerationJob.objects.filter(pk=job.pk, state__in=before).update(state=after)
+    if moved:
+        job.state = after
+    return bool(moved)
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is: items by state and money."""
+
+    counts: Mapping[str, int]
+    cost: Decimal
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        return self.total - sum(
+            self.counts.get(state, 0) for state in (ItemState.PLANNED, ItemState.QUEUED, ItemState.RUNNING)
+        )
+
+    def count(self, state: str) -> int:
+        return self.counts.get(state, 0)
+
+
+def progress_of(job: GenerationJob) -> JobProgress:
+    """The job's items by state, and what they have cost."""
+    rows = job.items.order_by().values("state").annotate(count=Count("pk"), cost=Sum("cost"))
+    counts = {row["state"]: row["count"] for row in rows}
+    return JobProgress(counts, sum((row["cost"] for row in rows), Decimal(0)))
+
+
+def finish_job_if_done(job_id: int) -> None:
+    """A job without unfinished items is finished; safe to call by several workers at once."""
+    if not GenerationItem.objects.filter(job_id=job_id).unfinished().exists():
+        GenerationJob.objects.filter(pk=job_id, state__in=ACTIVE_STATES).update(
+            state=JobState.FINISHED, finished=timezone.now()
+        )

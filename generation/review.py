@@ -1,0 +1,121 @@
+"""Verdicts on results: approve, reject, regenerate; each written with who and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dam.audit import record
+from dam.editing import link_sku, set_state
+from dam.models import Asset, AssetState, SKURole
+from generation import prompts
+from generation.jobs import idempotency_key, work_waiting
+from generation.models import (
+    GenerationItem,
+    GenerationJob,
+    ItemInput,
+    ItemState,
+    JobKind,
+    JobState,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# Whose SKUs an approved result shows, and how.
+_SKU_ROLES = {
+    JobKind.OUTFITS: (("garment", "accessory"), SKURole.ON_MODEL),
+    JobKind.SCENES: (("product",), SKURole.SCENE),
+}
+
+
+class ReviewError(Exception):
+    """No verdict can be given; the message is a sentence."""
+
+
+def approve(item: GenerationItem, *, actor: User | None, note: str = "") -> None:
+    """The result is good: it is approved and shows the SKUs that went into it."""
+    asset = _result(item)
+    with transaction.atomic():
+        set_state([asset], actor=actor, state=AssetState.APPROVED)
+        _link_skus(item, asset, actor)
+        _write(item, Verdict.APPROVED, actor, note)
+
+
+def reject(item: GenerationItem, *, actor: User | None, note: str = "") -> None:
+    """The result is not good: it is kept, and never shown."""
+    asset = _result(item)
+    with transaction.atomic():
+        set_state([asset], actor=actor, state=AssetState.REJECTED)
+        _write(item, Verdict.REJECTED, actor, note)
+
+
+def regenerate(item: GenerationItem, *, actor: User | None, note: str = "") -> GenerationItem:
+    """Make this picture again, with the note in its prompt, as a new item of the same job.
+
+    A blocked or failed item may be sent again too: the note changes its prompt.
+    """
+    if item.state not in (ItemState.SUCCEEDED, ItemState.BLOCKED, ItemState.FAILED):
+        raise ReviewError(_("This picture is not made yet."))
+    with transaction.atomic():
+        # Locks the job's row, so that two reviewers do not take the same position.
+        job = GenerationJob.objects.select_for_update().get(pk=item.job_id)
+        again = _new_item(job, item, note)
+        if item.output and item.output.state == AssetState.IN_REVIEW:
+            set_state([item.output], actor=actor, state=AssetState.REJECTED)
+        _write(item, Verdict.REGENERATE, actor, note)
+        if job.state in (JobState.FINISHED, JobState.CANCELLED):
+            GenerationJob.objects.filter(pk=job.pk).update(state=JobState.QUEUED, finished=None)
+        work_waiting.send(GenerationJob, job_id=job.pk)
+    return again
+
+
+def _result(item: GenerationItem) -> Asset:
+    if item.state != ItemState.SUCCEEDED or item.output is None:
+        raise ReviewError(_("This item has no picture to judge."))
+    if item.output.state == AssetState.TRASHED:
+        raise ReviewError(_("The picture is in the trash; restore it first."))
+    return item.output
+
+
+def _write(item: GenerationItem, verdict: Verdict, actor: User | None, note: str) -> None:
+    item.verdict, item.verdict_note = verdict, note
+    item.reviewed_by, item.reviewed_at = actor, timezone.now()
+    item.save(update_fields=["verdict", "verdict_note", "reviewed_by", "reviewed_at"])
+    record(actor, f"item.{verdict.value}", item, note=note)
+
+
+def _link_skus(item: GenerationItem, asset: Asset, actor: User | None) -> None:
+    roles, sku_role = _SKU_ROLES.get(JobKind(item.job.kind), ((), SKURole.DETAIL))
+    inputs = item.inputs.filter(role__in=roles).prefetch_related("asset__skus")
+    for sku in {sku.pk: sku for link in inputs for sku in link.asset.skus.all()}.values():
+        link_sku(asset, sku, sku_role, actor=actor)
+
+
+def _new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationItem:
+    position = (job.items.aggregate(last=Max("position"))["last"] or 0) + 1
+    prompt = prompts.with_note(item.prompt, note, language=job.parameters.get("language", "en"))
+    # The position makes each attempt a picture of its own, also where the note is empty.
+    parameters = {**item.parameters, "variation": position, "note": note}
+    links = list(item.inputs.select_related("asset"))
+    again = GenerationItem.objects.create(
+        job=job,
+        position=position,
+        prompt=prompt,
+        parameters=parameters,
+        state=ItemState.QUEUED,
+        regenerates=item,
+        idempotency_key=idempotency_key(
+            job, prompt, [(link.role, link.asset_id, link.asset.current_id) for link in links], parameters
+        ),
+    )
+    ItemInput.objects.bulk_create(
+        ItemInput(item=again, asset_id=link.asset_id, role=link.role, position=link.position)
+        for link in links
+    )
+    return again

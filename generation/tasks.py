@@ -1,0 +1,57 @@
+"""Celery's entrances to running: each only calls a verb."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from generation import claiming, running
+from generation.models import GenerationJob, JobState
+from generation.providers.registry import get_provider
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 20.0
+_SWEEP_SECONDS = 30.0
+_JUST_AFTER = 0.1
+
+
+def publish(job_id: int) -> None:
+    """Tell the workers of a job. A lost message is no loss: the sweep finds the job."""
+    try:
+        run_job.delay(job_id)
+    except (OperationalError, OSError) as error:
+        logger.warning("job %s waits for the sweep: the broker took no message (%s)", job_id, error)
+
+
+@shared_task
+def run_job(job_id: int) -> None:
+    """As many slices side by side as the job's provider takes calls."""
+    job = GenerationJob.objects.filter(pk=job_id).first()
+    if job is None or job.state in (JobState.CANCELLED, JobState.FINISHED):
+        return
+    calls = min(job.items.unfinished().count(), get_provider(job.provider).capability.parallel_calls)
+    for _number in range(calls):
+        run_items.delay(job_id)
+
+
+@shared_task
+def run_items(job_id: int) -> None:
+    """One slice of a job, and the next one when there is more to do soon."""
+    job = GenerationJob.objects.filter(pk=job_id).first()
+    if job is None:
+        logger.info("job %s is gone", job_id)
+        return
+    wait = running.work(job, seconds=SLICE_SECONDS)
+    if wait is not None and wait < _SWEEP_SECONDS:
+        run_items.apply_async((job_id,), countdown=wait + _JUST_AFTER)
+
+
+@shared_task
+def sweep() -> None:
+    """Start what a crash or a lost message left behind."""
+    running.mend_cancelled()
+    for job_id in claiming.jobs_with_work():
+        run_job.delay(job_id)
