@@ -1,5 +1,15 @@
 """Addresses of generation's API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from generation.api.views import ItemViewSet, JobViewSet, PlanView
+
+router = SimpleRouter()
+router.register("generation/jobs", JobViewSet, basename="generation-job")
+router.register("generation/items", ItemViewSet, basename="generation-item")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("generation/plans/", PlanView.as_view(), name="generation-plan"),
+    *router.urls,
+]

@@ -1,0 +1,285 @@
+"""How plans, jobs and items look in the API, and what is sent to make them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from dam.addresses import rendition_url, thumbnail_url
+from dam.models import Asset
+from generation.jobs import JobProgress, progress_of
+from generation.models import GenerationItem, GenerationJob, InputRole, JobKind
+from generation.orders import KINDS, Order
+from generation.prompts import LANGUAGES
+from generation.selection import DEFAULT_LIMIT
+
+CELLS_SHOWN = 200
+
+
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "A sentence to search by; or ids, “sku:CODE”, “collection:ID”, as a list or by comma.",
+    }
+)
+class SelectionField(serializers.Field):
+    """What `select_assets` takes, as one text or as a list of names."""
+
+    default_error_messages = {"invalid": _("Give a sentence, or a list of ids, sku:CODE, collection:ID.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        parts = data if isinstance(data, list) else [data]
+        if not all(isinstance(part, str) for part in parts):
+            self.fail("invalid")
+        return ",".join(parts)
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class OrderSerializer(serializers.Serializer):
+    """What to plan. Outfits take models, garments and accessories; scenes take products and scenes;
+    an edit takes assets and an instruction; a composition takes a sentence and choices.
+    """
+
+    kind = serializers.ChoiceField(JobKind.choices)
+    models = SelectionField(required=False)
+    garments = SelectionField(required=False)
+    accessories = SelectionField(required=False)
+    products = SelectionField(required=False)
+    scenes = SelectionField(required=False)
+    assets = SelectionField(required=False)
+    sentence = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    instruction = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    choices = serializers.DictField(
+        child=serializers.UUIDField(),
+        required=False,
+        help_text="Composition: slot number (from 0) → id of the asset to use instead of the one found.",
+    )
+    provider = serializers.CharField(required=False, max_length=32)
+    language = serializers.ChoiceField(LANGUAGES, required=False, help_text="Language of the prompts.")
+    limit_per_selection = serializers.IntegerField(
+        min_value=1, max_value=500, default=DEFAULT_LIMIT, help_text="How many a sentence selects at most."
+    )
+
+    def validate_provider(self, name: str) -> str:
+        if name not in settings.GENERATION_PROVIDERS:
+            known = ", ".join(sorted(settings.GENERATION_PROVIDERS))
+            raise serializers.ValidationError(
+                _("There is no provider “%(name)s”. Known: %(known)s.") % {"name": name, "known": known}
+            )
+        return name
+
+    def validate_choices(self, choices: dict[str, Any]) -> dict[int, str]:
+        if not all(number.isdigit() for number in choices):
+            raise serializers.ValidationError(_("The slots are numbered from 0."))
+        return {int(number): str(asset_id) for number, asset_id in choices.items()}
+
+    def order(self) -> Order:
+        """The order that was sent."""
+        sent = self.validated_data
+        return Order(
+            kind=sent["kind"],
+            selections={name: sent[name] for name in KINDS if name in sent},
+            sentence=sent.get("sentence", ""),
+            instruction=sent.get("instruction", ""),
+            provider=sent.get("provider", ""),
+            language=sent.get("language", ""),
+            limit=sent["limit_per_selection"],
+            choices=sent.get("choices", {}),
+        )
+
+
+class NewJobSerializer(OrderSerializer):
+    """What to make, and what it may cost."""
+
+    budget = serializers.DecimalField(
+        max_digits=12, decimal_places=4, min_value=Decimal(0), required=False, allow_null=True
+    )
+
+
+class AssetBriefSerializer(serializers.ModelSerializer):
+    """An asset where it is an input or a result."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    thumbnail = serializers.SerializerMethodField()
+    web = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Asset
+        fields = ("id", "title", "title_zh", "kind", "state", "thumbnail", "web")
+        read_only_fields = fields
+
+    def get_thumbnail(self, asset: Asset) -> str:
+        return self._absolute(thumbnail_url(asset))
+
+    def get_web(self, asset: Asset) -> str:
+        return self._absolute(rendition_url(asset, "web"))
+
+    def _absolute(self, path: str) -> str:
+        request = self.context.get("request")
+        return request.build_absolute_uri(path) if request and path else path
+
+
+class MoneySerializer(serializers.Serializer):
+    """An amount and its currency."""
+
+    amount = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    currency = serializers.CharField()
+
+
+class CellInputSerializer(serializers.Serializer):
+    """An input of a planned picture."""
+
+    asset = serializers.UUIDField()
+    role = serializers.ChoiceField(InputRole.choices)
+
+
+class CellSerializer(serializers.Serializer):
+    """One picture that the job would make."""
+
+    inputs = CellInputSerializer(many=True)
+    prompt = serializers.CharField()
+
+    def to_representation(self, cell: Any) -> dict[str, Any]:
+        inputs = [{"asset": str(asset.public_id), "role": role} for role, asset in cell.inputs]
+        return {"inputs": inputs, "prompt": cell.prompt}
+
+
+class ExclusionSerializer(serializers.Serializer):
+    """What was left out, why, and how many pictures that takes away."""
+
+    description = serializers.CharField()
+    reason = serializers.CharField()
+    cells = serializers.IntegerField()
+
+
+class SlotSerializer(serializers.Serializer):
+    """A thing the sentence of a composition names, and what was found for it."""
+
+    role = serializers.CharField()
+    text = serializers.CharField()
+    chosen = AssetBriefSerializer(allow_null=True)
+    alternatives = AssetBriefSerializer(many=True)
+
+
+class PlanSerializer(serializers.Serializer):
+    """A plan: the matrix, what is left out, count, price and time."""
+
+    kind = serializers.ChoiceField(JobKind.choices)
+    provider = serializers.CharField()
+    picture_count = serializers.IntegerField()
+    cost = serializers.SerializerMethodField()
+    seconds = serializers.FloatField()
+    parameters = serializers.DictField()
+    slots = SlotSerializer(many=True)
+    excluded = ExclusionSerializer(many=True)
+    assets = serializers.SerializerMethodField(help_text="The assets that the cells name.")
+    cells = serializers.SerializerMethodField(help_text=f"The first {CELLS_SHOWN} cells.")
+
+    @extend_schema_field(MoneySerializer)
+    def get_cost(self, plan: Any) -> dict[str, Any]:
+        return money(plan.cost, plan.currency)
+
+    @extend_schema_field(AssetBriefSerializer(many=True))
+    def get_assets(self, plan: Any) -> Any:
+        shown = {asset.pk: asset for cell in plan.cells[:CELLS_SHOWN] for _role, asset in cell.inputs}
+        return AssetBriefSerializer(list(shown.values()), many=True, context=self.context).data
+
+    @extend_schema_field(CellSerializer(many=True))
+    def get_cells(self, plan: Any) -> Any:
+        return CellSerializer(plan.cells[:CELLS_SHOWN], many=True).data
+
+
+class JobSerializer(serializers.ModelSerializer):
+    """A job and how far it is."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True)
+    counts = serializers.SerializerMethodField(help_text="Items by state.")
+    cost = serializers.SerializerMethodField(help_text="What the answered calls have cost.")
+    committed = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        coerce_to_string=False,
+        read_only=True,
+        help_text="Spent or set aside; never above the budget.",
+    )
+
+    class Meta:
+        model = GenerationJob
+        fields = (
+            "id", "kind", "title", "owner", "provider", "state", "parameters", "request",
+            "budget", "committed", "cost", "counts", "created", "finished",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    def get_counts(self, job: GenerationJob) -> dict[str, int]:
+        return dict(self._progress(job).counts)
+
+    @extend_schema_field(MoneySerializer)
+    def get_cost(self, job: GenerationJob) -> dict[str, Any]:
+        return money(self._progress(job).cost, job.currency)
+
+    def _progress(self, job: GenerationJob) -> JobProgress:
+        known = self.context.setdefault("progress", {})
+        if job.pk not in known:
+            known[job.pk] = progress_of(job)
+        return known[job.pk]
+
+
+class InputSerializer(serializers.Serializer):
+    """An input of an item."""
+
+    role = serializers.ChoiceField(InputRole.choices)
+    asset = AssetBriefSerializer()
+
+
+class ItemSerializer(serializers.ModelSerializer):
+    """One picture of a job: what goes in, what came out, what was thought of it."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    job = serializers.UUIDField(source="job.public_id", read_only=True)
+    inputs = InputSerializer(many=True, read_only=True)
+    output = AssetBriefSerializer(read_only=True, allow_null=True)
+    cost = serializers.DecimalField(max_digits=12, decimal_places=6, coerce_to_string=False, read_only=True)
+    regenerates = serializers.UUIDField(source="regenerates.public_id", read_only=True, allow_null=True)
+    reviewed_by = serializers.CharField(source="reviewed_by.username", read_only=True, allow_null=True)
+
+    class Meta:
+        model = GenerationItem
+        fields = (
+            "id", "job", "position", "state", "reason", "attempts", "prompt", "model", "cost", "inputs",
+            "output", "regenerates", "verdict", "verdict_note", "reviewed_by", "reviewed_at", "created",
+            "finished",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class NoteSerializer(serializers.Serializer):
+    """A verdict's note."""
+
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+
+
+class RetrySerializer(serializers.Serializer):
+    """What a second try may cost in all."""
+
+    budget = serializers.DecimalField(
+        max_digits=12,
+        decimal_places=4,
+        min_value=Decimal(0),
+        required=False,
+        help_text="The job's new budget.",
+    )
+
+
+def money(amount: Decimal, currency: str) -> dict[str, Any]:
+    """An amount as the API shows it."""
+    return {"amount": float(amount), "currency": currency}

@@ -1,0 +1,249 @@
+"""Endpoints of generation: plans, jobs, items. For staff."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from dam.api.problems import Conflict
+from generation import jobs, review
+from generation.api.serializers import (
+    ItemSerializer,
+    JobSerializer,
+    NewJobSerializer,
+    NoteSerializer,
+    OrderSerializer,
+    PlanSerializer,
+    RetrySerializer,
+)
+from generation.jobs import JobError
+from generation.models import GenerationItem, GenerationJob, ItemState
+from generation.orders import plan_order
+from generation.planning import Plan, PlanError
+from generation.review import ReviewError
+from generation.selection import SelectionError
+
+KEY_LENGTH = 255
+
+
+class Unplannable(APIException):
+    """The request is well formed, but nothing can be planned from it."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "unplannable"
+
+
+def _planned(order: OrderSerializer, request: Request) -> Plan:
+    try:
+        return plan_order(order.order(), user=request.user)
+    except (PlanError, SelectionError) as error:
+        raise Unplannable(str(error)) from error
+
+
+class PlanView(APIView):
+    """Plans without side effects."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="generation_plan", request=OrderSerializer, responses=PlanSerializer)
+    def post(self, request: Request) -> Response:
+        """The matrix, count, price and time of an order, and what is left out with its reason."""
+        order = OrderSerializer(data=request.data)
+        order.is_valid(raise_exception=True)
+        plan = _planned(order, request)
+        return Response(PlanSerializer(plan, context={"request": request}).data)
+
+
+class ItemPages(CursorPagination):
+    """Items in the order of the plan."""
+
+    ordering = "position"
+    page_size = 100
+    page_size_query_param = "limit"
+    max_page_size = 500
+
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key sent again with the same request answers with the job it made.",
+)
+
+
+class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """Jobs: made, watched, paused, resumed, cancelled, tried again."""
+
+    queryset = GenerationJob.objects.select_related("owner")
+    serializer_class = JobSerializer
+    permission_classes = (IsAdminUser,)
+    filterset_fields = ("state", "kind", "provider")
+    lookup_field = "public_id"
+    lookup_value_regex = "[0-9a-f-]{36}"
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewJobSerializer,
+        responses={201: JobSerializer, 200: OpenApiResponse(JobSerializer, "The key was used: that job.")},
+    )
+    def create(self, request: Request) -> Response:
+        """Plan an order and queue its pictures."""
+        order = NewJobSerializer(data=request.data)
+        order.is_valid(raise_exception=True)
+        key = request.headers.get("Idempotency-Key", "")[:KEY_LENGTH]
+        digest = _digest(request.data)
+        if job := self._made_before(request, key, digest):
+            return self._answer(job)
+        plan = _planned(order, request)
+        try:
+            with transaction.atomic():
+                job = self._create(request, plan, order, key, digest)
+        except JobError as error:
+            raise Unplannable(str(error)) from error
+        except IntegrityError:  # the same key, sent twice at the same moment
+            if (job := self._made_before(request, key, digest)) is None:
+                raise
+            return self._answer(job)
+        headers = {"Location": self.reverse_action("detail", [job.public_id])}
+        return self._answer(job, status.HTTP_201_CREATED, headers)
+
+    def _create(
+        self, request: Request, plan: Plan, order: NewJobSerializer, key: str, digest: str
+    ) -> GenerationJob:
+        budget = order.validated_data.get("budget")
+        job = jobs.create_job(plan, owner=request.user, budget=budget, request_key=key)
+        if key:
+            job.request["digest"] = digest
+            job.save(update_fields=["request"])
+        return job
+
+    def _made_before(self, request: Request, key: str, digest: str) -> GenerationJob | None:
+        job = GenerationJob.objects.filter(owner=request.user, request_key=key).first() if key else None
+        if job and job.request.get("digest") != digest:
+            raise Conflict(_("This Idempotency-Key was used for another request."), "key_reused")
+        return job
+
+    @extend_schema(
+        responses=ItemSerializer(many=True),
+        parameters=[OpenApiParameter("state", str, enum=ItemState.values)],
+    )
+    @action(detail=True, pagination_class=ItemPages, filterset_fields=None)
+    def items(self, request: Request, public_id: Any) -> Response:
+        """The job's items in the order of its plan."""
+        items = listed_items().filter(job=self.get_object())
+        if state := request.query_params.get("state"):
+            items = items.filter(state=state)
+        page = self.paginate_queryset(items)
+        context = self.get_serializer_context()
+        return self.get_paginated_response(ItemSerializer(page, many=True, context=context).data)
+
+    @extend_schema(request=None, responses=JobSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, public_id: Any) -> Response:
+        """Start nothing more; calls under way end as they end."""
+        return self._verb(jobs.pause, request)
+
+    @extend_schema(request=None, responses=JobSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, public_id: Any) -> Response:
+        """Go on with a paused job."""
+        return self._verb(jobs.resume, request)
+
+    @extend_schema(request=None, responses=JobSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, public_id: Any) -> Response:
+        """Give up what has not started."""
+        return self._verb(jobs.cancel, request)
+
+    @extend_schema(request=RetrySerializer, responses=JobSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, public_id: Any) -> Response:
+        """Queue what failed or found no budget again."""
+        sent = RetrySerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        return self._verb(jobs.retry, request, **sent.validated_data)
+
+    def _verb(self, verb: Callable[..., Any], request: Request, **given: Any) -> Response:
+        job = self.get_object()
+        try:
+            verb(job, actor=request.user, **given)
+        except JobError as error:
+            raise Conflict(str(error)) from error
+        return self._answer(job)
+
+    def _answer(
+        self, job: GenerationJob, code: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
+    ) -> Response:
+        return Response(self.get_serializer(job).data, status=code, headers=headers)
+
+
+class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
+    """Items: looked at and judged."""
+
+    queryset = GenerationItem.objects.none()
+    serializer_class = ItemSerializer
+    permission_classes = (IsAdminUser,)
+    lookup_field = "public_id"
+    lookup_value_regex = "[0-9a-f-]{36}"
+
+    def get_queryset(self) -> QuerySet[GenerationItem]:
+        return listed_items()
+
+    @extend_schema(request=NoteSerializer, responses=ItemSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, public_id: Any) -> Response:
+        """The result is good: it reaches the storefront."""
+        return self._judge(review.approve, request)
+
+    @extend_schema(request=NoteSerializer, responses=ItemSerializer)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, public_id: Any) -> Response:
+        """The result is not good: it is kept, and never shown."""
+        return self._judge(review.reject, request)
+
+    @extend_schema(request=NoteSerializer, responses={201: ItemSerializer})
+    @action(detail=True, methods=["post"])
+    def regenerate(self, request: Request, public_id: Any) -> Response:
+        """Make the picture again as a new item, with the note in its prompt."""
+        return self._judge(review.regenerate, request, status.HTTP_201_CREATED)
+
+    def _judge(
+        self, verb: Callable[..., GenerationItem | None], request: Request, code: int = status.HTTP_200_OK
+    ) -> Response:
+        sent = NoteSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        item = self.get_object()
+        try:
+            again = verb(item, actor=request.user, note=sent.validated_data["note"])
+        except ReviewError as error:
+            raise Conflict(str(error)) from error
+        shown = get_object_or_404(listed_items(), pk=(again or item).pk)
+        return Response(self.get_serializer(shown).data, status=code)
+
+
+def listed_items() -> QuerySet[GenerationItem]:
+    """Items with all that a list shows of them, in a fixed number of queries."""
+    return GenerationItem.objects.select_related(
+        "job", "output__current", "regenerates", "reviewed_by"
+    ).prefetch_related("inputs__asset__current")
+
+
+def _digest(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()

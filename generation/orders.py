@@ -1,0 +1,106 @@
+"""What a person asks for, in words, turned into a plan: the same for command, API and studio."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dam.models import Asset
+from generation.models import JobKind
+from generation.planning import (
+    Plan,
+    PlanError,
+    plan_composition,
+    plan_edit,
+    plan_outfits,
+    plan_scenes,
+)
+from generation.selection import DEFAULT_LIMIT, reachable, select_assets
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+# The selections of each kind of job in their order, and whether a plan needs them.
+SELECTIONS: dict[str, dict[str, bool]] = {
+    JobKind.OUTFITS: {"models": True, "garments": True, "accessories": False},
+    JobKind.SCENES: {"products": True, "scenes": True},
+    JobKind.EDIT: {"assets": True},
+    JobKind.COMPOSITION: {},
+}
+# What a sentence looks for in each selection.
+KINDS: dict[str, tuple[str, ...]] = {
+    "models": ("model", "character"),
+    "garments": ("garment",),
+    "accessories": ("accessory",),
+    "products": ("product", "accessory", "garment", "prop"),
+    "scenes": ("scene",),
+    "assets": (),
+}
+LABELS = {
+    "models": gettext_lazy("models"),
+    "garments": gettext_lazy("garments"),
+    "accessories": gettext_lazy("accessories"),
+    "products": gettext_lazy("products"),
+    "scenes": gettext_lazy("scenes"),
+    "assets": gettext_lazy("pictures"),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A kind of job and, by name, what each selection is to hold (see `select_assets`)."""
+
+    kind: str
+    selections: Mapping[str, str] = field(default_factory=dict)
+    sentence: str = ""
+    instruction: str = ""
+    provider: str = ""
+    language: str = ""
+    limit: int = DEFAULT_LIMIT
+    # Slot number of a composition → public id of the asset that was picked for it.
+    choices: Mapping[int, str] = field(default_factory=dict)
+
+
+def plan_order(order: Order, *, user: User | AnonymousUser | None) -> Plan:
+    """The plan of an order.
+
+    Raises:
+        PlanError, SelectionError: a sentence that says what is missing.
+    """
+    common = {"provider": order.provider, "language": order.language}
+    if order.kind == JobKind.COMPOSITION:
+        return plan_composition(order.sentence, user, choices=_picked(order, user), **common)
+    chosen = {
+        name: _selected(name, order, required=required, user=user)
+        for name, required in SELECTIONS[order.kind].items()
+    }
+    match order.kind:
+        case JobKind.OUTFITS:
+            return plan_outfits(chosen["models"], chosen["garments"], chosen["accessories"], **common)
+        case JobKind.SCENES:
+            return plan_scenes(chosen["products"], chosen["scenes"], **common)
+        case _:
+            return plan_edit(chosen["assets"], order.instruction, **common)
+
+
+def _selected(name: str, order: Order, *, required: bool, user: User | AnonymousUser | None) -> list[Asset]:
+    spec = order.selections.get(name, "").strip()
+    if not spec and not required:
+        return []
+    if not spec:
+        raise PlanError(_("Choose the %(name)s first.") % {"name": LABELS[name]})
+    return select_assets(spec, user=user, kinds=KINDS[name], limit=order.limit)
+
+
+def _picked(order: Order, user: User | AnonymousUser | None) -> dict[int, Asset]:
+    try:
+        ids = {number: uuid.UUID(value) for number, value in order.choices.items()}
+    except ValueError as error:
+        raise PlanError(_("A picked asset is named by its id.")) from error
+    found = {asset.public_id: asset for asset in reachable(user).filter(public_id__in=ids.values())}
+    return {number: found[value] for number, value in ids.items() if value in found}
