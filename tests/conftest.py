@@ -1,0 +1,156 @@
+"""The suite's world: an isolated data folder, the servers it runs on, people and pictures.
+
+`pytest` runs on the embedded default (SQLite, Milvus Lite, a folder as broker), `pytest --services`
+on PostgreSQL, Redis, Milvus and S3 that are started here. Both ignore the developer's own settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.environment import TestEnvironment
+
+# Django's models are imported inside the fixtures: settings are chosen in `pytest_configure`.
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
+    from rest_framework.test import APIClient
+
+    from search.outbox import DrainReport
+
+CLOTHING = Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
+ENVIRONMENT = pytest.StashKey[TestEnvironment]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--services",
+        action="store_true",
+        help="run on real PostgreSQL, Redis, Milvus and S3 servers, which the suite starts",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    environment = TestEnvironment(services=config.getoption("--services"))
+    config.stash[ENVIRONMENT] = environment
+    config.add_cleanup(environment.stop)
+    environment.start()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"runs on: {config.stash[ENVIRONMENT].description}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"ran on: {config.stash[ENVIRONMENT].description}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the real servers belong to `--services`, and only there."""
+    if config.getoption("--services"):
+        return
+    of_services = [item for item in items if item.get_closest_marker("services")]
+    config.hook.pytest_deselected(items=of_services)
+    items[:] = [item for item in items if not item.get_closest_marker("services")]
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest) -> TestEnvironment:
+    return request.config.stash[ENVIRONMENT]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(environment: TestEnvironment) -> None:
+    """SQLite as a file, so that worker processes see the test database too."""
+    from django.db import connections
+
+    database = connections["default"]
+    if database.vendor == "sqlite":
+        database.settings_dict["TEST"]["NAME"] = str(environment.data / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _test_settings(settings: SettingsWrapper) -> None:
+    """Cheap password hashes, and static files without the manifest that only `collectstatic` writes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _own_collections(settings: SettingsWrapper, environment: TestEnvironment) -> Iterator[None]:
+    """Each test has its own Milvus collections: the database is rolled back, Milvus is not."""
+    settings.MILVUS_COLLECTION_PREFIX = environment.next_prefix()
+    yield
+    environment.drop_collections(settings.MILVUS_COLLECTION_PREFIX)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def editor(db: None) -> User:
+    """Staff with the usual permissions."""
+    from tests.factories import EditorFactory
+
+    return EditorFactory()
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    """A superuser."""
+    from tests.factories import AdministratorFactory
+
+    return AdministratorFactory()
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Somebody with an account and no rights."""
+    from tests.factories import UserFactory
+
+    return UserFactory(username="stranger")
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """A REST client of nobody; `api.force_authenticate(user)` makes it somebody's."""
+    from rest_framework.test import APIClient
+
+    return APIClient()
+
+
+@pytest.fixture
+def staff_api(editor: User) -> APIClient:
+    """The editor's REST client."""
+    from rest_framework.test import APIClient
+
+    client = APIClient()
+    client.force_authenticate(editor)
+    return client
+
+
+@pytest.fixture
+def index_now(db: None) -> Callable[[], DrainReport]:
+    """Do the outbox's work at once, in this process: `index_now()`."""
+    from search.outbox import drain
+
+    return drain
+
+
+@pytest.fixture(scope="session")
+def clothing() -> Path:
+    """Photos of clothing with labels.csv and queries.csv, where they lie beside the checkout."""
+    if not (CLOTHING / "labels.csv").is_file():
+        pytest.skip(f"no clothing photos at {CLOTHING}")
+    return CLOTHING

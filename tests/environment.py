@@ -1,0 +1,127 @@
+"""The process environment that the suite runs in: settings, data folder, servers, and their end."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from pymilvus import MilvusClient
+
+EMBEDDED = {
+    "REDIS_URL": "",
+    "MILVUS_URI": "",
+    "S3_BUCKET": "",
+}
+# Whatever the developer's shell or .env says, the suite runs with these.
+ALWAYS = {
+    "DJANGO_SETTINGS_MODULE": "atelier.settings",
+    "DEBUG": "false",
+    "HTTPS": "false",
+    "BEHIND_PROXY": "false",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+    "LOG_LEVEL": "WARNING",
+    "TIME_ZONE": "UTC",
+    "THROTTLE_ANON": "1000000/min",
+    "THROTTLE_USER": "1000000/min",
+    "SEARCH_ENCODER": "starter",
+    "SEARCH_BATCH_SIZE": "32",
+    "MILVUS_TOKEN": "",
+    "GENERATION_PROVIDER": "board",
+    "GEMINI_API_KEY": "",
+    "GEMINI_BASE_URL": "",
+}
+GONE_SECONDS = 20.0
+
+
+class TestEnvironment:
+    """Where one run of the suite keeps its things, and what it runs on.
+
+    Args:
+        services: run on real servers instead of the embedded default.
+    """
+
+    __test__ = False
+
+    def __init__(self, *, services: bool) -> None:
+        self.services = services
+        self.data = Path(tempfile.mkdtemp(prefix="atelier-tests-"))
+        self.description = "SQLite, Milvus Lite, a folder as broker"
+        self._janitor: tuple[str, MilvusClient] | None = None
+        self._prefixes = (f"t{os.getpid()}_{number}" for number in itertools.count(1))
+
+    def start(self) -> None:
+        """Choose the settings and load Django."""
+        if "django.conf" in sys.modules and sys.modules["django.conf"].settings.configured:
+            raise RuntimeError(
+                "Django's settings were loaded before the suite chose them; unset DJANGO_SETTINGS_MODULE"
+            )
+        os.environ.update(ALWAYS)
+        os.environ["ATELIER_DATA"] = str(self.data)
+        os.environ["DATABASE_URL"] = f"sqlite:///{self.data / 'unused.sqlite3'}"
+        os.environ.update(EMBEDDED)
+        import django
+
+        django.setup()
+
+    def next_prefix(self) -> str:
+        """A name for the Milvus collections of one test."""
+        return next(self._prefixes)
+
+    def drop_collections(self, prefix: str) -> None:
+        """Drop what a test left in Milvus, if there is a Milvus at all."""
+        uri = os.environ["MILVUS_URI"] or self._embedded_milvus().get("uri", "")
+        if not uri:
+            return
+        if self._janitor is None or self._janitor[0] != uri:
+            self._janitor = (uri, MilvusClient(uri))
+        client = self._janitor[1]
+        for name in client.list_collections():
+            if name.startswith(f"{prefix}_"):
+                for alias in client.list_aliases(name).get("aliases", []):
+                    client.drop_alias(alias)
+                client.drop_collection(name)
+
+    def _embedded_milvus(self) -> dict[str, Any]:
+        """Address and process of the embedded server; empty when none was started."""
+        try:
+            return dict(json.loads((self.data / "milvus" / "endpoint.json").read_text()))
+        except FileNotFoundError:
+            return {}
+
+    def stop(self) -> None:
+        """End every server and remove every file of this run."""
+        self._stop_milvus_lite()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _stop_milvus_lite(self) -> None:
+        """Wait until the embedded server, if one was started, has gone with its last user."""
+        server = self._embedded_milvus().get("pid")
+        if server is None:
+            return
+        from search.index.connection import disconnect
+        from search.index.lite import release
+
+        disconnect()
+        release()
+        (self.data / "milvus" / "users.lock").unlink(missing_ok=True)
+        deadline = time.monotonic() + GONE_SECONDS
+        while _runs(server):
+            if time.monotonic() > deadline:
+                sys.stderr.write(f"The embedded Milvus Lite (process {server}) did not end with the suite.\n")
+                return
+            time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False
