@@ -1,0 +1,26 @@
+"""Telling a worker that the outbox has something: after commit, once a transaction, and best effort."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+logger = logging.getLogger(__name__)
+
+
+def request_drain() -> None:
+    """Ask for a drain when this transaction commits. The row is the work; the message only wakes."""
+    waiting = transaction.get_connection().run_on_commit
+    if not any(entry[1] is _send for entry in waiting):
+        transaction.on_commit(_send, robust=True)
+
+
+def _send() -> None:
+    from search.tasks import drain_outbox  # tasks import the outbox, which the receivers import
+
+    try:
+        drain_outbox.delay()
+    except (KombuError, OSError) as error:
+        logger.warning("The broker does not answer (%s); the sweep will find the outbox.", error)

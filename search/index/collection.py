@@ -1,0 +1,295 @@
+"""One Milvus collection holding one vector space: schema, writes, queries, alias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymilvus import DataType, Function, FunctionType, MilvusClient
+
+from search.index.connection import Capabilities, IndexMismatch, connect, reporting_outages
+from search.index.lexemes import lexemes
+
+TEXT_BYTES = 8_000
+LIST_CAPACITY = 200
+PAGE = 5_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """One asset as the index knows it. Dates are days since 1970-01-01; times are Unix seconds."""
+
+    id: int
+    kind: str
+    state: str
+    origin: str
+    owner: int
+    colour_family: str
+    aspect: str
+    created: int
+    rights_expire: int
+    tags: list[str]
+    skus: list[str]
+    collections: list[int]
+    text: str
+
+
+@dataclass(frozen=True)
+class IndexHit:
+    """A result of one leg; `score` is cosine or BM25, larger is better."""
+
+    id: int
+    score: float
+    colour_family: str
+
+
+class VectorIndex:
+    """The collection of one space.
+
+    Args:
+        name: the collection's name.
+        dimension: of the vectors.
+        space: the space's slug, written into the collection and checked when it is opened.
+    """
+
+    def __init__(self, name: str, dimension: int, space: str) -> None:
+        self.name = name
+        self.dimension = dimension
+        self.space = space
+        self._ready_for: int | None = None
+
+    @property
+    def full_text(self) -> bool:
+        """True where the server ranks by BM25 itself."""
+        return connect()[1].full_text
+
+    @reporting_outages
+    def ensure(self) -> None:
+        """Create and load the collection where it is missing.
+
+        Raises:
+            IndexUnavailable: Milvus does not answer.
+            IndexMismatch: a collection of that name holds another space.
+        """
+        client, capabilities = connect()
+        if self._ready_for == id(client):
+            return
+        if client.has_collection(self.name):
+            self._check_space(client)
+        else:
+            self._create(client, capabilities)
+        client.load_collection(self.name)
+        self._ready_for = id(client)
+
+    def _check_space(self, client: MilvusClient) -> None:
+        found = str(client.describe_collection(self.name).get("description", ""))
+        if found and found != self.space:
+            raise IndexMismatch(
+                f"The Milvus collection {self.name} holds the space {found}, not {self.space}. "
+                "Run `manage.py index --reindex ENCODER` to build a new one beside it."
+            )
+
+    def _create(self, client: MilvusClient, capabilities: Capabilities) -> None:
+        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=self.space)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dimension)
+        for name, length in (
+            ("kind", 16),
+            ("state", 16),
+            ("origin", 16),
+            ("colour_family", 16),
+            ("aspect", 16),
+        ):
+            schema.add_field(name, DataType.VARCHAR, max_length=length)
+        for name in ("owner", "created", "rights_expire"):
+            schema.add_field(name, DataType.INT64)
+        for name, length in (("tags", 240), ("skus", 200)):
+            schema.add_field(
+                name,
+                DataType.ARRAY,
+                element_type=DataType.VARCHAR,
+                max_capacity=LIST_CAPACITY,
+                max_length=length,
+            )
+        schema.add_field(
+            "collections", DataType.ARRAY, element_type=DataType.INT64, max_capacity=LIST_CAPACITY
+        )
+        indexes = client.prepare_index_params()
+        if capabilities.lite:  # exact, and faster than its HNSW up to where Lite should be left anyway
+            indexes.add_index("vector", index_type="FLAT", metric_type="COSINE")
+        else:
+            indexes.add_index(
+                "vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200}
+            )
+        if capabilities.full_text:
+            _add_full_text(schema, indexes)
+        client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level="Bounded")
+
+    @reporting_outages
+    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
+        """Write documents and their vectors, float32 [n, d], in one call."""
+        if not documents:
+            return
+        self.ensure()
+        client, capabilities = connect()
+        rows = []
+        for document, vector in zip(documents, vectors, strict=True):
+            row: dict[str, Any] = asdict(document)
+            text = row.pop("text")
+            if capabilities.full_text:
+                row["text"] = " ".join(lexemes(text)).encode()[:TEXT_BYTES].decode(errors="ignore")
+            row["tags"], row["skus"] = row["tags"][:LIST_CAPACITY], row["skus"][:LIST_CAPACITY]
+            row["collections"] = row["collections"][:LIST_CAPACITY]
+            row["vector"] = vector
+            rows.append(row)
+        client.upsert(self.name, rows)
+
+    @reporting_outages
+    def delete(self, ids: Sequence[int]) -> None:
+        if ids:
+            self.ensure()
+            connect()[0].delete(self.name, ids=list(ids))
+
+    @reporting_outages
+    def flush(self) -> None:
+        """After a bulk load into Milvus Lite, whose unflushed rows are slow to search.
+
+        A server flushes by itself and limits the rate of asking for it.
+        """
+        client, capabilities = connect()
+        if capabilities.lite and client.has_collection(self.name):
+            client.flush(self.name)
+
+    @reporting_outages
+    def search_vector(self, vector: NDArray[np.float32], *, limit: int, where: str) -> list[IndexHit]:
+        """Nearest by cosine among what `where` admits."""
+        self.ensure()
+        client, capabilities = connect()
+        parameters = {} if capabilities.lite else {"ef": max(96, 2 * limit)}
+        found = client.search(
+            self.name,
+            data=[vector.tolist()],
+            anns_field="vector",
+            limit=limit,
+            filter=where,
+            output_fields=["colour_family"],
+            search_params={"metric_type": "COSINE", "params": parameters},
+        )
+        return _hits(found, sign=1)
+
+    @reporting_outages
+    def search_words(self, text: str, *, limit: int, where: str) -> list[IndexHit]:
+        """Best by BM25; empty where the server does not offer it or the text has no words."""
+        self.ensure()
+        client, capabilities = connect()
+        words = lexemes(text, query=True)
+        if not capabilities.full_text or not words:
+            return []
+        found = client.search(
+            self.name,
+            data=[" ".join(words)],
+            anns_field="words",
+            limit=limit,
+            filter=where,
+            output_fields=["colour_family"],
+            search_params={"metric_type": "BM25"},
+        )
+        # Milvus Lite reports BM25 as a distance (smaller is better), the server as a score.
+        return _hits(found, sign=-1 if capabilities.lite else 1)
+
+    @reporting_outages
+    def count(self) -> int:
+        self.ensure()
+        found = connect()[0].query(
+            self.name, filter="", output_fields=["count(*)"], consistency_level="Strong"
+        )
+        return int(found[0]["count(*)"])
+
+    def ids(self) -> Iterator[list[int]]:
+        """All ids in ascending pages of at most PAGE, read by key so that memory stays flat."""
+        after = -1
+        while page := self._ids_after(after):
+            yield page
+            after = page[-1]
+
+    @reporting_outages
+    def _ids_after(self, after: int) -> list[int]:
+        """The next page. Milvus returns a limited query in no promised order, so the window of ids
+        is narrowed until it fits and is then sorted here.
+        """
+        self.ensure()
+        client = connect()[0]
+        width = PAGE
+        upper = self._highest_id()
+        while after < upper:
+            rows = client.query(
+                self.name,
+                filter=f"id > {after} and id <= {after + width}",
+                output_fields=["id"],
+                limit=PAGE,
+                consistency_level="Strong",
+            )
+            if rows:
+                return sorted(int(row["id"]) for row in rows)
+            after += width
+        return []
+
+    def _highest_id(self) -> int:
+        """An upper bound of the ids, found by doubling."""
+        client = connect()[0]
+        bound = PAGE
+        while client.query(
+            self.name, filter=f"id > {bound}", output_fields=["id"], limit=1, consistency_level="Strong"
+        ):
+            bound *= 2
+        return bound
+
+    @reporting_outages
+    def point_alias(self, alias: str) -> None:
+        """Make `alias` mean this collection."""
+        self.ensure()
+        client = connect()[0]
+        aliases = client.list_aliases()
+        names = aliases.get("aliases", []) if isinstance(aliases, dict) else aliases
+        if alias in names:
+            client.alter_alias(self.name, alias)
+        else:
+            client.create_alias(self.name, alias)
+
+    @reporting_outages
+    def drop(self) -> None:
+        client = connect()[0]
+        if client.has_collection(self.name):
+            client.drop_collection(self.name)
+        self._ready_for = None
+
+
+def _add_full_text(schema: Any, indexes: Any) -> None:
+    # The text is cut into lexemes before it is sent: the analyser only has to split at spaces.
+    schema.add_field(
+        "text",
+        DataType.VARCHAR,
+        max_length=TEXT_BYTES,
+        enable_analyzer=True,
+        analyzer_params={"tokenizer": "whitespace"},
+    )
+    schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_function(
+        Function(
+            name="bm25",
+            function_type=FunctionType.BM25,
+            input_field_names=["text"],
+            output_field_names=["words"],
+        )
+    )
+    indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+
+
+def _hits(found: Any, *, sign: int) -> list[IndexHit]:
+    return [
+        IndexHit(int(hit["id"]), sign * float(hit["distance"]), hit["entity"].get("colour_family", ""))
+        for hit in found[0]
+    ]

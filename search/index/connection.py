@@ -1,0 +1,131 @@
+"""One Milvus client per process, and what the server at the other end can do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from search.index.lite import LiteError, ensure_server
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TIMEOUT_SECONDS = 15.0
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors reach people as IndexUnavailable
+
+
+class IndexUnavailable(Exception):
+    """Milvus does not answer; the message says where it was looked for and what to do."""
+
+
+class IndexMismatch(Exception):
+    """The collection was made for another space."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the server offers."""
+
+    version: str
+    lite: bool
+    full_text: bool
+
+
+_lock = threading.Lock()
+_client: tuple[int, MilvusClient, Capabilities] | None = None
+
+
+def milvus_uri() -> str:
+    """The address to use: MILVUS_URI, or that of the embedded server, which is started if need be.
+
+    Raises:
+        IndexUnavailable: the embedded server cannot run.
+    """
+    if settings.MILVUS_URI:
+        return str(settings.MILVUS_URI)
+    try:
+        return ensure_server(settings.MILVUS_LITE_DIR)
+    except LiteError as error:
+        raise IndexUnavailable(str(error)) from error
+
+
+def connect() -> tuple[MilvusClient, Capabilities]:
+    """This process's client. Made at first use: gRPC does not survive a fork.
+
+    Raises:
+        IndexUnavailable: nothing answers at the address.
+    """
+    global _client
+    with _lock:
+        if _client is None or _client[0] != os.getpid():
+            uri = milvus_uri()
+            _require_listener(uri)
+            try:
+                client = MilvusClient(uri=uri, token=settings.MILVUS_TOKEN, timeout=TIMEOUT_SECONDS)
+                version = str(client.get_server_version())
+            except MilvusException as error:
+                raise _unavailable(error) from error
+            _client = (os.getpid(), client, _capabilities(version))
+        return _client[1], _client[2]
+
+
+def disconnect() -> None:
+    """Forget the client; the next call connects anew."""
+    global _client
+    with _lock:
+        if _client is not None and _client[0] == os.getpid():
+            _client[1].close()
+        _client = None
+
+
+def _require_listener(uri: str) -> None:
+    """Fail in two seconds where nothing listens, instead of after pymilvus's own retries."""
+    parts = urlsplit(uri)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 19530), timeout=2).close()
+    except OSError as error:
+        raise IndexUnavailable(
+            f"Milvus does not answer at {uri} ({error}). Start it, correct MILVUS_URI, or unset MILVUS_URI "
+            "to use the embedded Milvus Lite."
+        ) from error
+
+
+def _capabilities(version: str) -> Capabilities:
+    lite = "lite" in version.lower()
+    numbers = re.findall(r"\d+", version)
+    since_2_5 = [int(n) for n in numbers[:2]] >= [2, 5]
+    return Capabilities(version=version, lite=lite, full_text=lite or since_2_5)
+
+
+def _unavailable(error: Exception) -> IndexUnavailable:
+    where = settings.MILVUS_URI or "the embedded Milvus Lite"
+    return IndexUnavailable(f"Milvus ({where}) failed: {error}. `manage.py doctor` says more.")
+
+
+def reporting_outages(call: Callable[P, R]) -> Callable[P, R]:
+    """Turn what pymilvus raises into IndexUnavailable and drop the broken connection."""
+
+    @wraps(call)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except (MilvusException, ConnectionError, ValueError) as error:
+            # A closed gRPC channel is a ValueError ("Cannot invoke RPC on closed channel").
+            if isinstance(error, ValueError) and "channel" not in str(error):
+                raise
+            disconnect()
+            raise _unavailable(error) from error
+
+    return wrapped

@@ -1,0 +1,109 @@
+"""Search the library from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from PIL import Image
+
+from dam.ingest import IngestError
+from dam.models import Asset, AssetKind
+from search.pictures import open_query_picture
+from search.query import SearchError, SearchRequest, SearchResults, search
+
+USAGE = 2
+
+
+class Command(BaseCommand):
+    help = 'Search by words, picture or asset. Example: manage.py search "红色连衣裙" --kind garment'
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("text", nargs="?", default="", help="what to look for, in English or Chinese")
+        parser.add_argument("--image", type=Path, help="find assets that look like this picture")
+        parser.add_argument("--like", metavar="ID", help="find assets like this one")
+        parser.add_argument("--kind", choices=AssetKind.values, default="")
+        parser.add_argument("--limit", type=int, default=10, help="default: %(default)s")
+        parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (options["text"].strip() or options["image"] or options["like"]):
+            raise CommandError('Say what to look for: "words", --image FILE or --like ID.', returncode=USAGE)
+        request = SearchRequest(
+            text=options["text"],
+            image=_picture(options["image"]),
+            like=_asset(options["like"]),
+            kind=options["kind"],
+            limit=options["limit"],
+        )
+        try:
+            results = search(request, user=None)
+        except SearchError as error:
+            raise CommandError(str(error), returncode=1) from error
+        if results.degraded:
+            print(results.degraded, file=sys.stderr)
+            if not results.hits:
+                raise CommandError("Milvus does not answer; `manage.py doctor` says more.", returncode=1)
+        if options["json"]:
+            self.stdout.write(json.dumps(_document(options["text"], results), ensure_ascii=False, indent=2))
+        else:
+            self._table(results)
+
+    def _table(self, results: SearchResults) -> None:
+        if not results.hits:
+            self.stdout.write("Nothing found. Try other words, or `manage.py index --status`.")
+            return
+        for rank, hit in enumerate(results.hits, start=1):
+            asset = hit.asset
+            title = " · ".join(part for part in (asset.title, asset.title_zh) if part)
+            self.stdout.write(f"{rank:>3}. {hit.score:.4f}  {asset.kind:<10} {title}  [{asset.public_id}]")
+        self.stdout.write(
+            f"{results.total} candidates in {results.took_ms:.0f} ms, encoder {results.encoder}"
+        )
+
+
+def _picture(path: Path | None) -> Image.Image | None:
+    if path is None:
+        return None
+    try:
+        return open_query_picture(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read ({error.strerror}).", returncode=USAGE) from error
+    except IngestError as error:
+        raise CommandError(f"{path}: {error}", returncode=USAGE) from error
+
+
+def _asset(public_id: str | None) -> Asset | None:
+    if public_id is None:
+        return None
+    try:
+        return Asset.objects.select_related("current").get(public_id=UUID(public_id))
+    except ValueError as error:
+        raise CommandError(f"“{public_id}” is not an asset's id.", returncode=USAGE) from error
+    except Asset.DoesNotExist as error:
+        raise CommandError(f"There is no asset {public_id}.", returncode=1) from error
+
+
+def _document(query: str, results: SearchResults) -> dict[str, Any]:
+    return {
+        "query": query,
+        "encoder": results.encoder,
+        "took_ms": round(results.took_ms, 1),
+        "total": results.total,
+        "results": [
+            {
+                "id": str(hit.asset.public_id),
+                "title": hit.asset.title,
+                "title_zh": hit.asset.title_zh,
+                "kind": hit.asset.kind,
+                "score": hit.score,
+                "file": hit.asset.current.file.name if hit.asset.current else "",
+            }
+            for hit in results.hits
+        ],
+    }

@@ -1,0 +1,79 @@
+"""Which vector spaces there are, and the encoder and collection that belong to each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from search.encoders.base import Encoder, EncoderError, SpaceSpec
+from search.encoders.registry import get_encoder
+from search.index import VectorIndex
+from search.models import Space, SpaceState
+
+LIVE_ALIAS = "live"
+
+
+def live_space() -> Space:
+    """The space that is searched; at first use, that of settings.SEARCH_ENCODER.
+
+    Raises:
+        EncoderError: the configured encoder is unknown or has no weights.
+    """
+    live = Space.objects.filter(state=SpaceState.LIVE).order_by("-id").first()
+    return live or declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
+
+
+def active_spaces() -> list[Space]:
+    """Every space that changes are written to: the live one and those being built."""
+    live = live_space()
+    return [live, *Space.objects.filter(state=SpaceState.BUILDING)]
+
+
+def declare_space(encoder_id: str, state: SpaceState) -> Space:
+    """The row of an encoder's space, made if it is new."""
+    spec = get_encoder(encoder_id).space
+    space, _created = Space.objects.get_or_create(
+        slug=spec.slug,
+        defaults={
+            "encoder": spec.encoder,
+            "weights": spec.weights,
+            "dimension": spec.dimension,
+            "collection": f"{settings.MILVUS_COLLECTION_PREFIX}_{spec.slug}",
+            "state": state,
+        },
+    )
+    return space
+
+
+def encoder_of(space: Space) -> Encoder:
+    """The encoder that made the vectors of `space`.
+
+    Raises:
+        EncoderError: its weights are no longer those that the space was built with.
+    """
+    encoder = get_encoder(space.encoder)
+    found: SpaceSpec = encoder.space
+    if found.slug != space.slug:
+        raise EncoderError(
+            f"The index was built with “{space.encoder}” (weights {space.weights}, "
+            f"{space.dimension} dimensions), but that encoder now has weights {found.weights} and "
+            f"{found.dimension} dimensions. "
+            f"Run `manage.py index --reindex {space.encoder}`."
+        )
+    return encoder
+
+
+def index_of(space: Space) -> VectorIndex:
+    """The Milvus collection of `space`."""
+    return _index(space.collection, space.dimension, space.slug)
+
+
+@lru_cache(maxsize=16)
+def _index(collection: str, dimension: int, slug: str) -> VectorIndex:
+    return VectorIndex(collection, dimension, slug)
+
+
+def live_alias() -> str:
+    """The Milvus alias of the live collection."""
+    return f"{settings.MILVUS_COLLECTION_PREFIX}_{LIVE_ALIAS}"
