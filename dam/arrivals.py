@@ -1,0 +1,214 @@
+"""A file on its way in, before it has a row: received, hashed, decoded, stored. Needs no database."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import imagehash
+from django.conf import settings
+from django.core.files.base import File
+from django.utils.translation import gettext_lazy as _
+from PIL import Image
+
+from dam import colours, pictures, sniffing, svg
+from dam.errors import IngestError
+from dam.models import Asset, AssetVersion, Rendition
+from dam.renditions import PRESETS, make_rendition
+
+log = logging.getLogger(__name__)
+
+Source = BinaryIO | Path | bytes | Callable[[], bytes]
+BLOCK = 256 * 1024
+IN_MEMORY = 1024 * 1024  # larger files wait on disk while they are looked at
+ANALYSED_SIDE = 2 * PRESETS["thumbnail"].side  # the thumbnail is averaged from these pixels
+SQUARE = 1.1  # a side at most this much longer still counts as square
+
+
+class Arrival:
+    """One file on its way in.
+
+    `receive` gives it a digest; `prepare` makes the unsaved rows and stores their files; `discard`
+    takes those files back; `close` frees the spooled copy.
+    """
+
+    def __init__(self, source: Source, filename: str) -> None:
+        self.source = source
+        self.filename = base_name(filename)
+        self.file: BinaryIO | None = None
+        self.sha256 = ""
+        self.size = 0
+        self.version: AssetVersion | None = None
+        self.thumbnail: Rendition | None = None
+
+    def receive(self) -> None:
+        """Copy the source aside while hashing it; a drawing becomes pixels here.
+
+        Raises:
+            IngestError: empty, too large, unreadable, or a drawing that cannot be rendered.
+        """
+        with _opened(self.source) as stream:
+            self._spool(stream)
+        assert self.file is not None  # noqa: S101  set by _spool
+        self.file.seek(0)
+        if sniffing.is_svg(self.file.read(sniffing.HEAD_BYTES)):
+            self.file.seek(0)
+            rendered = _rendered(self.file, self.size)
+            self.close()
+            self._spool(io.BytesIO(rendered))
+
+    def prepare(self, asset: Asset) -> None:
+        """Decode once for all that is read from the pixels, then store original and thumbnail.
+
+        Raises:
+            IngestError: not a usable picture, or the storage does not take it; nothing is left there.
+        """
+        assert self.file is not None  # noqa: S101  received before
+        picture = pictures.read(self.file, at_most=ANALYSED_SIDE)
+        main_colours = colours.dominant_colours(picture.image)
+        asset.colour_family = colours.main_family(main_colours)
+        asset.aspect = aspect_of(picture.width, picture.height)
+        self.version = AssetVersion(
+            asset=asset,
+            original_name=self.filename,
+            extension=picture.header.extension,
+            mime=picture.header.mime,
+            size=self.size,
+            sha256=self.sha256,
+            perceptual_hash=str(imagehash.phash(_on_white(picture.image))),
+            width=picture.width,
+            height=picture.height,
+            has_alpha=picture.has_alpha,
+            colours=main_colours,
+            metadata=picture.metadata,
+        )
+        self._store(self.version, picture.image)
+
+    def discard(self) -> None:
+        """Take back what was stored, since no row will name it."""
+        for row in (self.version, self.thumbnail):
+            if row is None or not row.file:
+                continue
+            try:
+                row.file.storage.delete(row.file.name)
+            except Exception:
+                log.exception("The storage did not delete %s, which no row names", row.file.name)
+        self.version = self.thumbnail = None
+
+    def close(self) -> None:
+        """Free the spooled copy."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def _spool(self, stream: BinaryIO) -> None:
+        digest = hashlib.sha256()
+        self.size = 0
+        self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by close()
+        while block := stream.read(BLOCK):
+            self.size += len(block)
+            if self.size > settings.DAM_MAX_FILE_BYTES:
+                raise _too_large()
+            digest.update(block)
+            self.file.write(block)
+        if not self.size:
+            raise IngestError("empty", _("The file is empty. Check the source and upload it again."))
+        self.sha256 = digest.hexdigest()
+
+    def _store(self, version: AssetVersion, image: Image.Image) -> None:
+        assert self.file is not None  # noqa: S101  received before
+        self.file.seek(0)
+        try:
+            version.file.save(self.filename, File(self.file), save=False)
+            self.thumbnail = make_rendition(version, "thumbnail", image)
+        except Exception as error:
+            log.exception("The storage refused %s", self.filename)
+            self.discard()
+            raise IngestError(
+                "storage",
+                _("The file storage does not take files (%(reason)s). Nothing was kept; try again later."),
+                reason=getattr(error, "strerror", None) or type(error).__name__,
+            ) from error
+
+
+def base_name(filename: str) -> str:
+    """The last part of a name that a stranger gave, without what databases refuse."""
+    name = PurePosixPath(filename.replace("\\", "/")).name
+    printable = "".join(character for character in name if character.isprintable())
+    return unicodedata.normalize("NFC", printable.encode("utf-8", "ignore").decode())[:255]
+
+
+def title_of(filename: str) -> str:
+    """A title from a file name: `red_dress-02.final.JPG` → `Red dress 02 final`."""
+    stem = base_name(filename).rsplit(".", 1)[0]
+    words = re.sub(r"[\s_.\-+]+", " ", stem).strip()
+    return words[:1].upper() + words[1:]
+
+
+def aspect_of(width: int, height: int) -> str:
+    """Portrait, landscape or square, as filters name it."""
+    if max(width, height) <= SQUARE * min(width, height):
+        return "square"
+    return "landscape" if width > height else "portrait"
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+    elif isinstance(source, Path):
+        try:
+            with source.open("rb") as stream:
+                yield stream
+        except OSError as error:
+            raise IngestError(
+                "unreadable",
+                _("The file cannot be read (%(reason)s). Check that it is there and its permissions."),
+                reason=error.strerror or type(error).__name__,
+            ) from error
+    elif callable(source):
+        yield io.BytesIO(source())
+    else:
+        source.seek(0)
+        yield source
+
+
+def _rendered(drawing: BinaryIO, size: int) -> bytes:
+    if size > svg.MAX_SVG_BYTES:
+        raise _too_large(svg.MAX_SVG_BYTES)
+    try:
+        return svg.rasterise_untrusted(drawing.read())
+    except svg.SVGError as error:
+        raise IngestError(
+            "broken",
+            _(
+                "The drawing (SVG) could not be rendered: it is damaged, or needs more time or memory than "
+                "a drawing may take. Export it as PNG and upload that."
+            ),
+        ) from error
+
+
+def _too_large(limit: int = 0) -> IngestError:
+    megabytes = (limit or settings.DAM_MAX_FILE_BYTES) / 1024**2
+    return IngestError(
+        "too_large",
+        _("The file is larger than %(limit)s MB. Make it smaller and upload it again."),
+        limit=f"{megabytes:g}",
+    )
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Transparent pixels hold arbitrary colours; two copies of a drawing must hash alike."""
+    if image.mode != "RGBA":
+        return image
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper

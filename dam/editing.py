@@ -1,0 +1,285 @@
+"""Every change of assets that are in the library: checked, audited and told to whoever listens.
+
+Each verb is one transaction and takes the same number of queries for one asset as for ten thousand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.files.storage import Storage
+from django.db import transaction
+from django.db.models import F, Max, Model, ProtectedError, QuerySet
+from django.utils import timezone
+from django.utils.translation import ngettext
+
+from dam import audit, tagging
+from dam.audit import Actor
+from dam.models import (
+    SKU,
+    Asset,
+    AssetSKU,
+    AssetState,
+    AssetVersion,
+    Collection,
+    CollectionItem,
+    Lineage,
+    Rendition,
+    SKURole,
+)
+from dam.signals import assets_changed, assets_deleted
+
+log = logging.getLogger(__name__)
+
+Assets = Iterable[Asset]
+# What `update_assets` may write; state, files and links have verbs of their own.
+EDITABLE = frozenset(
+    {
+        "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh", "kind", "owner",
+        "focal_x", "focal_y", "rights_holder", "licence", "rights_expire_on", "territories",
+    }
+)  # fmt: skip
+
+
+class AssetsInUse(ProtectedError):
+    """Assets cannot be deleted for good, since others were made from them; `str()` says which."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@transaction.atomic
+def update_assets(
+    assets: Assets,
+    *,
+    actor: Actor,
+    changes: dict[str, Any],
+    add_tags: Sequence[str] = (),
+    remove_tags: Sequence[str] = (),
+    action: str = "asset.updated",
+) -> int:
+    """Set the same fields, and add and remove the same tags, on all of them.
+
+    Args:
+        changes: values by field name; the names in EDITABLE.
+        add_tags: slugs or labels; unknown ones are created.
+        remove_tags: slugs or labels; unknown ones are no error.
+
+    Returns:
+        How many assets there were to change.
+    """
+    if unknown := changes.keys() - EDITABLE:
+        raise ValueError(f"Not fields that can be edited: {', '.join(sorted(unknown))}")
+    chosen = _lock(assets)
+    # Foreign keys are logged by what they name, so the new owner is compared by id as well.
+    columns = {Asset._meta.get_field(name).attname: name for name in changes}
+    new = {attname: getattr(changes[name], "pk", changes[name]) for attname, name in columns.items()}
+    stories: list[tuple[Asset, dict[str, Any]]] = []
+    for asset in chosen:
+        before = {columns[name]: getattr(asset, name) for name in new if getattr(asset, name) != new[name]}
+        after = {columns[name]: new[name] for name in new if columns[name] in before}
+        stories.append(
+            (asset, _without_empty(before=before, after=after, tags=add_tags, untagged=remove_tags))
+        )
+    _all(chosen).update(**new, updated=timezone.now())
+    _add_tags(chosen, add_tags)
+    _remove_tags(chosen, remove_tags)
+    return _tell(chosen, actor, action, stories)
+
+
+@transaction.atomic
+def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
+    """Move through the review; what lies in the trash is restored first, by `restore`."""
+    if state == AssetState.TRASHED:
+        return trash(assets, actor=actor)
+    state = AssetState(state)
+    chosen = [asset for asset in _lock(assets) if asset.state not in (state, AssetState.TRASHED)]
+    stories = [(asset, {"before": asset.state, "after": state}) for asset in chosen]
+    _all(chosen).update(state=state, updated=timezone.now())
+    return _tell(chosen, actor, "asset.state", stories)
+
+
+@transaction.atomic
+def trash(assets: Assets, *, actor: Actor) -> int:
+    """Take out of the library; `restore` brings back."""
+    chosen = [asset for asset in _lock(assets) if not asset.is_trashed]
+    now = timezone.now()
+    _all(chosen).update(state_before_trash=F("state"), state=AssetState.TRASHED, trashed_at=now, updated=now)
+    return _tell(chosen, actor, "asset.trashed", [(asset, {"before": asset.state}) for asset in chosen])
+
+
+@transaction.atomic
+def restore(assets: Assets, *, actor: Actor) -> int:
+    """Bring back from the trash, in the state before it."""
+    chosen = [asset for asset in _lock(assets) if asset.is_trashed]
+    _all(chosen).filter(state_before_trash="").update(state_before_trash=AssetState.DRAFT)
+    _all(chosen).update(
+        state=F("state_before_trash"), state_before_trash="", trashed_at=None, updated=timezone.now()
+    )
+    stories = [(asset, {"after": asset.state_before_trash or AssetState.DRAFT}) for asset in chosen]
+    return _tell(chosen, actor, "asset.restored", stories)
+
+
+@transaction.atomic
+def delete_forever(assets: Assets, *, actor: Actor) -> int:
+    """Delete rows and, once that has committed, all their files.
+
+    Raises:
+        AssetsInUse: others that stay were made from one of them, or are planned with it; nothing was deleted.
+    """
+    chosen = _lock(assets)
+    keys = [asset.pk for asset in chosen]
+    files = _files_of(keys)
+    audit.record_many(actor, "asset.deleted", [(asset, {"title": asset.title}) for asset in chosen])
+    assets_deleted.send(sender=Asset, asset_ids=keys)
+    Lineage.objects.filter(child__in=keys).delete()
+    try:
+        _all(chosen).delete()
+    except ProtectedError as error:
+        raise _in_use(chosen, error.protected_objects) from error
+    transaction.on_commit(lambda: _remove(files))
+    return len(chosen)
+
+
+@transaction.atomic
+def add_to_collection(collection: Collection, assets: Assets, *, actor: Actor) -> int:
+    """Append them in the order given; those in it already stay where they are. Returns how many were new."""
+    ordered = list(dict.fromkeys(asset.pk for asset in assets))
+    locked = {asset.pk: asset for asset in _lock_keys(ordered)}
+    # Locking the collection keeps two people who add at the same moment from using one position twice.
+    Collection.objects.select_for_update().get(pk=collection.pk)
+    present = set(collection.items.filter(asset__in=ordered).values_list("asset_id", flat=True))
+    chosen = [locked[key] for key in ordered if key in locked and key not in present]
+    last = collection.items.aggregate(last=Max("position"))["last"]
+    start = 0 if last is None else last + 1
+    CollectionItem.objects.bulk_create(
+        CollectionItem(collection=collection, asset=asset, position=position)
+        for position, asset in enumerate(chosen, start)
+    )
+    return _tell(
+        chosen, actor, "asset.collected", _same(chosen, collection=str(collection), id=collection.pk)
+    )
+
+
+@transaction.atomic
+def remove_from_collection(collection: Collection, assets: Assets, *, actor: Actor) -> int:
+    """Take them out of the collection; they stay in the library. Returns how many were in it."""
+    chosen = list(_all(_lock(assets)).filter(collection_links__collection=collection))
+    collection.items.filter(asset__in=chosen).delete()
+    return _tell(
+        chosen, actor, "asset.uncollected", _same(chosen, collection=str(collection), id=collection.pk)
+    )
+
+
+@transaction.atomic
+def link_sku(asset: Asset, sku: SKU | str, role: str = SKURole.PACKSHOT, *, actor: Actor) -> bool:
+    """Say that the asset shows the SKU (or the one with this code, created when absent) in this role.
+
+    Returns:
+        Whether that is new.
+    """
+    role = SKURole(role)
+    known = sku if isinstance(sku, SKU) else tagging.ensure_skus([sku])[sku.strip()]
+    _link, created = AssetSKU.objects.get_or_create(asset=asset, sku=known, role=role)
+    if created:
+        _tell([asset], actor, "asset.sku_linked", _same([asset], sku=known.code, role=role))
+    return created
+
+
+@transaction.atomic
+def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
+    """Undo `link_sku`. Returns whether there was something to undo."""
+    deleted, _rows = AssetSKU.objects.filter(asset=asset, sku=sku, role=role).delete()
+    if deleted:
+        _tell([asset], actor, "asset.sku_unlinked", _same([asset], sku=sku.code, role=role))
+    return bool(deleted)
+
+
+def _lock(assets: Assets) -> list[Asset]:
+    """The rows as they are now, held until the end of the transaction."""
+    if isinstance(assets, QuerySet):
+        return _lock_keys(list(assets.values_list("pk", flat=True)))
+    return _lock_keys([asset.pk for asset in assets])
+
+
+def _lock_keys(keys: Sequence[int]) -> list[Asset]:
+    # In one order, so that two people who edit the same assets wait for each other, not for ever.
+    return list(Asset.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+
+
+def _all(assets: Sequence[Asset]) -> QuerySet[Asset]:
+    return Asset.objects.filter(pk__in=[asset.pk for asset in assets])
+
+
+def _tell(
+    assets: Sequence[Asset], actor: Actor, action: str, stories: Iterable[tuple[Asset, dict[str, Any]]]
+) -> int:
+    if assets:
+        audit.record_many(actor, action, stories)
+        assets_changed.send(sender=Asset, asset_ids=[asset.pk for asset in assets])
+    return len(assets)
+
+
+def _same(assets: Sequence[Asset], **details: Any) -> list[tuple[Asset, dict[str, Any]]]:
+    return [(asset, details) for asset in assets]
+
+
+def _named(collection: Collection) -> dict[str, Any]:
+    return {"collection": collection.name, "collection_id": collection.pk}
+
+
+def _without_empty(**details: Any) -> dict[str, Any]:
+    return {name: value for name, value in details.items() if value}
+
+
+def _add_tags(assets: Sequence[Asset], words: Sequence[str]) -> None:
+    through = Asset.tags.through
+    through.objects.bulk_create(
+        [
+            through(asset_id=asset.pk, tag_id=tag)
+            for tag in sorted({tag.pk for tag in tagging.ensure_tags(words).values()})
+            for asset in assets
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _remove_tags(assets: Sequence[Asset], words: Sequence[str]) -> None:
+    tags = tagging.find_tags(words).values()
+    Asset.tags.through.objects.filter(asset__in=assets, tag__in=tags).delete()
+
+
+def _in_use(assets: Sequence[Asset], dependants: Iterable[Model]) -> AssetsInUse:
+    """Name the assets that these rows refer to."""
+    keys = {
+        getattr(row, column.attname)
+        for row in dependants
+        for column in row._meta.concrete_fields
+        if column.related_model is Asset
+    }
+    used = [asset for asset in assets if asset.pk in keys]
+    names = ", ".join(f"“{asset}”" for asset in used[:3])
+    sentence = ngettext(
+        "%(names)s cannot be deleted for good: other pictures were made from it, or are planned with it. "
+        "Delete those first, or leave it in the trash.",
+        "%(names)s and others (%(count)s in all) cannot be deleted for good: other pictures were made from "
+        "them, or are planned with them. Delete those first, or leave them in the trash.",
+        len(used),
+    )
+    return AssetsInUse(sentence % {"names": names, "count": len(used)}, set(dependants))
+
+
+def _files_of(keys: Sequence[int]) -> list[tuple[Storage, str]]:
+    versions = AssetVersion.objects.filter(asset__in=keys)
+    renditions = Rendition.objects.filter(version__asset__in=keys)
+    return [(row.file.storage, row.file.name) for rows in (versions, renditions) for row in rows]
+
+
+def _remove(files: Sequence[tuple[Storage, str]]) -> None:
+    for storage, name in files:
+        try:
+            storage.delete(name)
+        except Exception:  # storages raise whatever their SDK raises; the rows are gone already
+            log.exception("The storage did not delete %s, which no row names any more", name)

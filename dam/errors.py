@@ -1,0 +1,27 @@
+"""Why a file was not taken into the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.functional import Promise
+
+
+class IngestError(Exception):
+    """A file that was refused; `str()` is one sentence that says what is wrong and what to do.
+
+    The sentence stays lazy, since a worker thread may raise what a page shows in its reader's language.
+
+    Attributes:
+        code: "empty", "too_large", "too_many_pixels", "not_a_picture", "broken", "unsupported",
+            "unreadable" or "storage".
+    """
+
+    def __init__(self, code: str, sentence: str | Promise, **values: Any) -> None:
+        super().__init__(code, sentence, values)
+        self.code = code
+        self.sentence = sentence
+        self.values = values
+
+    def __str__(self) -> str:
+        return str(self.sentence) % self.values

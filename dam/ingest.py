@@ -1,0 +1,354 @@
+"""The one entrance of files into the library: uploads, imports and generated pictures alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+
+from dam import audit, tagging
+from dam.arrivals import Arrival, Source, title_of
+from dam.errors import IngestError
+from dam.models import (
+    Asset,
+    AssetKind,
+    AssetOrigin,
+    AssetSKU,
+    AssetState,
+    AssetVersion,
+    Lineage,
+    Rendition,
+    SKURole,
+)
+from dam.signals import assets_changed
+
+__all__ = [
+    "AssetMetadata",
+    "IngestError",
+    "IngestItem",
+    "IngestResult",
+    "Outcome",
+    "ParentLink",
+    "ingest",
+    "ingest_many",
+]
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class AssetMetadata:
+    """What is known about a picture besides its file."""
+
+    title: str = ""
+    title_zh: str = ""
+    alt_text: str = ""
+    alt_text_zh: str = ""
+    description: str = ""
+    description_zh: str = ""
+    kind: str = AssetKind.OTHER
+    licence: str = ""
+    rights_holder: str = ""
+    rights_expire_on: date | None = None
+    tags: Sequence[str] = ()  # slugs or labels; created when absent
+    skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
+    state: str = AssetState.DRAFT
+
+
+@dataclass(frozen=True)
+class ParentLink:
+    """An asset that the new one was made from, and as what."""
+
+    asset: Asset
+    role: str
+
+
+@dataclass(frozen=True)
+class IngestItem:
+    """One file on its way in; a callable source is asked for its bytes in a worker thread."""
+
+    source: Source
+    filename: str
+    metadata: AssetMetadata = AssetMetadata()
+    parents: Sequence[ParentLink] = ()
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """The asset of a file; not created: the library had exactly this file already."""
+
+    asset: Asset
+    created: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item: a result, or the reason why it was refused."""
+
+    item: IngestItem
+    result: IngestResult | None = None
+    error: IngestError | None = None
+
+
+def ingest(
+    source: Source,
+    *,
+    filename: str,
+    owner: User | None,
+    origin: AssetOrigin,
+    metadata: AssetMetadata = AssetMetadata(),
+    parents: Sequence[ParentLink] = (),
+    action: str = "asset.ingested",
+) -> IngestResult:
+    """Take one file in.
+
+    Row, tags, SKUs, lineage, audit entry and whatever hears `assets_changed` commit together. A file
+    that the library has already is answered with its asset, taken out of the trash if it was there.
+
+    Raises:
+        IngestError: the file was refused; nothing of it was kept.
+    """
+    item = IngestItem(source, filename, metadata, parents)
+    outcome = _Intake(owner, origin, action, map).take([item])[0]
+    if outcome.result is None:
+        raise outcome.error or RuntimeError("An outcome has a result or an error.")
+    return outcome.result
+
+
+def ingest_many(
+    items: Iterable[IngestItem],
+    *,
+    owner: User | None,
+    origin: AssetOrigin,
+    action: str = "asset.imported",
+) -> Iterator[Outcome]:
+    """Take many files in, in order; a refused one does not stop the others.
+
+    Files are decoded and stored on all cores, rows are written a hundred at a time, each hundred in one
+    transaction: an interrupted run leaves complete assets only, and can simply be run again.
+    """
+    remaining = iter(items)
+    with ThreadPoolExecutor(os.cpu_count(), "ingest") as pool:
+        intake = _Intake(owner, origin, action, pool.map)
+        while chunk := list(islice(remaining, BATCH)):
+            yield from intake.take(chunk)
+
+
+class _Intake:
+    """Takes items in; `run` maps the work that needs no database over them."""
+
+    def __init__(
+        self, owner: User | None, origin: AssetOrigin, action: str, run: Callable[..., Iterable[Any]]
+    ) -> None:
+        self.owner = owner
+        self.origin = origin
+        self.action = action
+        self.run = run
+
+    def take(self, items: Sequence[IngestItem]) -> list[Outcome]:
+        """The outcome of each item, in order."""
+        entries = [_Entry(item) for item in items]
+        try:
+            self._run(_Entry.receive, entries)
+            self._answer_known(entries)
+            first: dict[str, _Entry] = {}
+            for entry in entries:
+                if entry.is_open:
+                    first.setdefault(entry.arrival.sha256, entry)
+            self._run(self._prepare, first.values())
+            self._write([entry for entry in first.values() if entry.is_open])
+            for entry in entries:
+                if entry.is_open:  # the same file once more in this batch
+                    entry.error = first[entry.arrival.sha256].error
+            self._answer_known(entries)
+        finally:
+            for entry in entries:
+                entry.finish()
+        return [Outcome(entry.item, entry.result, entry.error) for entry in entries]
+
+    def _run(self, work: Callable[[_Entry], None], entries: Iterable[_Entry]) -> None:
+        def guarded(entry: _Entry) -> None:
+            try:
+                work(entry)
+            except IngestError as error:
+                entry.error = error
+
+        for _done in self.run(guarded, [entry for entry in entries if entry.is_open]):
+            pass
+
+    def _prepare(self, entry: _Entry) -> None:
+        known = entry.item.metadata
+        no_title = not (known.title or known.title_zh)
+        entry.asset = Asset(
+            title=(title_of(entry.item.filename) if no_title else known.title)[:255],
+            title_zh=known.title_zh[:255],
+            alt_text=known.alt_text[:500],
+            alt_text_zh=known.alt_text_zh[:500],
+            description=known.description,
+            description_zh=known.description_zh,
+            kind=known.kind,
+            origin=self.origin,
+            state=known.state,
+            owner=self.owner,
+            licence=known.licence[:255],
+            rights_holder=known.rights_holder[:255],
+            rights_expire_on=known.rights_expire_on,
+        )
+        entry.arrival.prepare(entry.asset)
+
+    def _answer_known(self, entries: Sequence[_Entry]) -> None:
+        """Answer every open entry whose file the library has."""
+        waiting = [entry for entry in entries if entry.is_open]
+        digests = {entry.arrival.sha256 for entry in waiting}
+        versions = AssetVersion.objects.filter(sha256__in=digests).select_related("asset__current")
+        known = {version.sha256: version.asset for version in versions} if digests else {}
+        for entry in waiting:
+            if asset := known.get(entry.arrival.sha256):
+                self._welcome_back(asset, entry)
+                entry.result = IngestResult(asset, created=False)
+
+    @transaction.atomic
+    def _welcome_back(self, asset: Asset, entry: _Entry) -> None:
+        """An upload takes its asset out of the trash, in the state that the upload asks for: the one
+        before may have been more than this uploader may give."""
+        if asset.is_trashed:
+            asset.state, asset.state_before_trash, asset.trashed_at = entry.item.metadata.state, "", None
+            asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
+            audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
+            assets_changed.send(sender=Asset, asset_ids=[asset.pk])
+        if asset.origin == AssetOrigin.GENERATED:
+            _link_parents([(asset, entry.item.parents)])
+
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        """All rows in one transaction; again without those that another upload was faster with."""
+        if not entries:
+            return
+        try:
+            with transaction.atomic():
+                self._write_rows(entries)
+        except IntegrityError:
+            self._answer_known(entries)
+            others = [entry for entry in entries if entry.is_open]
+            if len(others) == len(entries):
+                raise
+            for entry in others:
+                entry.forget_keys()
+            self._write(others)
+            return
+        for entry in entries:
+            entry.result = IngestResult(entry.asset, created=True)
+
+    def _write_rows(self, entries: Sequence[_Entry]) -> None:
+        assets = [entry.asset for entry in entries]
+        Asset.objects.bulk_create(assets)
+        _write_files(entries, self.owner)
+        _link_tags(entries)
+        _link_skus(entries)
+        _link_parents([(entry.asset, entry.item.parents) for entry in entries])
+        audit.record_many(self.owner, self.action, [(entry.asset, entry.story()) for entry in entries])
+        assets_changed.send(sender=Asset, asset_ids=[asset.pk for asset in assets])
+
+
+class _Entry:
+    """One item, how far it has come, and what became of it."""
+
+    def __init__(self, item: IngestItem) -> None:
+        self.item = item
+        self.arrival = Arrival(item.source, item.filename)
+        self.asset = Asset()
+        self.result: IngestResult | None = None
+        self.error: IngestError | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.result is None and self.error is None
+
+    def receive(self) -> None:
+        self.arrival.receive()
+
+    def rows(self) -> Iterator[Model]:
+        """The rows made for it, in the order in which they refer to each other."""
+        yield from filter(None, (self.asset, self.arrival.version, self.arrival.thumbnail))
+
+    def forget_keys(self) -> None:
+        """A rolled-back insert leaves keys on its rows that the database does not know."""
+        for row in self.rows():
+            row.pk = None
+            row._state.adding = True
+        self.asset.current = None
+
+    def story(self) -> dict[str, Any]:
+        """What the audit log keeps of it."""
+        return {
+            "file": self.arrival.filename,
+            "sha256": self.arrival.sha256,
+            "size": self.arrival.size,
+            "origin": self.asset.origin,
+        }
+
+    def finish(self) -> None:
+        """Free what it holds; without a row of its own, its stored files go again."""
+        self.arrival.close()
+        if self.result is None or not self.result.created:
+            self.arrival.discard()
+
+
+def _write_files(entries: Sequence[_Entry], owner: User | None) -> None:
+    versions, thumbnails = [], []
+    for entry in entries:
+        version, thumbnail = entry.arrival.version, entry.arrival.thumbnail
+        assert version is not None  # noqa: S101  prepared before
+        assert thumbnail is not None  # noqa: S101
+        version.asset, version.created_by = entry.asset, owner
+        versions.append(version)
+        thumbnails.append(thumbnail)
+    AssetVersion.objects.bulk_create(versions)
+    for version, thumbnail in zip(versions, thumbnails, strict=True):
+        thumbnail.version = version
+        version.asset.current = version
+    Rendition.objects.bulk_create(thumbnails)
+    Asset.objects.bulk_update([version.asset for version in versions], ["current"])
+
+
+def _link_tags(entries: Sequence[_Entry]) -> None:
+    tags = tagging.ensure_tags(word for entry in entries for word in entry.item.metadata.tags)
+    links = {
+        (entry.asset.pk, tags[word.strip()].pk)
+        for entry in entries
+        for word in entry.item.metadata.tags
+        if word.strip() in tags
+    }
+    through = Asset.tags.through
+    through.objects.bulk_create(through(asset_id=asset, tag_id=tag) for asset, tag in sorted(links))
+
+
+def _link_skus(entries: Sequence[_Entry]) -> None:
+    skus = tagging.ensure_skus(code for entry in entries for code, _role in entry.item.metadata.skus)
+    links = {
+        (entry.asset.pk, skus[code.strip()].pk, role or SKURole.PACKSHOT)
+        for entry in entries
+        for code, role in entry.item.metadata.skus
+        if code.strip() in skus
+    }
+    AssetSKU.objects.bulk_create(
+        AssetSKU(asset_id=asset, sku_id=sku, role=role) for asset, sku, role in sorted(links)
+    )
+
+
+def _link_parents(families: Sequence[tuple[Asset, Sequence[ParentLink]]]) -> None:
+    links = [
+        Lineage(parent_id=link.asset.pk, child=child, role=link.role, position=position)
+        for child, parents in families
+        for position, link in enumerate(parents)
+        if link.asset.pk != child.pk
+    ]
+    # The same parent in the same role twice says nothing more.
+    Lineage.objects.bulk_create(links, ignore_conflicts=True)

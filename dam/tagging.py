@@ -1,0 +1,54 @@
+"""Tags and SKUs by the words that people write, created where absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+from django.utils.text import slugify
+
+from dam.models import SKU, Tag
+
+
+def slug_of(word: str) -> str:
+    """The slug of a tag written as this word; empty when it has no letter or digit."""
+    return slugify(word, allow_unicode=True)[:80].strip("-")
+
+
+def find_tags(words: Iterable[str]) -> dict[str, Tag]:
+    """The tags that these words (slugs or labels in either language) name, by word."""
+    slugs = {word.strip(): slug_of(word) for word in words}
+    if not slugs:
+        return {}
+    named = Q(slug__in=slugs.values()) | Q(label__in=slugs) | Q(label_zh__in=slugs)
+    by_name: dict[str, Tag] = {}
+    for tag in Tag.objects.filter(named):
+        for name in filter(None, (tag.label_zh, tag.label, tag.slug)):
+            by_name[name] = tag
+    return {word: tag for word, slug in slugs.items() if (tag := by_name.get(word) or by_name.get(slug))}
+
+
+def ensure_tags(words: Iterable[str]) -> dict[str, Tag]:
+    """The tags that these words name, by word as stripped; unknown ones are created."""
+    wanted = {word.strip() for word in words if slug_of(word)}
+    found = find_tags(wanted)
+    missing = {slug_of(word): word[:80] for word in sorted(wanted - found.keys())}
+    if missing:
+        # Conflicts are ignored, then read: somebody else may create the same tag at this moment.
+        Tag.objects.bulk_create(
+            [Tag(slug=slug, label=word) for slug, word in missing.items()], ignore_conflicts=True
+        )
+        found = find_tags(wanted)
+    return found
+
+
+def ensure_skus(codes: Iterable[str]) -> dict[str, SKU]:
+    """The SKUs with these codes, by code; unknown ones are created."""
+    wanted = {code.strip() for code in codes if code.strip()}
+    if not wanted:
+        return {}
+    found = {sku.code: sku for sku in SKU.objects.filter(code__in=wanted)}
+    if missing := wanted - found.keys():
+        SKU.objects.bulk_create([SKU(code=code) for code in sorted(missing)], ignore_conflicts=True)
+        found = {sku.code: sku for sku in SKU.objects.filter(code__in=wanted)}
+    return found
