@@ -1,21 +1,24 @@
 """Addresses: the admin, the REST API, health."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from atelier.health import live, ready
+from dam.api.problems import no_such_address
 
 api = [
     path("", include("dam.api.urls")),
     path("", include("search.api.urls")),
     path("", include("generation.api.urls")),
+    re_path("", no_such_address),
 ]
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
+    path("assets/", include("dam.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

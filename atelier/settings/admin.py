@@ -12,6 +12,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "atelier.dashboard.dashboard",
     "STYLES": [lambda request: static("atelier/atelier.css")],
     "SIDEBAR": {
         "show_search": False,

@@ -132,6 +132,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
     "loggers": {
+        # It warns that a folder, our embedded broker, has no host name.
+        "kombu.connection": {"level": "ERROR"},
+    }
+    | {
         name: {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["console"], "propagate": False}
         for name in ("atelier", "dam", "search", "generation")
     },

@@ -125,7 +125,7 @@ class VectorIndex:
                 "vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200}
             )
         if capabilities.full_text:
-            _add_full_text(schema, indexes)
+            _add_full_text(schema, indexes, capabilities)
         client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level="Bounded")
 
     @reporting_outages
@@ -267,14 +267,15 @@ class VectorIndex:
         self._ready_for = None
 
 
-def _add_full_text(schema: Any, indexes: Any) -> None:
+def _add_full_text(schema: Any, indexes: Any, capabilities: Capabilities) -> None:
     # The text is cut into lexemes before it is sent: the analyser only has to split at spaces.
+    # Milvus Lite knows no tokenizer of that name; its standard one splits there too.
     schema.add_field(
         "text",
         DataType.VARCHAR,
         max_length=TEXT_BYTES,
         enable_analyzer=True,
-        analyzer_params={"tokenizer": "whitespace"},
+        analyzer_params={"tokenizer": "standard" if capabilities.lite else "whitespace"},
     )
     schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
     schema.add_function(

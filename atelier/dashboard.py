@@ -1,0 +1,79 @@
+"""The admin's first page: what the library holds, what waits for somebody, what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from generation.models import FINAL_STATES, GenerationJob, JobState
+from search.models import IndexEntry, IndexState, Space, SpaceState
+
+RECENT = 12
+WAITING = 6
+JOBS = 5
+STATES = (AssetState.APPROVED, AssetState.IN_REVIEW, AssetState.DRAFT)
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Called by django-unfold with the context of the index page."""
+    library = Asset.objects.visible_to(request.user)
+    waiting = library.filter(state=AssetState.IN_REVIEW)
+    context |= {
+        **counts(library),
+        "recent": library.select_related("current")[:RECENT],
+        "waiting": waiting.select_related("current")[:WAITING],
+        "index": index_state(),
+        "jobs": open_jobs(),
+        "assets_url": reverse("admin:dam_asset_changelist"),
+    }
+    return context
+
+
+def counts(library: QuerySet[Asset]) -> dict[str, Any]:
+    """Cards by state and measures by kind, from one pass over the library."""
+    cells = list(library.order_by().values("state", "kind", "origin").annotate(number=Count("pk")))
+    total = sum(cell["number"] for cell in cells)
+
+    def number(field: str, value: str) -> int:
+        return sum(cell["number"] for cell in cells if cell[field] == value)
+
+    kinds = [{"kind": kind, "label": kind.label, "number": number("kind", kind)} for kind in AssetKind]
+    return {
+        "total": total,
+        "states": [{"state": s, "label": s.label, "number": number("state", s)} for s in STATES],
+        "generated": number("origin", AssetOrigin.GENERATED),
+        "kinds": sorted((row for row in kinds if row["number"]), key=lambda row: -row["number"]),
+    }
+
+
+def index_state() -> dict[str, Any]:
+    """How far the live index has followed the library."""
+    space = Space.objects.filter(state=SpaceState.LIVE).order_by("-pk").first()
+    entries = IndexEntry.objects.filter(space=space) if space else IndexEntry.objects.none()
+    numbers = dict(entries.order_by().values_list("state").annotate(number=Count("pk")))
+    waiting = numbers.get(IndexState.PENDING, 0) + numbers.get(IndexState.WORKING, 0)
+    indexed = numbers.get(IndexState.INDEXED, 0)
+    failed = numbers.get(IndexState.FAILED, 0)
+    return {
+        "encoder": space.encoder if space else "",
+        "indexed": indexed,
+        "waiting": waiting,
+        "failed": failed,
+        "all": indexed + waiting + failed,
+    }
+
+
+def open_jobs() -> QuerySet[GenerationJob]:
+    """Jobs that are not over, each with how many of its items are."""
+    return (
+        GenerationJob.objects.filter(state__in=(JobState.QUEUED, JobState.RUNNING, JobState.PAUSED))
+        .annotate(
+            item_count=Count("items"),
+            done_count=Count("items", filter=Q(items__state__in=FINAL_STATES)),
+        )
+        .order_by("-pk")[:JOBS]
+    )
