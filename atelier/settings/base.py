@@ -102,6 +102,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "dam.api.pagination.NewestFirst",
     "EXCEPTION_HANDLER": "dam.api.problems.problem_handler",
@@ -123,6 +124,14 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Fields called alike whose choices differ; without a name of their own they would get a hash.
+    "ENUM_NAME_OVERRIDES": {
+        "AssetKindEnum": "dam.models.AssetKind",
+        "AssetStateEnum": "dam.models.AssetState",
+        "JobKindEnum": "generation.models.JobKind",
+        "JobStateEnum": "generation.models.JobState",
+        "ItemStateEnum": "generation.models.ItemState",
+    },
 }
 
 LOGGING = {

@@ -5,8 +5,37 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+from dam.errors import IngestError
+
+CONTENT_TYPE = "application/problem+json"
+# What each refusal of a file means in HTTP; anything else is 422, "understood, but not usable".
+INGEST_STATUS = {
+    "empty": HTTPStatus.BAD_REQUEST,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "not_a_picture": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "storage": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class RejectedFile(APIException):
+    """A file that ingest refused, with its sentence and code."""
+
+    def __init__(self, error: IngestError) -> None:
+        super().__init__(str(error), code=error.code)
+        self.status_code = INGEST_STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY).value
+
+
+class Conflict(APIException):
+    """The request is fine, but the library is in a state that does not allow it."""
+
+    status_code = HTTPStatus.CONFLICT.value
 
 
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -14,16 +43,28 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(exc, context)
     if response is None:
         return None
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(response.status_code).phrase,
-        "status": response.status_code,
-    }
     if isinstance(response.data, dict) and set(response.data) == {"detail"}:
-        body["detail"] = str(response.data["detail"])
+        detail = response.data["detail"]
+        response.data = problem(response.status_code, str(detail), code=getattr(detail, "code", ""))
     else:
-        body["detail"] = "The request has errors; see “errors”."
-        body["errors"] = response.data
-    response.data = body
-    response.content_type = "application/problem+json"
+        detail = _("The request has errors; see “errors”.")
+        response.data = problem(response.status_code, detail, code="invalid", errors=response.data)
+    response.content_type = CONTENT_TYPE
     return response
+
+
+def problem(status: int, detail: str, **members: Any) -> dict[str, Any]:
+    """A problem document; members that are empty are left out."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **{name: value for name, value in members.items() if value},
+    }
+
+
+def no_such_address(request: HttpRequest) -> JsonResponse:
+    """Any address below the API that is none of its own."""
+    detail = _("There is no such address in the API.")
+    return JsonResponse(problem(404, detail, code="not_found"), status=404, content_type=CONTENT_TYPE)

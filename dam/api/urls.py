@@ -1,5 +1,13 @@
 """Addresses of the library's API."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
+
+router = SimpleRouter()
+router.register("assets", AssetViewSet, basename="asset")
+router.register("tags", TagViewSet, basename="tag")
+router.register("skus", SKUViewSet, basename="sku")
+router.register("collections", CollectionViewSet, basename="collection")
+
+urlpatterns = router.urls

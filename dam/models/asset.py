@@ -77,7 +77,7 @@ class AssetQuerySet(models.QuerySet["Asset"]):
 
     def with_listing(self) -> Self:
         """Everything a list or a grid shows, in a fixed number of queries."""
-        return self.select_related("current", "owner").prefetch_related("tags", "skus", "current__renditions")
+        return self.select_related("current", "owner").prefetch_related("tags", "sku_links__sku")
 
 
 class Asset(models.Model):

@@ -1,0 +1,49 @@
+"""Where the files of an asset are served: addresses that name the version, so that they never change.
+
+An address is computed from what a list has loaded already; no storage is asked and nothing is made.
+"""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from dam.models import Asset, AssetVersion
+from dam.renditions import PRESETS
+
+
+def thumbnail_url(asset: Asset) -> str:
+    """The small picture of lists and grids; empty while the asset has no file."""
+    return rendition_url(asset, "thumbnail")
+
+
+def rendition_url(asset: Asset, preset: str, version: AssetVersion | None = None) -> str:
+    """A version (the current one unless given) in this preset; empty while the asset has no file."""
+    version = version or asset.current
+    if version is None:
+        return ""
+    return reverse(
+        "rendition-file",
+        kwargs={
+            "public_id": asset.public_id,
+            "preset": preset,
+            "number": version.number,
+            "recipe": PRESETS[preset].recipe,
+            "extension": PRESETS[preset].extension.lstrip("."),
+        },
+    )
+
+
+def original_url(asset: Asset, version: AssetVersion | None = None) -> str:
+    """The address that downloads an original; empty while the asset has no file."""
+    version = version or asset.current
+    if version is None:
+        return ""
+    return reverse(
+        "original-file",
+        kwargs={
+            "public_id": asset.public_id,
+            "number": version.number,
+            "digest": version.sha256[:12],
+            "extension": version.extension.lstrip("."),
+        },
+    )

@@ -1,0 +1,96 @@
+"""What the page of one asset shows beside its form."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dam.admin.filters import FAMILY_FACES
+from dam.admin.verbs import offered_for
+from dam.models import Asset, AssetVersion, AuditEntry, Lineage
+
+SHOWN_RELATIVES = 24
+SHOWN_DEEDS = 12
+
+
+def context_for(asset: Asset, *, may_change: bool) -> dict[str, Any]:
+    """Everything around the form: preview, facts, colours, relatives, collections, history."""
+    versions = list(asset.versions.select_related("created_by").order_by("-number"))
+    return {
+        "asset": asset,
+        "verbs": offered_for(asset.state) if may_change else [],
+        "facts": facts(asset),
+        "colours": colours(asset.current),
+        "versions": versions,
+        "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
+        "used_in": _relatives(asset.children_links.select_related("child__current"), "child"),
+        "used_in_count": asset.children_links.count(),
+        "in_collections": list(asset.collections.all()),
+        "history": list(
+            AuditEntry.objects.filter(target_id=str(asset.public_id)).select_related("actor")[:SHOWN_DEEDS]
+        ),
+        "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
+    }
+
+
+def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:
+    """The asset at the other end of each link, with its role."""
+    found: list[Lineage] = list(links[:SHOWN_RELATIVES])
+    return [(getattr(link, end), link.role) for link in found]
+
+
+def facts(asset: Asset) -> list[tuple[str, str]]:
+    """The file in words."""
+    version = asset.current
+    if version is None:
+        return []
+    rows = [
+        (_("File"), version.original_name),
+        (_("Size"), file_line(version)),
+        (_("Type"), version.mime + (f" · {_('transparent')}" if version.has_alpha else "")),
+        (_("Origin"), asset.get_origin_display()),
+        (_("Owner"), str(asset.owner or "")),
+        ("SHA-256", version.sha256),
+        (_("Id"), str(asset.public_id)),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def file_line(version: AssetVersion) -> str:
+    """Pixels and bytes in one line."""
+    return f"{version.width} × {version.height} · {filesizeformat(version.size)}"
+
+
+def colours(version: AssetVersion | None) -> list[dict[str, Any]]:
+    """Dominant colours, each with its place in a bar that is 100 wide."""
+    found = version.colours if version else []
+    total = sum(colour["share"] for colour in found) or 1
+    widths = [100 * colour["share"] / total for colour in found]
+    starts = [0.0, *accumulate(widths)]
+    return [
+        {
+            "hex": colour["hex"],
+            "family": FAMILY_FACES.get(colour.get("family", ""), ("", ""))[1],
+            "percent": round(100 * colour["share"]),
+            "x": f"{start:.2f}",
+            "width": f"{width:.2f}",
+        }
+        for colour, start, width in zip(found, starts, widths, strict=False)
+    ]
+
+
+def render_picture(asset: Asset) -> SafeString:
+    """The small picture of a table's row."""
+    return render_to_string("dam/row_picture.html", {"asset": asset})
+
+
+def change_url(asset: Asset) -> str:
+    """The asset's page in the admin."""
+    return reverse(f"{admin.site.name}:dam_asset_change", args=(asset.pk,))

@@ -1,0 +1,318 @@
+"""Assets in the admin: the grid, the page of one asset, and the deeds done there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import BaseFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from dam import editing
+from dam.admin import asset_page, bulk, filters
+from dam.admin.upload import upload_page
+from dam.admin.verbs import VERBS
+from dam.models import Asset, AssetSKU, AssetState
+
+VIEWS = ("grid", "list")
+
+
+class AssetSKUInline(TabularInline):
+    """The SKUs that the asset shows, each in its role."""
+
+    model = AssetSKU
+    extra = 0
+    autocomplete_fields = ("sku",)
+    verbose_name_plural = gettext_lazy("SKUs")
+    hide_title = True
+
+
+@admin.register(Asset)
+class AssetAdmin(ModelAdmin):
+    list_display = (
+        "picture",
+        "display_title",
+        "kind_label",
+        "state_label",
+        "file_facts",
+        "tag_list",
+        "created",
+    )
+    list_display_links = ("picture", "display_title")
+    list_filter = (
+        filters.StateFilter,
+        filters.KindFilter,
+        filters.OriginFilter,
+        filters.ColourFilter,
+        ("tags", filters.CompletedFilter),
+        ("skus", filters.CompletedFilter),
+        filters.CreatedFilter,
+    )
+    list_per_page = 60
+    show_full_result_count = False
+    search_fields = (
+        "title",
+        "title_zh",
+        "current__original_name",
+        "skus__code",
+        "tags__label",
+        "tags__label_zh",
+    )
+    search_help_text = gettext_lazy("Title, SKU, tag or file name")
+    autocomplete_fields = ("tags",)
+    inlines = (AssetSKUInline,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("title", "title_zh"),
+                    ("kind", "state"),
+                    "tags",
+                    ("alt_text", "alt_text_zh"),
+                    ("description", "description_zh"),
+                )
+            },
+        ),
+        (
+            gettext_lazy("Rights"),
+            {"fields": (("rights_holder", "licence"), ("rights_expire_on", "territories"))},
+        ),
+        (
+            gettext_lazy("Focal point"),
+            {
+                "fields": (("focal_x", "focal_y"),),
+                "description": gettext_lazy("Click the picture to set the point that every crop must keep."),
+            },
+        ),
+    )
+    change_form_template = "admin/dam/asset/change_form.html"
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
+        return super().get_queryset(request).with_listing()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Grid or list: the choice is remembered for the session."""
+        query = request.GET.copy()
+        chosen = query.pop("view", [""])[-1]
+        if chosen in VIEWS:
+            request.session["asset_view"] = chosen
+            return redirect(f"{request.path}?{query.urlencode()}")
+        shown = request.session.get("asset_view", VIEWS[0])
+        return super().changelist_view(request, {"asset_view": shown, **(extra_context or {})})
+
+    @display(description=gettext_lazy("picture"))
+    def picture(self, asset: Asset) -> SafeString:
+        return asset_page.render_picture(asset)
+
+    @display(description=gettext_lazy("title"), ordering="title")
+    def display_title(self, asset: Asset) -> str:
+        return asset.display_title
+
+    @display(description=gettext_lazy("kind"), ordering="kind")
+    def kind_label(self, asset: Asset) -> str:
+        return asset.get_kind_display()
+
+    @display(
+        description=gettext_lazy("state"),
+        ordering="state",
+        label={
+            AssetState.APPROVED: "success",
+            AssetState.IN_REVIEW: "warning",
+            AssetState.REJECTED: "danger",
+            AssetState.DRAFT: "info",
+        },
+    )
+    def state_label(self, asset: Asset) -> tuple[str, str]:
+        return asset.state, asset.get_state_display()
+
+    @display(description=gettext_lazy("file"))
+    def file_facts(self, asset: Asset) -> str:
+        return asset_page.file_line(asset.current) if asset.current else ""
+
+    @display(description=gettext_lazy("tags"))
+    def tag_list(self, asset: Asset) -> str:
+        return ", ".join(str(tag) for tag in asset.tags.all())
+
+    # Deeds on chosen assets
+
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable, str, Any]]:
+        """The library's verbs; in the trash, restoring and deleting for good."""
+        in_trash = request.GET.get("state") == AssetState.TRASHED
+        offered = super().get_actions(request)
+        delete_selected = offered.pop("delete_selected", None)
+        if self.has_change_permission(request):
+            offered |= bulk.actions(in_trash=in_trash)
+        if in_trash and delete_selected:
+            offered["delete_selected"] = (*delete_selected[:2], _("Delete for good"))
+        return offered
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
+        editing.delete_forever(queryset.filter(state=AssetState.TRASHED), actor=request.user)
+
+    # The page of one asset
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Asset | None:
+        """By key, or by public id, which is what other pages and the API know."""
+        try:
+            public_id = UUID(object_id)
+        except ValueError:
+            return super().get_object(request, object_id, from_field)
+        return self.get_queryset(request).filter(public_id=public_id).first()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What lies in the trash is restored before it is changed."""
+        in_trash = isinstance(obj, Asset) and obj.is_trashed
+        return not in_trash and super().has_change_permission(request, obj)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_choice_field(db_field, request, **kwargs)
+        if db_field.name == "state":  # the trash is entered by deleting
+            field.choices = [choice for choice in field.choices if choice[0] != AssetState.TRASHED]
+        return field
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = dict(extra_context or {})
+        if object_id and request.method == "GET":
+            asset = self.get_object(request, object_id)
+            if asset:
+                may_change = self.has_change_permission(request)
+                context |= asset_page.context_for(asset, may_change=may_change)
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Asset, form: ModelForm, change: Any) -> None:
+        """Write through the verb, in the transaction that Django's admin has opened."""
+        changed = set(form.changed_data)
+        changes = {name: form.cleaned_data[name] for name in changed - {"tags", "state"}}
+        tags = set(form.cleaned_data["tags"]) if "tags" in changed else set()
+        before = set(form.initial.get("tags", ())) if "tags" in changed else set()
+        if changes or tags != before:
+            editing.update_assets(
+                Asset.objects.filter(pk=obj.pk),
+                actor=request.user,
+                changes=changes,
+                add_tags=sorted(tag.slug for tag in tags - before),
+                remove_tags=sorted(tag.slug for tag in before - tags),
+            )
+        if "state" in changed:
+            editing.set_state(Asset.objects.filter(pk=obj.pk), actor=request.user, state=obj.state)
+
+    def save_related(
+        self, request: HttpRequest, form: ModelForm, formsets: list[BaseFormSet], change: Any
+    ) -> None:
+        """Tags are saved with the asset; the SKUs of the inline are linked by the verb."""
+        for formset in formsets:
+            formset.save(commit=False)  # fills in what was changed, for Django's own log
+            for link in formset.deleted_objects:
+                editing.unlink_sku(form.instance, link.sku, link.role, actor=request.user)
+            for link, _changed in formset.changed_objects:
+                before = AssetSKU.objects.select_related("sku").get(pk=link.pk)
+                editing.unlink_sku(form.instance, before.sku, before.role, actor=request.user)
+            for link in (*formset.new_objects, *(pair[0] for pair in formset.changed_objects)):
+                editing.link_sku(form.instance, link.sku, link.role, actor=request.user)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An asset begins with its file."""
+        return redirect("admin:dam_asset_upload")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The audit log knows more than the admin's own log: it also has what came by REST and command."""
+        asset = get_object_or_404(self.get_queryset(request), pk=object_id)
+        return redirect(f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}")
+
+    # Deleting
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list, dict, set, list]:
+        """The names; whether something stands in the way is for the verb to say."""
+        return [str(asset) for asset in objs], {}, set(), []
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Into the trash; out of the trash for good."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except editing.AssetsInUse as error:
+            messages.error(request, str(error))
+            return redirect("admin:dam_asset_change", object_id)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
+        """One transaction: a deed that is refused leaves nothing behind, not even in Django's own log."""
+        try:
+            with transaction.atomic():
+                return super().response_action(request, queryset)
+        except editing.AssetsInUse as error:
+            messages.error(request, str(error))
+            return redirect(request.get_full_path())
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Say which of the two it was."""
+        trashed = Asset.objects.filter(pk=obj_id).exists()
+        done = _("“%s” is in the trash now.") if trashed else _("“%s” was deleted for good.")
+        messages.success(request, done % obj_display)
+        return redirect("admin:dam_asset_changelist")
+
+    def delete_model(self, request: HttpRequest, obj: Asset) -> None:
+        if obj.is_trashed:
+            editing.delete_forever([obj], actor=request.user)
+        else:
+            editing.trash([obj], actor=request.user)
+
+    # Addresses
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("upload/", guard(self.upload_view), name="dam_asset_upload"),
+            path("<path:object_id>/do/<slug:name>/", guard(self.verb_view), name="dam_asset_verb"),
+            *super().get_urls(),
+        ]
+
+    def upload_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return upload_page(request, self.admin_site)
+
+    @method_decorator(require_POST)
+    def verb_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """One deed on one asset, from the buttons of its page."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        asset = get_object_or_404(Asset, pk=object_id)
+        verb = VERBS.get(name)
+        if verb is None or asset.state not in verb.offered_in:
+            refusal = _("This cannot be done with an asset in the state “%s”.")
+            messages.error(request, refusal % asset.get_state_display())
+        else:
+            messages.success(request, verb.done % {"count": verb.run([asset], request.user)})
+        if name == "trash":
+            return redirect("admin:dam_asset_changelist")
+        return redirect("admin:dam_asset_change", asset.pk)

@@ -1,0 +1,118 @@
+"""Filters of the asset list: choices as links, colours as swatches, tags and SKUs with completion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from dam.colours import FAMILIES
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+
+# How a family looks and is called; a family without an entry would be a mistake in `dam.colours`.
+FAMILY_FACES = {
+    "red": ("#dc2626", _("Red")),
+    "orange": ("#f97316", _("Orange")),
+    "yellow": ("#facc15", _("Yellow")),
+    "green": ("#16a34a", _("Green")),
+    "cyan": ("#06b6d4", _("Cyan")),
+    "blue": ("#2563eb", _("Blue")),
+    "purple": ("#9333ea", _("Purple")),
+    "pink": ("#f472b6", _("Pink")),
+    "brown": ("#8b5a2b", _("Brown")),
+    "black": ("#111111", _("Black")),
+    "grey": ("#9ca3af", _("Grey")),
+    "white": ("#ffffff", _("White")),
+}
+
+
+class LinkFilter(SimpleListFilter):
+    """One choice of a few, each a link; `field` is compared with the choice."""
+
+    template = "dam/filters/links.html"
+    field = ""
+    offered: list[tuple[str, Any]] = []
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return self.offered
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
+
+    def chosen(self) -> Any:
+        """The label of the choice that is on, for the button that opens the filter."""
+        return dict(self.lookup_choices).get(self.value(), "")
+
+
+class KindFilter(LinkFilter):
+    title, parameter_name, field = _("kind"), "kind", "kind"
+    offered = AssetKind.choices
+
+
+class OriginFilter(LinkFilter):
+    title, parameter_name, field = _("origin"), "origin", "origin"
+    offered = AssetOrigin.choices
+
+
+class StateFilter(LinkFilter):
+    """Without a choice the trash stays out of sight."""
+
+    title, parameter_name, field = _("state"), "state", "state"
+    offered = AssetState.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        if not self.value():
+            return queryset.exclude(state=AssetState.TRASHED)
+        return super().queryset(request, queryset)
+
+
+class ColourFilter(LinkFilter):
+    title, parameter_name, field = _("colour"), "colour", "colour_family"
+    template = "dam/filters/swatches.html"
+    offered = [(family, FAMILY_FACES[family][1]) for family in FAMILIES]
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        for choice, family in zip(super().choices(changelist), ("", *FAMILIES), strict=True):
+            yield {**choice, "fill": FAMILY_FACES[family][0] if family else ""}
+
+
+class CreatedFilter(LinkFilter):
+    title, parameter_name = _("created"), "created"
+    offered = [("1", _("Today")), ("7", _("Past 7 days")), ("30", _("Past 30 days")), ("365", _("Past year"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        if self.value() not in dict(self.offered):
+            return queryset
+        midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+        return queryset.filter(created__gte=midnight - timedelta(days=int(self.value()) - 1))
+
+
+class CompletedFilter(AutocompleteSelectFilter):
+    """A related thing, found by typing."""
+
+    template = "dam/filters/completed.html"
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        clear = changelist.get_query_string(remove=[self.lookup_kwarg])
+        return ({**choice, "clear": clear} for choice in super().choices(changelist))
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """The other filters, which stay on when this one is applied; the page does not."""
+        dropped = {self.lookup_kwarg, PAGE_VAR}
+        pairs = self.request.GET.lists()
+        return [(name, value) for name, values in pairs if name not in dropped for value in values]
+
+    def chosen(self) -> str:
+        """The related thing that is on, for the button that opens the filter."""
+        if not self.value():
+            return ""
+        return str(self.field.remote_field.model.objects.filter(pk=self.value()).first() or "")

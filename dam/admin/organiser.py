@@ -1,0 +1,118 @@
+"""What the admins of tags, SKUs and collections share: their pictures, and saving through verbs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from dam import organising
+from dam.models import Asset, AssetState
+
+SHOWN_PICTURES = 48
+PICTURES_IN_ROW = 5
+
+
+class PicturedChangeList(ChangeList):
+    """A list whose rows carry a few of their newest pictures, fetched together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        pictures = self.model_admin.newest_pictures(self.result_list)
+        for row in self.result_list:
+            row.newest_pictures = pictures[row.pk]
+
+
+class OrganiserAdmin(ModelAdmin):
+    """`through` joins assets with the thing; `link` is its field that leads to the thing."""
+
+    through: ClassVar[type[Model]]
+    link: ClassVar[str]
+    asset_filter: ClassVar[str]
+    change_form_outer_after_template = "dam/pictures_of.html"
+    show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PicturedChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Each with the number of its assets that are not in the trash."""
+        counted = (
+            self._joined()
+            .filter(**{f"{self.link}_id": OuterRef("pk")})
+            .order_by()
+            .values(f"{self.link}_id")
+            .annotate(number=Count("asset_id", distinct=True))
+            .values("number")
+        )
+        number = Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+        return super().get_queryset(request).annotate(asset_count=number)
+
+    def _joined(self) -> QuerySet:
+        return self.through._default_manager.exclude(asset__state=AssetState.TRASHED)
+
+    def newest_pictures(self, things: Iterable[Model]) -> dict[int, list[Asset]]:
+        """A few assets of each thing, in one query for the whole page."""
+        place = Window(RowNumber(), partition_by=F(f"{self.link}_id"), order_by=F("asset_id").desc())
+        rows = (
+            self._joined()
+            .filter(**{f"{self.link}_id__in": [thing.pk for thing in things]})
+            .annotate(place=place)
+            .filter(place__lte=PICTURES_IN_ROW)
+            .select_related("asset__current")
+        )
+        pictures: dict[int, list[Asset]] = defaultdict(list)
+        for row in rows:
+            pictures[getattr(row, f"{self.link}_id")].append(row.asset)
+        return pictures
+
+    @display(description=_("assets"), ordering="asset_count")
+    def asset_count(self, thing: Any) -> int:
+        return thing.asset_count
+
+    @display(description=_("pictures"))
+    def pictures(self, thing: Any) -> SafeString:
+        return render_to_string("dam/row_pictures.html", {"assets": thing.newest_pictures})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = dict(extra_context or {})
+        if object_id and object_id.isdigit():
+            context["pictures_of"] = self.shown_assets(int(object_id))
+            context["all_pictures_url"] = (
+                f"{reverse('admin:dam_asset_changelist')}?{self.asset_filter}={object_id}"
+            )
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def shown_assets(self, pk: int) -> QuerySet[Asset]:
+        """The newest assets of one thing."""
+        chosen = self._joined().filter(**{f"{self.link}_id": pk}).values("asset_id")
+        return Asset.objects.filter(pk__in=chosen).select_related("current")[:SHOWN_PICTURES]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
+        organising.save(obj, actor=request.user)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        organising.delete(obj, actor=request.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for thing in queryset:
+            organising.delete(thing, actor=request.user)

@@ -1,0 +1,67 @@
+"""The upload page: many files at once, each with its own outcome; works without JavaScript too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dam.forms import UploadForm
+from dam.ingest import AssetMetadata, IngestError, ingest
+from dam.models import Asset, AssetOrigin
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file."""
+
+    name: str
+    asset: Asset | None = None
+    created: bool = False
+    error: str = ""
+
+
+def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User) -> list[Outcome]:
+    """Ingest each file by itself: a bad one stops none of the others."""
+    outcomes = []
+    for file in files:
+        name = file.name or ""
+        try:
+            result = ingest(file, filename=name, owner=owner, origin=AssetOrigin.UPLOADED, metadata=metadata)
+        except IngestError as error:
+            outcomes.append(Outcome(name, error=str(error)))
+        else:
+            outcomes.append(Outcome(name, asset=result.asset, created=result.created))
+    return outcomes
+
+
+def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show the form; take in what a browser without JavaScript sends."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    outcomes: list[Outcome] = []
+    if request.method == "POST" and form.is_valid():
+        metadata = AssetMetadata(
+            kind=form.cleaned_data["kind"], state=form.cleaned_data["state"], tags=form.cleaned_data["tags"]
+        )
+        outcomes = take_in(form.cleaned_data["files"], metadata, request.user)
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": _("Upload"),
+        "opts": Asset._meta,
+        "form": form,
+        "outcomes": outcomes,
+        "endpoint": reverse("asset-list"),
+        "change_url": reverse("admin:dam_asset_change", args=("PUBLIC-ID",)),
+        "max_megabytes": settings.DAM_MAX_FILE_BYTES // 1024**2,
+    }
+    rejected_all = bool(outcomes) and all(outcome.error for outcome in outcomes)
+    return TemplateResponse(request, "dam/upload.html", context, status=422 if rejected_all else 200)

@@ -1,0 +1,102 @@
+"""Fields of the API that take what people write: lists with commas, tags by word, SKUs by code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from dam.models import AssetSKU, SKURole, Tag
+
+ROLE_SEPARATOR = ":"
+
+
+class WordList(serializers.ListField):
+    """Words; a form may repeat the field or put commas between them."""
+
+    child = serializers.CharField(max_length=80)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        parts = [
+            part.strip()
+            for item in data
+            for part in (item.split(",") if isinstance(item, str) else [item])
+            if not isinstance(part, str) or part.strip()
+        ]
+        return super().to_internal_value(parts)
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "slug": {"type": "string"},
+                "label": {"type": "string"},
+                "label_zh": {"type": "string"},
+            },
+        },
+        "description": "Read: the tags. Write: their slugs or labels; unknown ones are created.",
+    }
+)
+class TagList(WordList):
+    """Reads as objects, is written as slugs or labels (or as the objects that were read)."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return sorted(instance.tags.all(), key=lambda tag: tag.slug)
+
+    def to_representation(self, data: list[Tag]) -> list[dict[str, str]]:
+        return [{"slug": tag.slug, "label": tag.label, "label_zh": tag.label_zh} for tag in data]
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if isinstance(data, list):
+            data = [item.get("slug", item) if isinstance(item, dict) else item for item in data]
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string"},
+                "role": {"type": "string", "enum": SKURole.values},
+            },
+        },
+        "description": "Write: these objects, or “CODE” or “CODE:role” as text; unknown SKUs are created.",
+    }
+)
+class SKUList(serializers.ListField):
+    """SKUs with the role in which the asset shows them."""
+
+    default_error_messages = {
+        "not_a_sku": _("“%(value)s” is no SKU: give a code of at most 64 characters."),
+        "not_a_role": _("“%(value)s” is no role; the roles are %(roles)s."),
+    }
+
+    def get_attribute(self, instance: Any) -> Any:
+        return instance.sku_links.all()
+
+    def to_representation(self, data: list[AssetSKU]) -> list[dict[str, str]]:
+        return [{"code": link.sku.code, "role": link.role} for link in data]
+
+    def to_internal_value(self, data: Any) -> list[tuple[str, str]]:
+        return list(dict.fromkeys(self.one(item) for item in super().to_internal_value(data) if item))
+
+    def one(self, item: Any) -> tuple[str, str]:
+        """A code and a role, whichever way they were written."""
+        if isinstance(item, dict):
+            code, role = item.get("code", ""), item.get("role", SKURole.PACKSHOT)
+        else:
+            code, separator, role = str(item).rpartition(ROLE_SEPARATOR)
+            if not separator or role not in SKURole.values:  # a code may hold a colon itself
+                code, role = str(item), SKURole.PACKSHOT
+        if not isinstance(code, str) or not 0 < len(code.strip()) <= 64:
+            self.fail("not_a_sku", value=code)
+        if role not in SKURole.values:
+            self.fail("not_a_role", value=role, roles=", ".join(SKURole.values))
+        return code.strip(), str(role)

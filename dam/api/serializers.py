@@ -1,0 +1,216 @@
+"""How assets, tags, SKUs and collections look in the API, and what may be written to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from dam import editing, organising
+from dam.addresses import original_url, rendition_url, thumbnail_url
+from dam.api.fields import SKUList, TagList, WordList
+from dam.ingest import AssetMetadata
+from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam.tagging import ensure_skus, find_tags
+
+CONTRIBUTOR_STATES = (AssetState.DRAFT, AssetState.IN_REVIEW)
+
+
+def check_state(state: str, user: User | AnonymousUser) -> str:
+    """Only staff decide what is approved; the trash is entered by DELETE."""
+    if state == AssetState.TRASHED:
+        raise serializers.ValidationError(_("Use DELETE to move an asset to the trash."))
+    if not user.is_staff and state not in CONTRIBUTOR_STATES:
+        raise serializers.ValidationError(_("Only staff may give an asset this state."), code="not_staff")
+    return state
+
+
+class ColourSerializer(serializers.Serializer):
+    """One dominant colour of a picture."""
+
+    hex = serializers.CharField()
+    share = serializers.FloatField(help_text="Share of the picture, 0 to 1.")
+    family = serializers.CharField(required=False)
+
+
+class AssetSerializer(serializers.ModelSerializer):
+    """One asset, as every endpoint shows it; also what PATCH takes."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True)
+    version = serializers.IntegerField(source="current.number", read_only=True, allow_null=True)
+    file_name = serializers.CharField(source="current.original_name", read_only=True, allow_null=True)
+    mime = serializers.CharField(source="current.mime", read_only=True, allow_null=True)
+    size = serializers.IntegerField(source="current.size", read_only=True, allow_null=True)
+    sha256 = serializers.CharField(source="current.sha256", read_only=True, allow_null=True)
+    width = serializers.IntegerField(source="current.width", read_only=True, allow_null=True)
+    height = serializers.IntegerField(source="current.height", read_only=True, allow_null=True)
+    transparent = serializers.BooleanField(source="current.has_alpha", read_only=True, allow_null=True)
+    colours = serializers.SerializerMethodField()
+    colour = serializers.CharField(source="colour_family", read_only=True, help_text="Main colour family.")
+    tags = TagList(required=False)
+    skus = SKUList(required=False)
+    territories = WordList(required=False)
+    thumbnail = serializers.SerializerMethodField()
+    web = serializers.SerializerMethodField()
+    original = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Asset
+        fields = (
+            "id", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
+            "kind", "state", "origin", "owner", "version", "file_name", "mime", "size", "sha256",
+            "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
+            "focal_x", "focal_y", "rights_holder", "licence", "rights_expire_on", "territories",
+            "thumbnail", "web", "original", "created", "updated",
+        )  # fmt: skip
+        read_only_fields = ("origin", "aspect", "created", "updated")
+
+    @extend_schema_field(ColourSerializer(many=True))
+    def get_colours(self, asset: Asset) -> list[dict[str, Any]]:
+        found = asset.current.colours if asset.current else []
+        return [{key: colour.get(key) for key in ("hex", "share", "family")} for colour in found]
+
+    def get_thumbnail(self, asset: Asset) -> str:
+        return self._absolute(thumbnail_url(asset))
+
+    def get_web(self, asset: Asset) -> str:
+        return self._absolute(rendition_url(asset, "web"))
+
+    def get_original(self, asset: Asset) -> str:
+        return self._absolute(original_url(asset))
+
+    def _absolute(self, path: str) -> str:
+        request = self.context.get("request")
+        return request.build_absolute_uri(path) if request and path else path
+
+    def validate_state(self, state: str) -> str:
+        return check_state(state, self.context["request"].user)
+
+    @transaction.atomic
+    def update(self, asset: Asset, validated: dict[str, Any]) -> Asset:
+        """Write through the library's verbs."""
+        actor = self.context["request"].user
+        tags, skus = validated.pop("tags", None), validated.pop("skus", None)
+        state = validated.pop("state", asset.state)
+        if validated or tags is not None:
+            editing.update_assets(
+                [asset],
+                actor=actor,
+                changes=validated,
+                add_tags=tags or (),
+                remove_tags=[] if tags is None else tags_besides(asset, tags),
+            )
+        if skus is not None:
+            replace_skus(asset, skus, actor)
+        if state != asset.state:
+            editing.set_state([asset], actor=actor, state=state)
+        return Asset.objects.with_listing().get(pk=asset.pk)
+
+
+def tags_besides(asset: Asset, kept: list[str]) -> list[str]:
+    """Slugs of the asset's tags that none of the words names."""
+    named = {tag.pk for tag in find_tags(kept).values()}
+    return [tag.slug for tag in asset.tags.all() if tag.pk not in named]
+
+
+def replace_skus(asset: Asset, wanted: list[tuple[str, str]], actor: User) -> None:
+    """Link and unlink until the asset shows exactly these SKUs in these roles."""
+    present = {(link.sku.code, link.role): link for link in asset.sku_links.select_related("sku")}
+    for key in present.keys() - set(wanted):
+        editing.unlink_sku(asset, present[key].sku, present[key].role, actor=actor)
+    skus = ensure_skus(code for code, _role in wanted)
+    for code, role in wanted:
+        if (code, role) not in present:
+            editing.link_sku(asset, skus[code], role, actor=actor)
+
+
+class UploadSerializer(serializers.ModelSerializer):
+    """What POST takes: the file and what is known about it."""
+
+    file = serializers.FileField(allow_empty_file=True, help_text="The picture; its content is what counts.")
+    tags = WordList(required=False, help_text="Slugs or labels; unknown ones are created.")
+    skus = SKUList(required=False)
+    kind = serializers.ChoiceField(AssetKind.choices, default=AssetKind.OTHER)
+    state = serializers.ChoiceField(AssetState.choices, default=AssetState.DRAFT)
+
+    class Meta:
+        model = Asset
+        fields = (
+            "file", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
+            "kind", "state", "licence", "rights_holder", "rights_expire_on", "tags", "skus",
+        )  # fmt: skip
+
+    def validate_state(self, state: str) -> str:
+        return check_state(state, self.context["request"].user)
+
+    def metadata(self) -> AssetMetadata:
+        """Everything but the file, as ingest takes it."""
+        known = {name: value for name, value in self.validated_data.items() if name != "file"}
+        return AssetMetadata(**known)
+
+
+class TagSerializer(serializers.ModelSerializer):
+    """A tag, with its place in the tree."""
+
+    parent = serializers.SlugRelatedField(
+        slug_field="slug", queryset=Tag.objects.all(), required=False, allow_null=True
+    )
+    synonyms = WordList(required=False)
+
+    class Meta:
+        model = Tag
+        fields = ("slug", "label", "label_zh", "synonyms", "parent")
+
+    def validate_parent(self, parent: Tag | None) -> Tag | None:
+        if self.instance and organising.would_circle(self.instance, parent):
+            raise serializers.ValidationError(organising.CIRCLE)
+        return parent
+
+
+class SKUSerializer(serializers.ModelSerializer):
+    """A sellable article."""
+
+    class Meta:
+        model = SKU
+        fields = ("code", "name", "name_zh", "attributes", "created")
+        read_only_fields = ("created",)
+
+
+class CollectionSerializer(serializers.ModelSerializer):
+    """A set of assets put together by people."""
+
+    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True)
+
+    class Meta:
+        model = Collection
+        fields = ("id", "name", "name_zh", "description", "owner", "shared_until", "created")
+        read_only_fields = ("created",)
+
+
+class CollectionItemsSerializer(serializers.Serializer):
+    """Assets to put into a collection."""
+
+    assets = serializers.ListField(child=serializers.UUIDField(), allow_empty=False, max_length=1000)
+
+    def validate_assets(self, ids: list[Any]) -> list[Asset]:
+        """The assets that these ids name, as far as the caller may see them; all or an error."""
+        found = {
+            asset.public_id: asset
+            for asset in Asset.objects.visible_to(self.context["request"].user).filter(public_id__in=ids)
+        }
+        if missing := [str(given) for given in ids if given not in found]:
+            raise serializers.ValidationError(
+                _("No such asset: %(ids)s.") % {"ids": ", ".join(missing)}, code="not_found"
+            )
+        return [found[given] for given in dict.fromkeys(ids)]
+
+
+class AddedSerializer(serializers.Serializer):
+    """How many assets were new to the collection."""
+
+    added = serializers.IntegerField()

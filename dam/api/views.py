@@ -1,0 +1,224 @@
+"""Endpoints of the library: assets, tags, SKUs, collections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet, ModelViewSet
+
+from dam import editing, organising
+from dam.addresses import rendition_url
+from dam.api.filters import AssetFilter
+from dam.api.permissions import OwnOrStaff, StaffWrites
+from dam.api.problems import Conflict, RejectedFile
+from dam.api.serializers import (
+    AddedSerializer,
+    AssetSerializer,
+    CollectionItemsSerializer,
+    CollectionSerializer,
+    SKUSerializer,
+    TagSerializer,
+    UploadSerializer,
+)
+from dam.ingest import IngestError, ingest
+from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
+from dam.renditions import PRESETS
+
+ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+
+
+class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet):
+    """Assets that the caller may see: staff the library, others the storefront and their own."""
+
+    queryset = Asset.objects.none()
+    serializer_class = AssetSerializer
+    permission_classes = (OwnOrStaff,)
+    filterset_class = AssetFilter
+    lookup_field = "public_id"
+    lookup_value_regex = "[0-9a-f-]{36}"
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    def get_queryset(self) -> QuerySet[Asset]:
+        return Asset.objects.visible_to(self.request.user).with_listing()
+
+    def get_parsers(self) -> list[Any]:
+        return [MultiPartParser(), JSONParser(), FormParser()]
+
+    @extend_schema(
+        request={"multipart/form-data": UploadSerializer},
+        responses={
+            201: AssetSerializer,
+            200: OpenApiResponse(AssetSerializer, "The file was in the library already: that asset."),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Take a picture into the library."""
+        upload = UploadSerializer(data=request.data, context=self.get_serializer_context())
+        upload.is_valid(raise_exception=True)
+        file = upload.validated_data["file"]
+        try:
+            result = ingest(
+                file,
+                filename=file.name,
+                owner=request.user,
+                origin=AssetOrigin.UPLOADED,
+                metadata=upload.metadata(),
+            )
+        except IngestError as error:
+            raise RejectedFile(error) from error
+        asset = self.get_queryset().filter(pk=result.asset.pk).first()
+        if asset is None:  # the same file as one that somebody else keeps private
+            raise Conflict(
+                _("This file is in the library already, and it is not yours to open."), "duplicate"
+            )
+        body = AssetSerializer(asset, context=self.get_serializer_context()).data
+        created = status.HTTP_201_CREATED if result.created else status.HTTP_200_OK
+        return Response(
+            body, status=created, headers={"Location": self.reverse_action("detail", [asset.public_id])}
+        )
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, public_id: Any) -> Response:
+        """Move to the trash; staff can restore it from there."""
+        editing.trash([self.get_object()], actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("preset", str, OpenApiParameter.PATH, enum=sorted(PRESETS))],
+        responses={302: OpenApiResponse(description="The picture lies at “Location”.")},
+    )
+    @action(
+        detail=True, url_path=r"renditions/(?P<preset>[\w-]+)", filterset_class=None, pagination_class=None
+    )
+    def renditions(self, request: Request, public_id: Any, preset: str) -> Response:
+        """A picture derived from the asset."""
+        asset = self.get_object()
+        if preset not in PRESETS or asset.current is None:
+            known = ", ".join(sorted(PRESETS))
+            raise NotFound(
+                _("There is no preset “%(preset)s”; there are %(known)s.")
+                % {"preset": preset, "known": known}
+            )
+        return redirect(rendition_url(asset, preset))
+
+
+class OrganiserViewSet(ModelViewSet):
+    """What tags, SKUs and collections share: writing goes through the library's verbs."""
+
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        self.write(serializer, serializer.Meta.model())
+
+    def perform_update(self, serializer: BaseSerializer) -> None:
+        self.write(serializer, serializer.instance)
+
+    def write(self, serializer: BaseSerializer, thing: organising.Organiser) -> None:
+        for name, value in serializer.validated_data.items():
+            setattr(thing, name, value)
+        organising.save(thing, actor=self.request.user)
+        serializer.instance = thing
+
+    def perform_destroy(self, instance: organising.Organiser) -> None:
+        try:
+            organising.delete(instance, actor=self.request.user)
+        except ProtectedError as error:
+            raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
+
+
+def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
+    """All of them for staff; for others those on an asset that they may see."""
+    if user.is_staff:
+        return kind.objects.all()
+    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
+    return kind.objects.filter(Exists(visible))
+
+
+class TagViewSet(OrganiserViewSet):
+    """Tags: all of them for staff, for others those on assets they may see."""
+
+    queryset = Tag.objects.none()
+    serializer_class = TagSerializer
+    permission_classes = (StaffWrites,)
+    lookup_field = "slug"
+
+    def get_queryset(self) -> QuerySet[Tag]:
+        return shown_to(self.request.user, Tag, "tags").select_related("parent")
+
+
+class SKUViewSet(OrganiserViewSet):
+    """SKUs: all of them for staff, for others those on assets they may see."""
+
+    queryset = SKU.objects.none()
+    serializer_class = SKUSerializer
+    permission_classes = (StaffWrites,)
+    lookup_field = "code"
+    lookup_value_regex = "[^/]+"
+
+    def get_queryset(self) -> QuerySet[SKU]:
+        return shown_to(self.request.user, SKU, "skus")
+
+    @extend_schema(responses=AssetSerializer(many=True))
+    @action(detail=True, serializer_class=AssetSerializer)
+    def assets(self, request: Request, code: str) -> Response:
+        """The assets that show this SKU, as far as the caller may see them."""
+        sku = self.get_object()
+        shown = Asset.objects.visible_to(request.user).filter(sku_links__sku=sku).distinct().with_listing()
+        return self.get_paginated_response(self.get_serializer(self.paginate_queryset(shown), many=True).data)
+
+
+class CollectionViewSet(OrganiserViewSet):
+    """Collections: all of them for staff, for others their own."""
+
+    queryset = Collection.objects.none()
+    serializer_class = CollectionSerializer
+    permission_classes = (IsAuthenticated, OwnOrStaff)
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Collection]:
+        collections = Collection.objects.select_related("owner")
+        return collections if self.request.user.is_staff else collections.filter(owner=self.request.user)
+
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        self.write(serializer, Collection(owner=self.request.user))
+
+    @extend_schema(responses=AssetSerializer(many=True))
+    @action(detail=True, serializer_class=AssetSerializer)
+    def items(self, request: Request, pk: int) -> Response:
+        """The collection's assets, as far as the caller may see them, newest first."""
+        shown = Asset.objects.visible_to(request.user).filter(collections=self.get_object()).with_listing()
+        return self.get_paginated_response(self.get_serializer(self.paginate_queryset(shown), many=True).data)
+
+    @extend_schema(request=CollectionItemsSerializer, responses=AddedSerializer)
+    @items.mapping.post
+    def add_items(self, request: Request, pk: int) -> Response:
+        """Put assets into the collection; those that are in it stay where they are."""
+        collection = self.get_object()
+        given = CollectionItemsSerializer(data=request.data, context=self.get_serializer_context())
+        given.is_valid(raise_exception=True)
+        added = editing.add_to_collection(collection, given.validated_data["assets"], actor=request.user)
+        return Response({"added": added})
+
+    @extend_schema(parameters=[ASSET_ID], responses={204: None})
+    @action(detail=True, methods=["delete"], url_path=r"items/(?P<public_id>[0-9a-f-]{36})")
+    @transaction.atomic
+    def remove_item(self, request: Request, pk: int, public_id: str) -> Response:
+        """Take an asset out of the collection; the asset itself stays."""
+        collection = self.get_object()
+        asset = get_object_or_404(collection.assets, public_id=public_id)
+        editing.remove_from_collection(collection, [asset], actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,94 @@
+"""Forms of the library's pages: uploading, and choosing what to do with chosen assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from dam.models import AssetKind, AssetState, Collection, Tag
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """Several files under one name; each is judged by ingest, so an empty one passes here."""
+
+    widget = ManyFilesInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty_file=True, **kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, list | tuple) else [data]
+        return [super(ManyFilesField, self).clean(file, initial) for file in files]
+
+
+class WordsField(forms.CharField):
+    """Words with commas between them."""
+
+    def to_python(self, value: Any) -> list[str]:
+        words = (super().to_python(value) or "").replace("，", ",").split(",")
+        return [word.strip() for word in words if word.strip()]
+
+
+class UploadForm(forms.Form):
+    """What is known about a whole batch of files."""
+
+    files = ManyFilesField(label=_("Pictures"))
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=AssetKind.choices, initial=AssetKind.OTHER, widget=UnfoldAdminSelectWidget
+    )
+    state = forms.ChoiceField(
+        label=_("State"),
+        choices=[choice for choice in AssetState.choices if choice[0] != AssetState.TRASHED],
+        initial=AssetState.DRAFT,
+        widget=UnfoldAdminSelectWidget,
+    )
+    tags = WordsField(
+        label=_("Tags"),
+        required=False,
+        help_text=_("Words with commas between them; new ones are created."),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("summer, linen")}),
+    )
+
+
+class AddToCollectionForm(forms.Form):
+    """Into which collection the chosen assets go: one that is there, or a new one."""
+
+    collection = forms.ModelChoiceField(
+        label=_("Collection"),
+        queryset=Collection.objects.all(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    new_collection = forms.CharField(
+        label=_("Or a new one called"),
+        max_length=120,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("collection")) == bool(cleaned.get("new_collection")):
+            raise forms.ValidationError(_("Choose a collection, or give the name of a new one."))
+        return cleaned
+
+
+class AddTagsForm(forms.Form):
+    """Which tags the chosen assets get."""
+
+    tags = WordsField(
+        label=_("Tags"),
+        help_text=_("Words with commas between them; new ones are created."),
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-tags", "autocomplete": "off"}),
+    )
+
+    def known(self) -> list[str]:
+        """Some tags that exist already, offered while typing."""
+        return [str(tag) for tag in Tag.objects.all()[:200]]

@@ -1,0 +1,64 @@
+"""Writing what orders the library: tags, SKUs and collections, each change with its audit entry.
+
+Putting assets into collections or linking them to SKUs changes the assets: `dam.editing` does that.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from dam import audit
+from dam.models import SKU, Asset, Collection, Tag
+from dam.signals import assets_changed
+
+Organiser = Tag | SKU | Collection
+CIRCLE = _("A tag cannot lie below itself.")
+
+
+@transaction.atomic
+def save(thing: Organiser, *, actor: User | None) -> None:
+    """Create or update; assets that carry it count as changed, since their words may have."""
+    created = thing.pk is None
+    thing.save()
+    audit.record(actor, f"{_name(thing)}.{'created' if created else 'updated'}", thing, label=str(thing))
+    if not created:
+        _tell_assets(thing)
+
+
+@transaction.atomic
+def delete(thing: Organiser, *, actor: User | None) -> None:
+    """Remove it from the library; the assets that carried it stay.
+
+    Raises:
+        django.db.models.ProtectedError: a tag that still has tags below it.
+    """
+    carried_by = _carried_by(thing)
+    audit.record(actor, f"{_name(thing)}.deleted", thing, label=str(thing))
+    thing.delete()
+    if carried_by:
+        assets_changed.send(sender=type(thing), asset_ids=carried_by)
+
+
+def would_circle(tag: Tag, parent: Tag | None) -> bool:
+    """Whether the tag would lie below itself under this parent."""
+    above = parent
+    while above is not None and above != tag:
+        above = above.parent
+    return above is not None
+
+
+def _tell_assets(thing: Organiser) -> None:
+    if asset_ids := _carried_by(thing):
+        assets_changed.send(sender=type(thing), asset_ids=asset_ids)
+
+
+def _carried_by(thing: Organiser) -> list[int]:
+    relation = {Tag: "tags", SKU: "skus", Collection: "collections"}[type(thing)]
+    carriers = Asset.objects.filter(**{relation: thing}).order_by("pk")
+    return list(carriers.values_list("pk", flat=True).distinct())
+
+
+def _name(thing: Organiser) -> str:
+    return str(thing._meta.model_name)

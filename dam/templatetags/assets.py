@@ -1,0 +1,43 @@
+"""What templates ask of an asset: the addresses of its pictures, and words for those who see none."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils import translation
+
+from dam.addresses import original_url, rendition_url, thumbnail_url
+from dam.models import Asset, AssetVersion
+
+register = template.Library()
+
+
+@register.filter
+def thumbnail(asset: Asset) -> str:
+    """`{{ asset|thumbnail }}`: address of the small picture."""
+    return thumbnail_url(asset)
+
+
+@register.filter
+def rendition(asset: Asset, preset: str) -> str:
+    """`{{ asset|rendition:"web" }}`: address of the picture in a preset."""
+    return rendition_url(asset, preset)
+
+
+@register.filter
+def original(asset: Asset) -> str:
+    """`{{ asset|original }}`: address that downloads the original."""
+    return original_url(asset)
+
+
+@register.filter
+def download(version: AssetVersion) -> str:
+    """`{{ version|download }}`: address that downloads this version."""
+    return original_url(version.asset, version)
+
+
+@register.filter
+def alt(asset: Asset) -> str:
+    """The alternative text in the reader's language, or the other one, or the title."""
+    chinese = (translation.get_language() or "").startswith("zh")
+    first, second = (asset.alt_text_zh, asset.alt_text) if chinese else (asset.alt_text, asset.alt_text_zh)
+    return first or second or asset.display_title

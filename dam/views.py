@@ -1,0 +1,110 @@
+"""Serving files: renditions to look at and originals to download, to those who may see the asset."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from dam.addresses import rendition_url
+from dam.api.problems import RejectedFile
+from dam.errors import IngestError
+from dam.models import Asset, AssetState, AssetVersion
+from dam.renditions import PRESETS, rendition_for
+
+log = logging.getLogger(__name__)
+ONE_YEAR = 31_536_000
+
+
+def servable_to(user: User | AnonymousUser) -> QuerySet[AssetVersion]:
+    """Versions whose files this caller may fetch: of visible assets, and for staff of the trash too,
+    since nobody can judge what to restore without looking at it.
+    """
+    assets = Asset.objects.visible_to(user)
+    if user.is_staff:
+        assets = assets | Asset.objects.filter(state=AssetState.TRASHED)
+    return AssetVersion.objects.filter(asset__in=assets).select_related("asset")
+
+
+class FileView(APIView):
+    """What both kinds of file share. A token opens them as the session does; a page of pictures is
+    many requests, so the API's throttles do not count them.
+    """
+
+    schema = None
+    throttle_classes = ()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """A browser asks for `image/*`, which no renderer gives; only errors are rendered here."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def find(self, public_id: UUID, number: int) -> AssetVersion:
+        return get_object_or_404(servable_to(self.request.user), asset__public_id=public_id, number=number)
+
+    def answer(self, etag: str, produce: Callable[[], FileResponse]) -> HttpResponse:
+        """Say that the caller's copy is still good, or produce the file."""
+        try:
+            response = get_conditional_response(self.request, etag=etag) or produce()
+        except FileNotFoundError as error:
+            log.error("The storage has lost a file: %s", error)
+            raise Http404("The storage has lost this file.") from error
+        except IngestError as error:
+            raise RejectedFile(error) from error
+        response["ETag"] = etag
+        response["Cache-Control"] = f"private, max-age={ONE_YEAR}, immutable"
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response
+
+
+class RenditionFile(FileView):
+    """A derived picture, made at the first request if nobody has needed it yet."""
+
+    def get(
+        self, request: Request, public_id: UUID, preset: str, number: int, recipe: str, extension: str
+    ) -> HttpResponse:
+        version = self.find(public_id, number)
+        if preset not in PRESETS:
+            raise Http404(f"There is no preset “{preset}”.")
+        if recipe != PRESETS[preset].recipe:  # an address from before the preset was changed
+            return HttpResponseRedirect(rendition_url(version.asset, preset, version))
+
+        def produce() -> FileResponse:
+            rendition = rendition_for(version, preset)
+            return FileResponse(rendition.file.open("rb"), content_type=rendition.mime)
+
+        return self.answer(f'"{version.sha256[:16]}-{recipe}"', produce)
+
+
+class OriginalFile(FileView):
+    """The file as it came, always as a download: it is somebody else's bytes."""
+
+    def get(
+        self, request: Request, public_id: UUID, number: int, digest: str, extension: str
+    ) -> HttpResponse:
+        version = self.find(public_id, number)
+        if not version.sha256.startswith(digest):
+            raise Http404("This version has another file.")
+
+        def produce() -> FileResponse:
+            file = version.file.open("rb")
+            return FileResponse(
+                file, content_type=version.mime, as_attachment=True, filename=download_name(version)
+            )
+
+        return self.answer(f'"{version.sha256[:32]}"', produce)
+
+
+def download_name(version: AssetVersion) -> str:
+    """The name it was uploaded under, with the extension of what it really is."""
+    stem = version.original_name.rsplit(".", 1)[0] or version.asset.public_id.hex
+    return f"{stem}{version.extension}"
