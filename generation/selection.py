@@ -64,7 +64,8 @@ def find(
     hits = [hit for kind in kinds or [""] for hit in _hits(text, user, kind, limit)]
     if not hits and kinds:
         hits = _hits(text, user, "", limit)
-    hits.sort(key=lambda hit: hit.score, reverse=True)
+    # Each kind was ranked for itself; between equal ranks the nearer one comes first.
+    hits.sort(key=lambda hit: (hit.score, hit.legs.get("cosine", 0.0)), reverse=True)
     return list({hit.asset.pk: hit.asset for hit in hits}.values())[:limit]
 
 

@@ -1,0 +1,99 @@
+"""The studio's form: what to make, by whom, within which budget."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from generation.models import JobKind
+from generation.orders import SELECTIONS, Order
+from generation.providers.registry import get_provider
+
+SLOT_PREFIX = "slot-"
+
+
+def provider_choices() -> list[tuple[str, str]]:
+    """Every declared provider with its price."""
+    return [(name, _provider_label(name)) for name in settings.GENERATION_PROVIDERS]
+
+
+def _provider_label(name: str) -> str:
+    capability = get_provider(name).capability
+    if not capability.price_per_picture:
+        return _("%(name)s: free of charge") % {"name": name}
+    return _("%(name)s: %(price)s %(currency)s a picture") % {
+        "name": name,
+        "price": capability.price_per_picture,
+        "currency": capability.currency,
+    }
+
+
+class StudioForm(forms.Form):
+    """Everything of an order but the picked pictures, which are checkboxes of their own."""
+
+    kind = forms.ChoiceField(choices=JobKind.choices, widget=forms.HiddenInput)
+    sentence = forms.CharField(
+        label=gettext_lazy("What is to be seen?"),
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": gettext_lazy("an elf archer wearing a crown of fire")}
+        ),
+    )
+    instruction = forms.CharField(
+        label=gettext_lazy("What is to be changed?"),
+        required=False,
+        max_length=2000,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 3, "placeholder": gettext_lazy("Put a plain white background behind it")}
+        ),
+    )
+    provider = forms.ChoiceField(
+        label=gettext_lazy("Made by"), choices=provider_choices, widget=UnfoldAdminSelectWidget
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language of the prompts"),
+        required=False,
+        choices=[("", gettext_lazy("As I write")), ("en", "English"), ("zh", "中文")],
+        widget=UnfoldAdminSelectWidget,
+    )
+    budget = forms.DecimalField(
+        label=gettext_lazy("Budget"),
+        required=False,
+        min_value=Decimal(0),
+        max_digits=12,
+        decimal_places=4,
+        help_text=gettext_lazy("Never more than this is spent. Empty: no bound."),
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+    def order(self) -> Order:
+        """The order that was sent, with the pictures that are ticked."""
+        data: Any = self.data
+        kind = self.cleaned_data["kind"]
+        return Order(
+            kind=kind,
+            selections={name: ",".join(data.getlist(name)) for name in SELECTIONS[kind]},
+            sentence=self.cleaned_data["sentence"],
+            instruction=self.cleaned_data["instruction"],
+            provider=self.cleaned_data["provider"],
+            language=self.cleaned_data["language"],
+            choices=_slot_choices(data),
+        )
+
+
+def _slot_choices(data: QueryDict) -> dict[int, str]:
+    numbers = {name: name.removeprefix(SLOT_PREFIX) for name in data if name.startswith(SLOT_PREFIX)}
+    return {int(number): data[name] for name, number in numbers.items() if number.isdigit()}

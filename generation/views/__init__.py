@@ -1,0 +1,1 @@
+"""Pages of the studio in the admin: planning, a job, reviewing."""
