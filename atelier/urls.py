@@ -17,6 +17,7 @@ api = [
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("search/", RedirectView.as_view(pattern_name="admin:search_page", query_string=True), name="find"),
     path("admin/", admin.site.urls),
     path("assets/", include("dam.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -1,5 +1,10 @@
 """Addresses of search's API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from search.api.views import SearchView, SimilarView
+
+urlpatterns = [
+    path("search/", SearchView.as_view(), name="search"),
+    path("assets/<uuid:public_id>/similar/", SimilarView.as_view(), name="asset-similar"),
+]

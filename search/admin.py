@@ -1,0 +1,76 @@
+"""Search in the admin: the search page, the vector spaces and the outbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from search.dispatch import request_drain
+from search.models import IndexEntry, IndexState, Space
+from search.page import search_page
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that only the machinery writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Space)
+class SpaceAdmin(ReadOnlyAdmin):
+    list_display = ("encoder", "dimension", "state", "collection", "created")
+    list_filter = ("state",)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.find)
+        return [path("find/", page, name="search_page"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        return search_page(request, self.admin_site)
+
+
+@admin.register(IndexEntry)
+class IndexEntryAdmin(ReadOnlyAdmin):
+    list_display = ("asset_key", "space", "state_label", "attempts", "short_error", "indexed_at")
+    list_filter = ("state", "space")
+    list_select_related = ("space",)
+    search_fields = ("=asset_key", "last_error")
+    show_full_result_count = False
+    actions = ("index_again",)
+
+    @display(
+        description=gettext_lazy("state"),
+        ordering="state",
+        label={IndexState.INDEXED: "success", IndexState.FAILED: "danger", IndexState.PENDING: "warning"},
+    )
+    def state_label(self, entry: IndexEntry) -> tuple[str, str]:
+        return entry.state, entry.get_state_display()
+
+    @display(description=gettext_lazy("last error"))
+    def short_error(self, entry: IndexEntry) -> str:
+        return entry.last_error[:120]
+
+    @admin.action(description=gettext_lazy("Index again"), permissions=["view"])
+    def index_again(self, request: HttpRequest, chosen: QuerySet[IndexEntry]) -> None:
+        """Pending and failed entries are tried at once; indexed ones are written anew."""
+        count = chosen.update(
+            state=IndexState.PENDING, attempts=0, not_before=timezone.now(), leased_until=None
+        )
+        request_drain()
+        messages.success(request, _("%(count)d entries will be indexed again.") % {"count": count})

@@ -1,0 +1,102 @@
+"""Search over REST: by words, by picture, by asset."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dam.models import Asset
+from search.api.serializers import (
+    FiltersSerializer,
+    HitSerializer,
+    PictureQuerySerializer,
+    ResultsSerializer,
+    TextQuerySerializer,
+    cursor_for,
+)
+from search.query import SearchError, SearchRequest, search
+
+
+def answer(request: Request, asked: dict[str, Any], like: Asset | None = None) -> Response:
+    """Search with validated input and show the page."""
+    query = SearchRequest(
+        text=asked.get("q", ""),
+        image=asked.get("image"),
+        like=like or asked.get("like"),
+        kind=asked["kind"],
+        tag=asked["tag"],
+        sku=asked["sku"],
+        colour=asked["colour"],
+        limit=asked["limit"],
+        offset=asked["cursor"],
+    )
+    try:
+        found = search(query, user=request.user)
+    except SearchError as error:
+        raise ValidationError({"detail": str(error)}) from error
+    assets = HitSerializer(
+        [_with_score(hit) for hit in found.hits], many=True, context={"request": request}
+    ).data
+    reached = query.offset + query.limit
+    return Response(
+        {
+            "query": query.text,
+            "encoder": found.encoder,
+            "took_ms": round(found.took_ms, 1),
+            "total": found.total,
+            "degraded": found.degraded,
+            "next": cursor_for(reached) if reached < found.total else None,
+            "results": assets,
+        }
+    )
+
+
+def _with_score(hit: Any) -> Asset:
+    asset: Asset = hit.asset
+    asset.score, asset.legs = hit.score, hit.legs  # type: ignore[attr-defined]  read by HitSerializer
+    return asset
+
+
+class SearchView(APIView):
+    """Find assets. Callers without an account see what is on the storefront."""
+
+    permission_classes = (AllowAny,)  # asking writes nothing; `visible_to` decides what is found
+    parser_classes = (MultiPartParser, JSONParser, FormParser)
+
+    @extend_schema(parameters=[TextQuerySerializer], responses=ResultsSerializer)
+    def get(self, request: Request) -> Response:
+        """Search by words, in English or Chinese."""
+        asked = TextQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return answer(request, asked.validated_data)
+
+    @extend_schema(request=PictureQuerySerializer, responses=ResultsSerializer)
+    def post(self, request: Request) -> Response:
+        """Search by a picture, an asset, words, or several of them at once."""
+        asked = PictureQuerySerializer(data=request.data, context={"request": request})
+        asked.is_valid(raise_exception=True)
+        return answer(request, asked.validated_data)
+
+
+class SimilarView(APIView):
+    """Assets that look like one asset."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(parameters=[FiltersSerializer], responses=ResultsSerializer)
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """More like this."""
+        visible = Asset.objects.visible_to(request.user).select_related("current")
+        asset = get_object_or_404(visible, public_id=public_id)
+        asked = FiltersSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return answer(request, asked.validated_data, like=asset)

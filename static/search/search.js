@@ -1,0 +1,104 @@
+// The search page: pictures by drop, paste or choice; keys; the bar of chosen assets. Everything else
+// works without this script.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  searchByPicture();
+  moveByKeys();
+  keepChosen();
+});
+
+function searchByPicture() {
+  const box = document.getElementById("search-form");
+  const form = document.getElementById("picture-form");
+  const input = document.getElementById("search-picture");
+  if (!box || !form || !input) return;
+  const send = (files) => {
+    const picture = [...files].find((file) => file.type.startsWith("image/"));
+    if (!picture) return false;
+    const carrier = new DataTransfer();
+    carrier.items.add(picture);
+    input.files = carrier.files;
+    form.submit();
+    return true;
+  };
+  input.addEventListener("change", () => input.files.length && form.submit());
+  document.addEventListener("paste", (event) => {
+    if (send(event.clipboardData.files)) event.preventDefault();
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    box.classList.add("se-box--over");
+  });
+  document.addEventListener("dragleave", () => box.classList.remove("se-box--over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    box.classList.remove("se-box--over");
+    send(event.dataTransfer.files);
+  });
+}
+
+// "/" to the box; arrows among the pictures; space chooses; Enter opens, as a link does.
+function moveByKeys() {
+  const words = document.getElementById("search-words");
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
+    if (event.key === "/" && !typing) {
+      event.preventDefault();
+      words.focus();
+      words.select();
+      return;
+    }
+    const card = event.target.closest(".se-results .at-card");
+    if (event.key === "ArrowDown" && event.target === words) {
+      event.preventDefault();
+      document.querySelector(".se-results .at-card__link")?.focus();
+    } else if (card && event.key.startsWith("Arrow")) {
+      event.preventDefault();
+      neighbour(card, event.key)?.querySelector(".at-card__link").focus();
+    } else if (card && event.key === " " && event.target.matches(".at-card__link")) {
+      event.preventDefault();
+      card.querySelector("input[type=checkbox]")?.click();
+    }
+  });
+}
+
+function neighbour(card, key) {
+  const cards = [...document.querySelectorAll(".se-results .at-card")];
+  const at = cards.indexOf(card);
+  if (key === "ArrowRight") return cards[at + 1];
+  if (key === "ArrowLeft") return cards[at - 1];
+  const here = card.getBoundingClientRect();
+  const middle = here.left + here.width / 2;
+  const rows = cards.filter((other) => {
+    const top = other.getBoundingClientRect().top;
+    return key === "ArrowDown" ? top > here.top + 8 : top < here.top - 8;
+  });
+  const distance = (other) => {
+    const there = other.getBoundingClientRect();
+    return Math.abs(there.top - here.top) * 10 + Math.abs(there.left + there.width / 2 - middle);
+  };
+  return rows.sort((one, other) => distance(one) - distance(other))[0];
+}
+
+function keepChosen() {
+  const form = document.getElementById("chosen-form");
+  if (!form) return;
+  const bar = document.getElementById("chosen-bar");
+  const count = document.getElementById("chosen-count");
+  const chosen = () => [...form.querySelectorAll(".action-select:checked")];
+  const show = () => {
+    bar.hidden = chosen().length === 0;
+    count.textContent = count.dataset.text.replace("%s", chosen().length);
+  };
+  form.addEventListener("change", show);
+  document.getElementById("choose-none").addEventListener("click", () => {
+    for (const input of chosen()) input.checked = false;
+    show();
+  });
+  document.getElementById("to-studio").addEventListener("click", () => {
+    const ids = chosen().map((input) => input.closest("[data-asset]").dataset.asset);
+    window.location.href = `${form.dataset.studio}?assets=${ids.join(",")}`;
+  });
+  show();
+}
