@@ -38,7 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     environment = TestEnvironment(services=config.getoption("--services"))
     config.stash[ENVIRONMENT] = environment
     config.add_cleanup(environment.stop)
-    environment.start()
+    try:
+        environment.start_servers()
+    except RuntimeError as error:
+        raise pytest.UsageError(str(error)) from error
+    environment.load_django()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -11,9 +11,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymilvus import MilvusClient
+
+if TYPE_CHECKING:
+    from tests.services.servers import Stack
 
 EMBEDDED = {
     "REDIS_URL": "",
@@ -53,23 +56,45 @@ class TestEnvironment:
     def __init__(self, *, services: bool) -> None:
         self.services = services
         self.data = Path(tempfile.mkdtemp(prefix="atelier-tests-"))
-        self.description = "SQLite, Milvus Lite, a folder as broker"
+        self.stack: Stack | None = None
+        self._cleanup = contextlib.ExitStack()
         self._janitor: tuple[str, MilvusClient] | None = None
         self._prefixes = (f"t{os.getpid()}_{number}" for number in itertools.count(1))
 
-    def start(self) -> None:
-        """Choose the settings and load Django."""
+    def start_servers(self) -> None:
+        """Start what the suite runs on and put its addresses into the environment.
+
+        Raises:
+            RuntimeError: a server did not start, or it is too late to choose.
+        """
         if "django.conf" in sys.modules and sys.modules["django.conf"].settings.configured:
             raise RuntimeError(
                 "Django's settings were loaded before the suite chose them; unset DJANGO_SETTINGS_MODULE"
             )
+        self.data.chmod(0o755)  # PostgreSQL runs as another user when the suite runs as root
         os.environ.update(ALWAYS)
         os.environ["ATELIER_DATA"] = str(self.data)
-        os.environ["DATABASE_URL"] = f"sqlite:///{self.data / 'unused.sqlite3'}"
-        os.environ.update(EMBEDDED)
+        os.environ.update(self._parts())
+
+    def load_django(self) -> None:
         import django
 
         django.setup()
+
+    def _parts(self) -> dict[str, str]:
+        if not self.services:
+            # The test database is another file; this one must never come to be.
+            return {**EMBEDDED, "DATABASE_URL": f"sqlite:///{self.data / 'unused.sqlite3'}"}
+        from tests.services.servers import running_stack
+
+        self.stack = self._cleanup.enter_context(running_stack(self.data))
+        return self.stack.environment()
+
+    @property
+    def description(self) -> str:
+        if self.services:
+            return "PostgreSQL 18, Redis 6.2, Milvus 2.3.5, S3 (moto)"
+        return "SQLite, Milvus Lite, a folder as broker and one for files"
 
     def next_prefix(self) -> str:
         """A name for the Milvus collections of one test."""
@@ -99,6 +124,7 @@ class TestEnvironment:
     def stop(self) -> None:
         """End every server and remove every file of this run."""
         self._stop_milvus_lite()
+        self._cleanup.close()
         shutil.rmtree(self.data, ignore_errors=True)
 
     def _stop_milvus_lite(self) -> None:
