@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from dam.admin.filters import COLOUR_NAMES
+from dam.admin.filters import FAMILY_FACES
 from dam.admin.verbs import offered_for
 from dam.models import Asset, AssetVersion, AuditEntry, Lineage
 
@@ -77,7 +77,7 @@ def colours(version: AssetVersion | None) -> list[dict[str, Any]]:
     return [
         {
             "hex": colour["hex"],
-            "family": COLOUR_NAMES.get(colour.get("family"), ""),
+            "family": FAMILY_FACES[colour["family"]][1],
             "percent": round(100 * colour["share"]),
             "x": f"{start:.2f}",
             "width": f"{width:.2f}",

@@ -17,34 +17,20 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from dam.colours import FAMILIES
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 
-# What the families of `dam.colours` are called, and the shade that stands for each.
-COLOUR_NAMES = {
-    "red": _("Red"),
-    "orange": _("Orange"),
-    "yellow": _("Yellow"),
-    "green": _("Green"),
-    "cyan": _("Cyan"),
-    "blue": _("Blue"),
-    "purple": _("Purple"),
-    "pink": _("Pink"),
-    "brown": _("Brown"),
-    "black": _("Black"),
-    "grey": _("Grey"),
-    "white": _("White"),
-}
-COLOUR_SHADES = {
-    "red": "#dc2626",
-    "orange": "#f97316",
-    "yellow": "#facc15",
-    "green": "#16a34a",
-    "cyan": "#06b6d4",
-    "blue": "#2563eb",
-    "purple": "#9333ea",
-    "pink": "#f472b6",
-    "brown": "#8b5a2b",
-    "black": "#111111",
-    "grey": "#9ca3af",
-    "white": "#ffffff",
+# The shade that stands for each family of `dam.colours`, and what people call it.
+FAMILY_FACES = {
+    "red": ("#dc2626", _("Red")),
+    "orange": ("#f97316", _("Orange")),
+    "yellow": ("#facc15", _("Yellow")),
+    "green": ("#16a34a", _("Green")),
+    "cyan": ("#06b6d4", _("Cyan")),
+    "blue": ("#2563eb", _("Blue")),
+    "purple": ("#9333ea", _("Purple")),
+    "pink": ("#f472b6", _("Pink")),
+    "brown": ("#8b5a2b", _("Brown")),
+    "black": ("#111111", _("Black")),
+    "grey": ("#9ca3af", _("Grey")),
+    "white": ("#ffffff", _("White")),
 }
 
 
@@ -91,11 +77,11 @@ class StateFilter(LinkFilter):
 class ColourFilter(LinkFilter):
     title, parameter_name, field = _("colour"), "colour", "colour_family"
     template = "dam/filters/swatches.html"
-    offered = [(family, COLOUR_NAMES[family]) for family in FAMILIES]
+    offered = [(family, FAMILY_FACES[family][1]) for family in FAMILIES]
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         for choice, family in zip(super().choices(changelist), ("", *FAMILIES), strict=True):
-            yield {**choice, "fill": COLOUR_SHADES.get(family, "")}
+            yield {**choice, "fill": FAMILY_FACES[family][0] if family else ""}
 
 
 class CreatedFilter(LinkFilter):
