@@ -17,6 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from generation import wording
 from generation.models import JobKind
 from generation.orders import SELECTIONS, Order
 from generation.providers.registry import get_provider
@@ -33,11 +34,8 @@ def _provider_label(name: str) -> str:
     capability = get_provider(name).capability
     if not capability.price_per_picture:
         return _("%(name)s: free of charge") % {"name": name}
-    return _("%(name)s: %(price)s %(currency)s a picture") % {
-        "name": name,
-        "price": capability.price_per_picture,
-        "currency": capability.currency,
-    }
+    price = wording.money(capability.price_per_picture, capability.currency)
+    return _("%(name)s: %(price)s a picture") % {"name": name, "price": price}
 
 
 class StudioForm(forms.Form):

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.audit import record
+from generation import wording
 from generation.models import (
     ACTIVE_STATES,
     GenerationItem,
@@ -83,8 +84,11 @@ def _refuse(plan: Plan, budget: Decimal | None) -> None:
         raise JobError(missing)
     if budget is not None and budget < plan.price_per_picture:
         raise JobError(
-            _("The budget of %(budget)s %(currency)s is too small: one picture costs %(price)s %(currency)s.")
-            % {"budget": budget, "price": plan.price_per_picture, "currency": plan.currency}
+            _("The budget of %(budget)s is too small: one picture costs %(price)s.")
+            % {
+                "budget": wording.money(budget, plan.currency),
+                "price": wording.money(plan.price_per_picture, plan.currency),
+            }
         )
 
 

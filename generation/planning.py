@@ -64,6 +64,15 @@ class SlotChoice:
     chosen: Asset | None
     alternatives: tuple[Asset, ...] = ()
 
+    @property
+    def label(self) -> str:
+        return str(InputRole(self.role).label)
+
+    @property
+    def candidates(self) -> tuple[Asset, ...]:
+        """The chosen asset and the others."""
+        return (self.chosen, *self.alternatives) if self.chosen else ()
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from dam.ingest import IngestError
 from generation import budget as money
-from generation import delivery
+from generation import delivery, wording
 from generation.claiming import claim, lease_kept, seconds_until_due, take
 from generation.jobs import JobError, cancel, create_job, finish_job_if_done, pause, resume, retry
 from generation.models import GenerationItem, GenerationJob, ItemState, JobState
@@ -159,10 +159,9 @@ def _provider_request(item: GenerationItem) -> ProviderRequest:
 
 def _budget_used_up(item: GenerationItem) -> str:
     job = GenerationJob.objects.get(pk=item.job_id)
-    return _("The budget of %(budget)s %(currency)s is used up: %(committed)s is spent or set aside.") % {
-        "budget": job.budget,
-        "committed": job.committed,
-        "currency": job.currency,
+    return _("The budget of %(budget)s is used up: %(committed)s is spent or set aside.") % {
+        "budget": wording.money(job.budget or Decimal(0), job.currency),
+        "committed": wording.money(job.committed, job.currency),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from dam.models import Asset, AssetKind
+from generation import wording
 from generation.forms import SLOT_PREFIX, StudioForm
 from generation.jobs import JobError, create_job
 from generation.models import JobKind, Studio
@@ -64,13 +65,17 @@ class Matrix:
     rows: list[tuple[Asset, list[int | None]]]
     hidden: int
 
+    @property
+    def has_columns(self) -> bool:
+        return self.columns != [()]
+
 
 @dataclass
 class _Planned:
     plan: Plan | None = None
     problem: str = ""
     not_ready: str = ""
-    matrix: Matrix | None = field(default=None)
+    matrix: Matrix | None = None
 
 
 def studio_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
@@ -184,14 +189,21 @@ def _unconfigured(plan: Plan) -> str:
 
 def _plan_context(planned: _Planned) -> dict[str, Any]:
     plan = planned.plan
-    return {
+    context = {
         "plan": plan,
         "problem": planned.problem,
         "not_ready": planned.not_ready,
         "matrix": planned.matrix,
         "slot_prefix": SLOT_PREFIX,
-        "excluded": plan.excluded[:EXCLUSIONS_SHOWN] if plan else (),
-        "more_excluded": max(0, len(plan.excluded) - EXCLUSIONS_SHOWN) if plan else 0,
+    }
+    if plan is None:
+        return context
+    return context | {
+        "price": wording.money(plan.cost, plan.currency),
+        "time": wording.duration(plan.seconds),
+        "excluded": plan.excluded[:EXCLUSIONS_SHOWN],
+        "more_excluded": max(0, len(plan.excluded) - EXCLUSIONS_SHOWN),
+        "first_prompt": plan.cells[0].prompt if plan.cells else "",
     }
 
 
@@ -209,9 +221,7 @@ def _matrix(plan: Plan) -> Matrix | None:
         columns.setdefault(key, tuple(others))
         rows[first.pk][key] = number
     keys = list(columns)[:COLUMNS_SHOWN]
-    shown = [
-        (firsts[pk], [rows[pk].get(key) for key in keys]) for pk in list(firsts)[:ROWS_SHOWN]
-    ]
+    shown = [(firsts[pk], [rows[pk].get(key) for key in keys]) for pk in list(firsts)[:ROWS_SHOWN]]
     visible = sum(number is not None for _asset, numbers in shown for number in numbers)
     return Matrix([columns[key] for key in keys], shown, plan.picture_count - visible)
 

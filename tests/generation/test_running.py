@@ -311,7 +311,7 @@ def test_the_budget_ends_a_job_and_a_larger_one_goes_on(
     assert len(engine.ledger) == 3
     assert sorted(states(job)) == [ItemState.OVER_BUDGET] * 3 + [ItemState.SUCCEEDED] * 3
     reason = job.items.filter(state=ItemState.OVER_BUDGET).first().reason
-    assert "The budget of 0.3000 USD is used up: 0.3 is spent or set aside." in reason
+    assert "The budget of 0.3 USD is used up: 0.3 USD is spent or set aside." in reason
     retry(job, actor=None, budget=Decimal("0.6"))
     run_job(job)
     assert states(job) == [ItemState.SUCCEEDED] * 6

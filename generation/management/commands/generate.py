@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -19,6 +18,7 @@ from generation.orders import KINDS, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.running import run_job
 from generation.selection import DEFAULT_LIMIT, SelectionError
+from generation.wording import duration, money
 
 _KINDS = {"outfits": "outfits", "scenes": "scenes", "compose": "composition", "edit": "edit"}
 _ROWS_SHOWN = 12
@@ -86,13 +86,12 @@ class Command(BaseCommand):
 
     def _tell_plan(self, plan: Plan) -> None:
         self.stdout.write(
-            _("%(count)s pictures with “%(provider)s”, %(cost)s %(currency)s, about %(time)s")
+            _("%(count)s pictures with “%(provider)s”, %(cost)s, about %(time)s")
             % {
                 "count": plan.picture_count,
                 "provider": plan.provider,
-                "cost": plan.cost.normalize() + 0,
-                "currency": plan.currency,
-                "time": _duration(plan.seconds),
+                "cost": money(plan.cost, plan.currency),
+                "time": duration(plan.seconds),
             }
         )
         for slot in plan.slots:
@@ -233,10 +232,6 @@ def _excluded(plan: Plan) -> list[dict[str, Any]]:
 
 def _cost(amount: Decimal, currency: str) -> dict[str, Any]:
     return {"amount": round(float(amount), 6), "currency": currency}
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
 
 
 def _why_incomplete(job: GenerationJob) -> str:

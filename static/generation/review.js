@@ -1,0 +1,169 @@
+// Reviewing by keyboard and in bulk, without leaving the page. Without this script the form's buttons
+// do the same, one page load a verdict, without notes.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.getElementById("review");
+  if (form) new ReviewPage(form);
+});
+
+class ReviewPage {
+  constructor(form) {
+    this.form = form;
+    this.text = form.dataset;
+    this.all = form.querySelector("[data-all]");
+    this.problem = form.querySelector("[data-problem]");
+    this.dialog = document.getElementById("note");
+    this.note = document.getElementById("note-text");
+    this.all.hidden = form.querySelector("[data-all-words]").hidden = false;
+    this.listen();
+    this.count();
+  }
+
+  listen() {
+    document.addEventListener("keydown", (event) => this.key(event));
+    this.form.addEventListener("click", (event) => this.click(event));
+    this.form.addEventListener("change", (event) => this.tick(event));
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.note.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.dialog.close("send");
+      }
+    });
+    this.dialog.addEventListener("close", () => {
+      if (this.dialog.returnValue === "send") this.send(this.asked, this.items, this.note.value);
+      else this.items[0]?.focus();
+    });
+  }
+
+  results() {
+    return [...this.form.querySelectorAll("[data-item]")];
+  }
+
+  chosen() {
+    return this.results().filter((result) => result.querySelector("[name=items]").checked);
+  }
+
+  current() {
+    return document.activeElement?.closest("[data-item]");
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.dialog.open) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select")) return;
+    const deeds = {
+      j: () => this.move(1),
+      ArrowRight: () => this.move(1),
+      ArrowDown: () => this.move(1),
+      k: () => this.move(-1),
+      ArrowLeft: () => this.move(-1),
+      ArrowUp: () => this.move(-1),
+      a: () => this.judge("approve"),
+      r: () => this.judge("reject"),
+      g: () => this.judge("regenerate"),
+      x: () => this.current()?.querySelector("[name=items]").click(),
+    };
+    const deed = deeds[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!deed) return;
+    event.preventDefault();
+    deed();
+  }
+
+  move(step) {
+    const results = this.results();
+    const at = results.indexOf(this.current());
+    const next = results[at === -1 ? 0 : Math.min(results.length - 1, Math.max(0, at + step))];
+    next?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  }
+
+  click(event) {
+    const button = event.target.closest("button[data-verdict], button[data-bulk]");
+    if (!button) return;
+    event.preventDefault();
+    if (button.dataset.bulk) this.decide(button.dataset.bulk, this.chosen());
+    else this.decide(button.dataset.verdict, [button.closest("[data-item]")]);
+  }
+
+  tick(event) {
+    if (event.target === this.all) {
+      for (const result of this.results()) result.querySelector("[name=items]").checked = this.all.checked;
+    }
+    this.count();
+  }
+
+  count() {
+    const chosen = this.chosen().length;
+    this.form.querySelector("[data-chosen]").textContent = chosen;
+    this.form.querySelector("[data-chosen-words]").hidden = chosen === 0;
+    this.all.checked = chosen > 0 && chosen === this.results().length;
+    this.all.indeterminate = chosen > 0 && !this.all.checked;
+    for (const button of this.form.querySelectorAll("[data-bulk]")) button.disabled = chosen === 0;
+  }
+
+  // A key judges what is chosen, or the result that has the focus.
+  judge(verdict) {
+    const chosen = this.chosen();
+    const current = this.current();
+    if (chosen.length) this.decide(verdict, chosen);
+    else if (current) this.decide(verdict, [current]);
+    else this.move(1);
+  }
+
+  decide(verdict, items) {
+    if (!items.length) return;
+    if (verdict === "approve") return this.send(verdict, items, "");
+    this.asked = verdict;
+    this.items = items;
+    const words = verdict === "reject" ? this.text.textReject : this.text.textRegenerate;
+    const help = verdict === "reject" ? this.text.textRejectHelp : this.text.textRegenerateHelp;
+    document.getElementById("note-title").textContent = words;
+    this.dialog.querySelector("[data-send]").textContent = words;
+    this.dialog.querySelector("[data-help]").textContent = help;
+    this.note.value = "";
+    this.dialog.returnValue = "";
+    this.dialog.showModal();
+    this.note.focus();
+  }
+
+  async send(verdict, items, note) {
+    const body = new FormData();
+    body.set("csrfmiddlewaretoken", this.form.querySelector("[name=csrfmiddlewaretoken]").value);
+    body.set("verdict", verdict);
+    body.set("note", note);
+    for (const item of items) {
+      body.append("items", item.dataset.item);
+      item.classList.add("st-result--going");
+    }
+    this.problem.hidden = true;
+    try {
+      const answer = await fetch(this.form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(answer.statusText);
+      this.settle(await answer.json(), items);
+    } catch {
+      for (const item of items) item.classList.remove("st-result--going");
+      this.complain(this.text.textFailed);
+    }
+  }
+
+  settle(told, items) {
+    const results = this.results();
+    const next = results[results.indexOf(items.at(-1)) + 1] ?? results[results.indexOf(items[0]) - 1];
+    const done = new Set(told.done);
+    for (const item of items) {
+      if (done.has(item.dataset.item)) item.remove();
+      else item.classList.remove("st-result--going");
+    }
+    if (told.refused.length) this.complain(told.refused.map((refusal) => refusal.reason).join(" "));
+    this.form.querySelector("[data-waiting]").textContent = told.waiting.toLocaleString();
+    this.count();
+    if (!this.results().length) window.location.reload();
+    else (next ?? this.results()[0]).focus();
+  }
+
+  complain(sentence) {
+    this.problem.textContent = sentence;
+    this.problem.hidden = false;
+  }
+}

@@ -1,0 +1,159 @@
+// The studio: pictures are found while one types, picked by ticking, and the plan follows each change.
+// Without this script the form's own buttons find pictures and show the plan.
+"use strict";
+
+const TYPING_MS = 350;
+const CHANGE_MS = 150;
+
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.getElementById("studio");
+  if (form) new Studio(form);
+});
+
+class Studio {
+  constructor(form) {
+    this.form = form;
+    this.plan = document.getElementById("plan");
+    for (const section of form.querySelectorAll("[data-picker]")) {
+      new Picker(section, form.dataset.findUrl, () => this.replan(CHANGE_MS));
+    }
+    form.addEventListener("change", () => this.replan(CHANGE_MS));
+    form.addEventListener("input", (event) => {
+      if (event.target.matches("#id_sentence, #id_instruction")) this.replan(TYPING_MS);
+      if (event.target.matches("#id_sentence")) this.forgetChoices();
+    });
+    form.addEventListener("keydown", (event) => this.keepEnterFromRunning(event));
+    form.addEventListener("submit", () => this.ask?.abort());
+  }
+
+  // Enter in a field would press the first button of the form.
+  keepEnterFromRunning(event) {
+    if (event.key !== "Enter" || !event.target.matches("input:not([type=checkbox], [type=radio])")) return;
+    event.preventDefault();
+    this.replan(0);
+  }
+
+  // Another sentence has other slots; what was picked for the old ones means nothing.
+  forgetChoices() {
+    for (const radio of this.plan.querySelectorAll("input[type=radio]")) radio.checked = false;
+  }
+
+  replan(delay) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fetchPlan(), delay);
+  }
+
+  async fetchPlan() {
+    this.ask?.abort();
+    const ask = (this.ask = new AbortController());
+    this.plan.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(this.form.action, {
+        method: "POST",
+        body: new FormData(this.form),
+        headers: { "X-Fragment": "plan" },
+        signal: ask.signal,
+      });
+      if (!answer.ok) throw new Error(answer.statusText);
+      this.show(await answer.text());
+    } catch (error) {
+      if (error.name !== "AbortError") this.fail();
+    } finally {
+      if (this.ask === ask) this.plan.removeAttribute("aria-busy");
+    }
+  }
+
+  show(html) {
+    const focused = this.plan.contains(document.activeElement) ? document.activeElement : null;
+    const open = new Set([...this.plan.querySelectorAll("details")].filter((d) => d.open).map((d) => d.className));
+    const scroll = this.plan.querySelector(".st-matrix")?.scrollLeft ?? 0;
+    this.plan.innerHTML = html;
+    for (const details of this.plan.querySelectorAll("details.st-prompt")) details.open = open.has(details.className);
+    this.plan.querySelector(".st-matrix")?.scrollTo({ left: scroll });
+    if (focused?.value) {
+      this.plan.querySelector(`[name="${focused.name}"][value="${focused.value}"]`)?.focus();
+    }
+  }
+
+  fail() {
+    const line = document.createElement("p");
+    line.className = "at-error";
+    line.setAttribute("role", "alert");
+    line.textContent = this.form.dataset.textFailed;
+    this.plan.replaceChildren(line);
+  }
+}
+
+class Picker {
+  constructor(section, url, changed) {
+    this.section = section;
+    this.name = section.dataset.picker;
+    this.url = url;
+    this.changed = changed;
+    this.tray = section.querySelector("[data-tray]");
+    this.found = section.querySelector("[data-found]");
+    this.query = section.querySelector("input[type=search]");
+    this.all = section.querySelector("[data-all]");
+    this.none = section.querySelector("[data-none]");
+    section.querySelector(".st-picker__find").hidden = true;
+    this.query.addEventListener("input", () => this.search());
+    section.addEventListener("change", (event) => {
+      if (event.target.type === "checkbox") this.moved(event.target);
+    });
+    this.all.addEventListener("click", () => this.tickAll(this.found, true));
+    this.none.addEventListener("click", () => this.tickAll(this.tray, false));
+    this.count();
+  }
+
+  search() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fetchFound(), TYPING_MS);
+  }
+
+  async fetchFound() {
+    const words = this.query.value.trim();
+    const address = `${this.url}?${new URLSearchParams({ selection: this.name, q: words })}`;
+    this.found.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(address);
+      if (!answer.ok || words !== this.query.value.trim()) return;
+      this.found.innerHTML = await answer.text();
+    } finally {
+      this.found.removeAttribute("aria-busy");
+    }
+    for (const box of this.boxes(this.found)) {
+      if (this.tray.querySelector(`[value="${box.value}"]`)) box.closest(".st-tile").remove();
+    }
+    this.count();
+  }
+
+  boxes(within) {
+    return [...within.querySelectorAll("input[type=checkbox]")];
+  }
+
+  // A ticked tile goes to the tray, an unticked one back to what was found.
+  moved(box) {
+    const tile = box.closest(".st-tile");
+    const tiles = this.found.querySelector("[data-tiles]");
+    if (box.checked) this.tray.append(tile);
+    else if (tiles) tiles.prepend(tile);
+    else tile.remove();
+    box.focus({ preventScroll: true });
+    this.count();
+  }
+
+  tickAll(within, ticked) {
+    for (const box of this.boxes(within)) {
+      box.checked = ticked;
+      this.moved(box);
+    }
+    this.changed();
+  }
+
+  count() {
+    const chosen = this.boxes(this.tray).length;
+    this.section.querySelector("[data-count]").textContent = chosen;
+    this.all.hidden = this.boxes(this.found).length === 0;
+    this.none.hidden = chosen === 0;
+  }
+}
