@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from generation.models import FINAL_STATES, GenerationJob, JobState
@@ -23,6 +24,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     library = Asset.objects.visible_to(request.user)
     waiting = library.filter(state=AssetState.IN_REVIEW)
     context |= {
+        "title": _("Overview"),
         **counts(library),
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],

@@ -6,9 +6,51 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam.models import AssetKind, AssetState, Collection, Tag
+from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+
+
+class WordsField(forms.CharField):
+    """Words with commas between them."""
+
+    def to_python(self, value: Any) -> list[str]:
+        words = (super().to_python(value) or "").replace("，", ",").split(",")
+        return [word.strip() for word in words if word.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or ()) != self.to_python(data)
+
+
+class AssetForm(forms.ModelForm):
+    """The words and rights of one asset."""
+
+    territories = WordsField(
+        label=_("Territories"),
+        required=False,
+        help_text=_("Countries with commas between them; empty: everywhere."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = Asset
+        fields = forms.ALL_FIELDS
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "description_zh": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        }
+
+
+class SKUForm(forms.ModelForm):
+    """A SKU; its attributes are whatever the shop's own system says about it."""
+
+    class Meta:
+        model = SKU
+        fields = ("code", "name", "name_zh", "attributes")
+        widgets = {"attributes": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -24,16 +66,8 @@ class ManyFilesField(forms.FileField):
         super().__init__(allow_empty_file=True, **kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        files = data if isinstance(data, list | tuple) else [data]
+        files = data if isinstance(data, list | tuple) and data else [None]
         return [super(ManyFilesField, self).clean(file, initial) for file in files]
-
-
-class WordsField(forms.CharField):
-    """Words with commas between them."""
-
-    def to_python(self, value: Any) -> list[str]:
-        words = (super().to_python(value) or "").replace("，", ",").split(",")
-        return [word.strip() for word in words if word.strip()]
 
 
 class UploadForm(forms.Form):

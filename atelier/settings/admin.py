@@ -1,8 +1,36 @@
-"""The admin's face: django-unfold's title, navigation by the team's tasks, languages."""
+"""The admin's face: django-unfold's title, colours, and navigation by the team's tasks."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+
+def _page(title: str | Promise, icon: str, name: str, permission: str, **more: Any) -> dict[str, Any]:
+    """A line of the navigation, for those who may open the page."""
+
+    def allowed(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}"),
+        "permission": allowed,
+        **more,
+    }
+
+
+def _in_assets(request: HttpRequest) -> bool:
+    """The upload page lies below the assets, but has a line of its own."""
+    below, upload = reverse("admin:dam_asset_changelist"), reverse("admin:dam_asset_upload")
+    return request.path.startswith(below) and not request.path.startswith(upload)
+
 
 UNFOLD = {
     "SITE_TITLE": "Atelier",
@@ -10,10 +38,32 @@ UNFOLD = {
     "SITE_SUBHEADER": _("Ask your library"),
     "SITE_SYMBOL": "palette",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("atelier/favicon.svg"),
+        }
+    ],
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "atelier.dashboard.dashboard",
     "STYLES": [lambda request: static("atelier/atelier.css")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.3)",
+            "100": "oklch(93% .034 272.8)",
+            "200": "oklch(87% .065 274)",
+            "300": "oklch(78.5% .115 274.7)",
+            "400": "oklch(67.3% .182 276.9)",
+            "500": "oklch(58.5% .233 277.1)",
+            "600": "oklch(51.1% .262 276.9)",
+            "700": "oklch(45.7% .24 277)",
+            "800": "oklch(39.8% .195 277.4)",
+            "900": "oklch(35.9% .144 278.7)",
+            "950": "oklch(25.7% .09 281.3)",
+        }
+    },
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
@@ -21,37 +71,33 @@ UNFOLD = {
             {
                 "title": _("Library"),
                 "items": [
-                    {"title": _("Search"), "icon": "search", "link": reverse_lazy("admin:search_page")},
-                    {
-                        "title": _("Assets"),
-                        "icon": "photo_library",
-                        "link": reverse_lazy("admin:dam_asset_changelist"),
-                    },
-                    {"title": _("Upload"), "icon": "upload", "link": reverse_lazy("admin:dam_asset_upload")},
-                    {
-                        "title": _("Collections"),
-                        "icon": "folder",
-                        "link": reverse_lazy("admin:dam_collection_changelist"),
-                    },
-                    {"title": _("SKUs"), "icon": "sell", "link": reverse_lazy("admin:dam_sku_changelist")},
-                    {"title": _("Tags"), "icon": "label", "link": reverse_lazy("admin:dam_tag_changelist")},
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    _page(_("Search"), "search", "search_page", "dam.view_asset"),
+                    _page(
+                        _("Assets"),
+                        "photo_library",
+                        "dam_asset_changelist",
+                        "dam.view_asset",
+                        active=_in_assets,
+                    ),
+                    _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
+                    _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),
+                    _page(_("SKUs"), "sell", "dam_sku_changelist", "dam.view_sku"),
+                    _page(_("Tags"), "label", "dam_tag_changelist", "dam.view_tag"),
                 ],
             },
             {
                 "title": _("Studio"),
                 "separator": True,
                 "items": [
-                    {
-                        "title": _("Studio"),
-                        "icon": "auto_awesome",
-                        "link": reverse_lazy("admin:generation_studio"),
-                    },
-                    {"title": _("Review"), "icon": "rule", "link": reverse_lazy("admin:generation_review")},
-                    {
-                        "title": _("Jobs"),
-                        "icon": "factory",
-                        "link": reverse_lazy("admin:generation_generationjob_changelist"),
-                    },
+                    _page(_("Studio"), "auto_awesome", "generation_studio", "generation.add_generationjob"),
+                    _page(_("Review"), "rule", "generation_review", "generation.change_generationitem"),
+                    _page(
+                        _("Jobs"),
+                        "factory",
+                        "generation_generationjob_changelist",
+                        "generation.view_generationjob",
+                    ),
                 ],
             },
             {
@@ -59,26 +105,10 @@ UNFOLD = {
                 "separator": True,
                 "collapsible": True,
                 "items": [
-                    {
-                        "title": _("Index"),
-                        "icon": "hub",
-                        "link": reverse_lazy("admin:search_indexentry_changelist"),
-                    },
-                    {
-                        "title": _("Audit log"),
-                        "icon": "history",
-                        "link": reverse_lazy("admin:dam_auditentry_changelist"),
-                    },
-                    {
-                        "title": _("Users"),
-                        "icon": "person",
-                        "link": reverse_lazy("admin:auth_user_changelist"),
-                    },
-                    {
-                        "title": _("Groups"),
-                        "icon": "group",
-                        "link": reverse_lazy("admin:auth_group_changelist"),
-                    },
+                    _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
+                    _page(_("Audit log"), "history", "dam_auditentry_changelist", "dam.view_auditentry"),
+                    _page(_("Users"), "person", "auth_user_changelist", "auth.view_user"),
+                    _page(_("Groups"), "group", "auth_group_changelist", "auth.view_group"),
                 ],
             },
         ],

@@ -21,11 +21,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 from dam import editing
 from dam.admin import asset_page, bulk, filters
+from dam.admin.changelist import PlainChangeList
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
+from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 
 VIEWS = ("grid", "list")
@@ -43,6 +46,7 @@ class AssetSKUInline(TabularInline):
 
 @admin.register(Asset)
 class AssetAdmin(ModelAdmin):
+    form = AssetForm
     list_display = (
         "picture",
         "display_title",
@@ -62,8 +66,9 @@ class AssetAdmin(ModelAdmin):
         ("skus", filters.CompletedFilter),
         filters.CreatedFilter,
     )
-    list_per_page = 60
+    list_per_page = list_max_show_all = 60
     show_full_result_count = False
+    compressed_fields = False
     search_fields = (
         "title",
         "title_zh",
@@ -103,6 +108,9 @@ class AssetAdmin(ModelAdmin):
     change_form_template = "admin/dam/asset/change_form.html"
 
     # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
         return super().get_queryset(request).with_listing()
@@ -196,12 +204,13 @@ class AssetAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = dict(extra_context or {})
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
         if object_id and request.method == "GET":
             asset = self.get_object(request, object_id)
             if asset:
                 may_change = self.has_change_permission(request)
                 context |= asset_page.context_for(asset, may_change=may_change)
+                context["show_delete"] = asset.is_trashed  # others have a button that moves them there
         return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Asset, form: ModelForm, change: Any) -> None:

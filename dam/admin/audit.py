@@ -11,7 +11,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
+from dam.admin.changelist import PlainChangeList
 from dam.models import Asset, AuditEntry
 
 
@@ -22,9 +24,12 @@ class AuditEntryAdmin(ModelAdmin):
     list_select_related = ("actor",)
     search_fields = ("target_id", "action", "actor__username")
     search_help_text = _("Id, action or user")
-    list_per_page = 100
+    list_per_page = list_max_show_all = 100
     show_full_result_count = False
     fields = readonly_fields = ("at", "actor", "action", "target_type", "target", "details")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PlainChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

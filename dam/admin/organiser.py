@@ -19,13 +19,14 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam import organising
+from dam.admin.changelist import PlainChangeList
 from dam.models import Asset, AssetState
 
 SHOWN_PICTURES = 48
 PICTURES_IN_ROW = 5
 
 
-class PicturedChangeList(ChangeList):
+class PicturedChangeList(PlainChangeList):
     """A list whose rows carry a few of their newest pictures, fetched together."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -44,6 +45,7 @@ class OrganiserAdmin(ModelAdmin):
     asset_filter: ClassVar[str]
     change_form_outer_after_template = "dam/pictures_of.html"
     show_full_result_count = False
+    compressed_fields = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PicturedChangeList

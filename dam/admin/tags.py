@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -28,10 +26,6 @@ class TagForm(forms.ModelForm):
     class Meta:
         model = Tag
         fields = ("label", "label_zh", "slug", "parent", "synonyms")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["synonyms"] = ", ".join(self.instance.synonyms)
 
     def clean_parent(self) -> Tag | None:
         parent = self.cleaned_data["parent"]

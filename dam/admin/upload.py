@@ -56,7 +56,6 @@ def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Upload"),
-        "opts": Asset._meta,
         "form": form,
         "outcomes": outcomes,
         "endpoint": reverse("asset-list"),
