@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Source = BinaryIO | Path | bytes | Callable[[], bytes]
 BLOCK = 256 * 1024
 IN_MEMORY = 1024 * 1024  # larger files wait on disk while they are looked at
-ANALYSED_SIDE = 2 * PRESETS["thumbnail"].side  # the thumbnail is averaged from these pixels
+ANALYSED_SIDE = PRESETS["thumbnail"].side  # colours and hash are read from the thumbnail's pixels
 SQUARE = 1.1  # a side at most this much longer still counts as square
 
 
