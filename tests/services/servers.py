@@ -124,6 +124,11 @@ class Server(ABC):
             )
         self._wait()
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the running server."""
+        return self._process.pid if self._process else None
+
     def _wait(self) -> None:
         deadline = time.monotonic() + self.start_seconds
         while not self.answers():

@@ -1,0 +1,50 @@
+"""Real processes around one test: a clean broker before it, nothing left running after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.processes import Process, Web, manage, start_worker
+
+
+@pytest.fixture
+def clean_broker() -> None:
+    """No message of an earlier test is waiting."""
+    from atelier.celery import app
+
+    app.control.purge()
+
+
+@pytest.fixture
+def worker(transactional_db: None, clean_broker: None, tmp_path: Path) -> Iterator[Callable[[], Process]]:
+    """Start a worker: `worker()`; all that were started are killed at the end."""
+    started: list[Process] = []
+
+    def start() -> Process:
+        started.append(start_worker(tmp_path / f"worker-{len(started)}.log"))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        sys.stdout.write(process.output)  # shown where the test failed
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Hashed and compressed static files, as the site serves them; a missing one is an error."""
+    done = manage("collectstatic", "--no-input", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def web(transactional_db: None, clean_broker: None, static_files: None, tmp_path: Path) -> Iterator[Web]:
+    """The site under gunicorn."""
+    site = Web(tmp_path / "web.log")
+    yield site
+    site.kill()
+    sys.stdout.write(site.output)

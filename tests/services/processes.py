@@ -1,0 +1,139 @@
+"""Atelier's own processes, started as an operator starts them: web, worker, commands."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+from django.conf import settings
+from django.db import connection
+
+from tests.services.servers import end_with_parent, free_ports
+
+Answer = TypeVar("Answer")
+
+STOP_SECONDS = 20.0
+
+
+def environment() -> dict[str, str]:
+    """The test's own database, files, broker and collections, for another process."""
+    return {
+        **os.environ,
+        "DATABASE_URL": _database_url(),
+        "MILVUS_COLLECTION_PREFIX": settings.MILVUS_COLLECTION_PREFIX,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _database_url() -> str:
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    return f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+class Process:
+    """A program that runs until it is stopped or killed, with its output in a file.
+
+    Args:
+        module: of the program, as in `python -m`.
+        arguments: its arguments.
+        log: where its output goes.
+    """
+
+    def __init__(self, module: str, *arguments: str, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=settings.BASE_DIR,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=end_with_parent,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> int:
+        """Ask it to end; the exit code."""
+        if self.runs:
+            self._process.terminate()
+        try:
+            return self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL to the process and to its children: a crash."""
+        if self.runs:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def start_worker(log: Path) -> Process:
+    """A Celery worker, started like `manage.py serve` starts it."""
+    options = ("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle")
+    return Process("celery", "--app", "atelier", "worker", "--loglevel", "info", *options, log=log)
+
+
+class Web(Process):
+    """The site under gunicorn, on a free port."""
+
+    def __init__(self, log: Path) -> None:
+        port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("gunicorn", "atelier.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", log=log)
+        eventually(self._answers, "the site answers")
+
+    def _answers(self) -> bool:
+        assert self.runs, self.output
+        try:
+            return requests.get(f"{self.url}/health/ready", timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+
+def manage(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with these arguments; its output is split into stdout and stderr."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+
+
+def eventually(
+    ask: Callable[[], Answer],
+    what: str,
+    *,
+    seconds: float = 90.0,
+    process: Process | None = None,
+) -> Answer:
+    """The first true answer of `ask`; fails, with the process's output, when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            said = f" It said:\n{process.output[-4000:]}" if process else ""
+            raise AssertionError(f"Not within {seconds:.0f} s: {what}.{said}")
+        time.sleep(0.1)
+    return answer
