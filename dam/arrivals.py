@@ -130,7 +130,7 @@ class Arrival:
             version.file.save(self.filename, File(self.file), save=False)
             self.thumbnail = make_rendition(version, "thumbnail", image)
         except Exception as error:
-            log.exception("The storage refused %s", self.filename)
+            log.error("The storage refused %s: %r", self.filename, error)
             self.discard()
             raise IngestError(
                 "storage",

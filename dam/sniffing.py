@@ -55,6 +55,11 @@ def is_svg(head: bytes) -> bool:
     return SVG_HEAD.match(head) is not None
 
 
+def is_accepted(head: bytes) -> bool:
+    """Whether these first bytes begin a file of a kind that is taken."""
+    return is_svg(head) or _claimed_format(head) in FORMATS
+
+
 def open_header(file: BinaryIO) -> tuple[Header, Image.Image]:
     """Identify a picture by its content and check its bounds; the picture is open but not decoded.
 
@@ -132,6 +137,8 @@ def _claimed_format(head: bytes) -> str:
     """The format whose magic bytes these are; plugins only look at the bytes for this."""
     if head.startswith(b"%PDF"):
         return "PDF"
+    if head.startswith(b"BM") and any(head[6:10]):
+        return ""  # two letters begin many a text; a bitmap has four zeros in this place
     Image.init()
     for name, (_factory, accepts) in Image.OPEN.items():
         if accepts is not None and accepts(head[:16]) is True:
