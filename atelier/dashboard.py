@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -37,17 +38,17 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def counts(library: QuerySet[Asset]) -> dict[str, Any]:
     """Cards by state and measures by kind, from one pass over the library."""
-    cells = list(library.order_by().values("state", "kind", "origin").annotate(number=Count("pk")))
-    total = sum(cell["number"] for cell in cells)
-
-    def number(field: str, value: str) -> int:
-        return sum(cell["number"] for cell in cells if cell[field] == value)
-
-    kinds = [{"kind": kind, "label": kind.label, "number": number("kind", kind)} for kind in AssetKind]
+    by_state, by_kind, by_origin = Counter[str](), Counter[str](), Counter[str]()
+    cells = library.order_by().values_list("state", "kind", "origin").annotate(number=Count("pk"))
+    for state, kind, origin, number in cells:
+        by_state[state] += number
+        by_kind[kind] += number
+        by_origin[origin] += number
+    kinds = [{"kind": kind, "label": kind.label, "number": by_kind[kind]} for kind in AssetKind]
     return {
-        "total": total,
-        "states": [{"state": s, "label": s.label, "number": number("state", s)} for s in STATES],
-        "generated": number("origin", AssetOrigin.GENERATED),
+        "total": by_state.total(),
+        "states": [{"state": s, "label": s.label, "number": by_state[s]} for s in STATES],
+        "generated": by_origin[AssetOrigin.GENERATED],
         "kinds": sorted((row for row in kinds if row["number"]), key=lambda row: -row["number"]),
     }
 

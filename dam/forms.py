@@ -11,11 +11,13 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
 
 
-class WordsField(forms.CharField):
+class WordsField(forms.Field):
     """Words with commas between them."""
 
+    widget = UnfoldAdminTextInputWidget
+
     def to_python(self, value: Any) -> list[str]:
-        words = (super().to_python(value) or "").replace("，", ",").split(",")
+        words = (value or "").replace("，", ",").split(",")
         return [word.strip() for word in words if word.strip()]
 
     def prepare_value(self, value: Any) -> Any:
@@ -73,7 +75,7 @@ class ManyFilesField(forms.FileField):
 class UploadForm(forms.Form):
     """What is known about a whole batch of files."""
 
-    files = ManyFilesField(label=_("Pictures"))
+    pictures = ManyFilesField(label=_("Pictures"))
     kind = forms.ChoiceField(
         label=_("Kind"), choices=AssetKind.choices, initial=AssetKind.OTHER, widget=UnfoldAdminSelectWidget
     )

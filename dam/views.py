@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, Http404, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
@@ -50,10 +51,10 @@ class FileView(APIView):
     def find(self, public_id: UUID, number: int) -> AssetVersion:
         return get_object_or_404(servable_to(self.request.user), asset__public_id=public_id, number=number)
 
-    def answer(self, etag: str, produce: Callable[[], FileResponse]) -> HttpResponse:
+    def answer(self, etag: str, produce: Callable[[], FileResponse]) -> HttpResponseBase:
         """Say that the caller's copy is still good, or produce the file."""
         try:
-            response = get_conditional_response(self.request, etag=etag) or produce()
+            response: HttpResponseBase = get_conditional_response(self.request, etag=etag) or produce()
         except FileNotFoundError as error:
             log.error("The storage has lost a file: %s", error)
             raise Http404("The storage has lost this file.") from error
@@ -71,7 +72,7 @@ class RenditionFile(FileView):
 
     def get(
         self, request: Request, public_id: UUID, preset: str, number: int, recipe: str, extension: str
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         version = self.find(public_id, number)
         if preset not in PRESETS:
             raise Http404(f"There is no preset “{preset}”.")
@@ -90,7 +91,7 @@ class OriginalFile(FileView):
 
     def get(
         self, request: Request, public_id: UUID, number: int, digest: str, extension: str
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         version = self.find(public_id, number)
         if not version.sha256.startswith(digest):
             raise Http404("This version has another file.")

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import BaseFormSet, ModelForm
+from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -30,6 +30,7 @@ from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
+from dam.people import signed_in
 
 VIEWS = ("grid", "list")
 
@@ -174,7 +175,7 @@ class AssetAdmin(ModelAdmin):
         return offered
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
-        editing.delete_forever(queryset.filter(state=AssetState.TRASHED), actor=request.user)
+        editing.delete_forever(queryset.filter(state=AssetState.TRASHED), actor=signed_in(request))
 
     # The page of one asset
 
@@ -222,27 +223,27 @@ class AssetAdmin(ModelAdmin):
         if changes or tags != before:
             editing.update_assets(
                 Asset.objects.filter(pk=obj.pk),
-                actor=request.user,
+                actor=signed_in(request),
                 changes=changes,
                 add_tags=sorted(tag.slug for tag in tags - before),
                 remove_tags=sorted(tag.slug for tag in before - tags),
             )
         if "state" in changed:
-            editing.set_state(Asset.objects.filter(pk=obj.pk), actor=request.user, state=obj.state)
+            editing.set_state(Asset.objects.filter(pk=obj.pk), actor=signed_in(request), state=obj.state)
 
     def save_related(
-        self, request: HttpRequest, form: ModelForm, formsets: list[BaseFormSet], change: Any
+        self, request: HttpRequest, form: ModelForm, formsets: list[BaseModelFormSet], change: Any
     ) -> None:
         """Tags are saved with the asset; the SKUs of the inline are linked by the verb."""
         for formset in formsets:
             formset.save(commit=False)  # fills in what was changed, for Django's own log
             for link in formset.deleted_objects:
-                editing.unlink_sku(form.instance, link.sku, link.role, actor=request.user)
+                editing.unlink_sku(form.instance, link.sku, link.role, actor=signed_in(request))
             for link, _changed in formset.changed_objects:
                 before = AssetSKU.objects.select_related("sku").get(pk=link.pk)
-                editing.unlink_sku(form.instance, before.sku, before.role, actor=request.user)
+                editing.unlink_sku(form.instance, before.sku, before.role, actor=signed_in(request))
             for link in (*formset.new_objects, *(pair[0] for pair in formset.changed_objects)):
-                editing.link_sku(form.instance, link.sku, link.role, actor=request.user)
+                editing.link_sku(form.instance, link.sku, link.role, actor=signed_in(request))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -291,9 +292,9 @@ class AssetAdmin(ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Asset) -> None:
         if obj.is_trashed:
-            editing.delete_forever([obj], actor=request.user)
+            editing.delete_forever([obj], actor=signed_in(request))
         else:
-            editing.trash([obj], actor=request.user)
+            editing.trash([obj], actor=signed_in(request))
 
     # Addresses
 
@@ -321,7 +322,7 @@ class AssetAdmin(ModelAdmin):
             refusal = _("This cannot be done with an asset in the state “%s”.")
             messages.error(request, refusal % asset.get_state_display())
         else:
-            messages.success(request, verb.done % {"count": verb.run([asset], request.user)})
+            messages.success(request, verb.told(verb.run([asset], signed_in(request))))
         if name == "trash":
             return redirect("admin:dam_asset_changelist")
         return redirect("admin:dam_asset_change", asset.pk)

@@ -18,6 +18,7 @@ from dam import editing, organising
 from dam.admin.verbs import VERBS, Verb
 from dam.forms import AddTagsForm, AddToCollectionForm
 from dam.models import Asset, AssetState, Collection
+from dam.people import signed_in
 
 Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponse | None]
 
@@ -42,7 +43,7 @@ def actions(*, in_trash: bool) -> dict[str, tuple[Action, str, Any]]:
 def _for_all(verb: Verb) -> Action:
     def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> None:
         affected = chosen.filter(state__in=verb.offered_in)
-        messages.success(request, verb.done % {"count": verb.run(affected, request.user)})
+        messages.success(request, verb.told(verb.run(affected, signed_in(request))))
 
     return run
 
@@ -54,9 +55,9 @@ def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[A
         return _ask(model_admin, request, chosen, form, _("Add to a collection"))
     collection = form.cleaned_data["collection"]
     if collection is None:
-        collection = Collection(name=form.cleaned_data["new_collection"], owner=request.user)
-        organising.save(collection, actor=request.user)
-    added = editing.add_to_collection(collection, chosen, actor=request.user)
+        collection = Collection(name=form.cleaned_data["new_collection"], owner=signed_in(request))
+        organising.save(collection, actor=signed_in(request))
+    added = editing.add_to_collection(collection, chosen, actor=signed_in(request))
     messages.success(request, _("Added to “%(name)s”: %(count)d.") % {"name": collection, "count": added})
     return None
 
@@ -66,7 +67,9 @@ def add_tags(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) ->
     form = AddTagsForm(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         return _ask(model_admin, request, chosen, form, _("Add tags"))
-    tagged = editing.update_assets(chosen, actor=request.user, changes={}, add_tags=form.cleaned_data["tags"])
+    tagged = editing.update_assets(
+        chosen, actor=signed_in(request), changes={}, add_tags=form.cleaned_data["tags"]
+    )
     messages.success(request, _("Tagged: %(count)d.") % {"count": tagged})
     return None
 

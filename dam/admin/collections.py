@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from dam.admin.organiser import OrganiserAdmin
 from dam.models import Collection, CollectionItem
+from dam.people import signed_in
 
 
 @admin.register(Collection)
@@ -22,5 +23,5 @@ class CollectionAdmin(OrganiserAdmin):
 
     def save_model(self, request: HttpRequest, obj: Collection, form: ModelForm, change: Any) -> None:
         if not change:
-            obj.owner = request.user
+            obj.owner = signed_in(request)
         super().save_model(request, obj, form, change)

@@ -49,7 +49,7 @@ class LinkFilter(SimpleListFilter):
 
     def chosen(self) -> Any:
         """The label of the choice that is on, for the button that opens the filter."""
-        return dict(self.lookup_choices).get(self.value(), "")
+        return dict(self.lookup_choices).get(self.value() or "", "")
 
 
 class KindFilter(LinkFilter):
@@ -79,7 +79,7 @@ class ColourFilter(LinkFilter):
     template = "dam/filters/swatches.html"
     offered = [(family, FAMILY_FACES[family][1]) for family in FAMILIES]
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for choice, family in zip(super().choices(changelist), ("", *FAMILIES), strict=True):
             yield {**choice, "fill": FAMILY_FACES[family][0] if family else ""}
 
@@ -89,10 +89,11 @@ class CreatedFilter(LinkFilter):
     offered = [("1", _("Today")), ("7", _("Past 7 days")), ("30", _("Past 30 days")), ("365", _("Past year"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
-        if self.value() not in dict(self.offered):
+        days = self.value()
+        if days is None or days not in dict(self.offered):
             return queryset
         midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-        return queryset.filter(created__gte=midnight - timedelta(days=int(self.value()) - 1))
+        return queryset.filter(created__gte=midnight - timedelta(days=int(days) - 1))
 
 
 class CompletedFilter(AutocompleteSelectFilter):

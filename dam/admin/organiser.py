@@ -21,6 +21,7 @@ from unfold.views import ChangeList
 from dam import organising
 from dam.admin.changelist import PlainChangeList
 from dam.models import Asset, AssetState
+from dam.people import signed_in
 
 SHOWN_PICTURES = 48
 PICTURES_IN_ROW = 5
@@ -31,10 +32,11 @@ class PicturedChangeList(PlainChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        pictures = self.model_admin.newest_pictures(self.result_list)
-        for row in self.result_list:
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
+        pictures = self.model_admin.newest_pictures(rows)
+        for row in rows:
             row.newest_pictures = pictures[row.pk]
+        self.result_list = rows
 
 
 class OrganiserAdmin(ModelAdmin):
@@ -110,11 +112,11 @@ class OrganiserAdmin(ModelAdmin):
         return Asset.objects.filter(pk__in=chosen).select_related("current")[:SHOWN_PICTURES]
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
-        organising.save(obj, actor=request.user)
+        organising.save(obj, actor=signed_in(request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        organising.delete(obj, actor=request.user)
+        organising.delete(obj, actor=signed_in(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for thing in queryset:
-            organising.delete(thing, actor=request.user)
+            organising.delete(thing, actor=signed_in(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from dam.forms import UploadForm
 from dam.ingest import AssetMetadata, IngestError, ingest
 from dam.models import Asset, AssetOrigin
+from dam.people import signed_in
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,13 @@ def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User)
     for file in files:
         name = file.name or ""
         try:
-            result = ingest(file, filename=name, owner=owner, origin=AssetOrigin.UPLOADED, metadata=metadata)
+            result = ingest(
+                cast(BinaryIO, file),
+                filename=name,
+                owner=owner,
+                origin=AssetOrigin.UPLOADED,
+                metadata=metadata,
+            )
         except IngestError as error:
             outcomes.append(Outcome(name, error=str(error)))
         else:
@@ -52,7 +59,7 @@ def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         metadata = AssetMetadata(
             kind=form.cleaned_data["kind"], state=form.cleaned_data["state"], tags=form.cleaned_data["tags"]
         )
-        outcomes = take_in(form.cleaned_data["files"], metadata, request.user)
+        outcomes = take_in(form.cleaned_data["pictures"], metadata, signed_in(request))
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Upload"),

@@ -27,6 +27,10 @@ class Verb:
     run: Callable[[Assets, User], int]
     offered_in: frozenset[AssetState]
 
+    def told(self, count: int) -> str:
+        """What was done, in a sentence."""
+        return str(self.done) % {"count": count}
+
 
 def _to(state: AssetState) -> Callable[[Assets, User], int]:
     def run(assets: Assets, actor: User) -> int:

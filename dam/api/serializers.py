@@ -15,6 +15,7 @@ from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam.people import signed_in
 from dam.tagging import ensure_skus, find_tags
 
 CONTRIBUTOR_STATES = (AssetState.DRAFT, AssetState.IN_REVIEW)
@@ -94,7 +95,7 @@ class AssetSerializer(serializers.ModelSerializer):
     @transaction.atomic
     def update(self, asset: Asset, validated: dict[str, Any]) -> Asset:
         """Write through the library's verbs."""
-        actor = self.context["request"].user
+        actor = signed_in(self.context["request"])
         tags, skus = validated.pop("tags", None), validated.pop("skus", None)
         state = validated.pop("state", asset.state)
         if validated or tags is not None:
@@ -157,7 +158,7 @@ class UploadSerializer(serializers.ModelSerializer):
 class TagSerializer(serializers.ModelSerializer):
     """A tag, with its place in the tree."""
 
-    parent = serializers.SlugRelatedField(
+    parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent
         slug_field="slug", queryset=Tag.objects.all(), required=False, allow_null=True
     )
     synonyms = WordList(required=False)

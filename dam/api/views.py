@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -36,6 +37,7 @@ from dam.api.serializers import (
 )
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
+from dam.people import signed_in
 from dam.renditions import PRESETS
 
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
@@ -74,7 +76,7 @@ class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
             result = ingest(
                 file,
                 filename=file.name,
-                owner=request.user,
+                owner=signed_in(request),
                 origin=AssetOrigin.UPLOADED,
                 metadata=upload.metadata(),
             )
@@ -94,7 +96,7 @@ class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, public_id: Any) -> Response:
         """Move to the trash; staff can restore it from there."""
-        editing.trash([self.get_object()], actor=request.user)
+        editing.trash([self.get_object()], actor=signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -104,7 +106,7 @@ class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
     @action(
         detail=True, url_path=r"renditions/(?P<preset>[\w-]+)", filterset_class=None, pagination_class=None
     )
-    def renditions(self, request: Request, public_id: Any, preset: str) -> Response:
+    def renditions(self, request: Request, public_id: Any, preset: str) -> HttpResponseRedirect:
         """A picture derived from the asset."""
         asset = self.get_object()
         if preset not in PRESETS or asset.current is None:
@@ -113,7 +115,7 @@ class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
                 _("There is no preset “%(preset)s”; there are %(known)s.")
                 % {"preset": preset, "known": known}
             )
-        return redirect(rendition_url(asset, preset))
+        return HttpResponseRedirect(rendition_url(asset, preset))
 
 
 class OrganiserViewSet(ModelViewSet):
@@ -121,21 +123,21 @@ class OrganiserViewSet(ModelViewSet):
 
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
-    def perform_create(self, serializer: BaseSerializer) -> None:
+    def perform_create(self, serializer: Any) -> None:
         self.write(serializer, serializer.Meta.model())
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         self.write(serializer, serializer.instance)
 
-    def write(self, serializer: BaseSerializer, thing: organising.Organiser) -> None:
+    def write(self, serializer: BaseSerializer, thing: Any) -> None:
         for name, value in serializer.validated_data.items():
             setattr(thing, name, value)
-        organising.save(thing, actor=self.request.user)
+        organising.save(thing, actor=signed_in(self.request))
         serializer.instance = thing
 
     def perform_destroy(self, instance: organising.Organiser) -> None:
         try:
-            organising.delete(instance, actor=self.request.user)
+            organising.delete(instance, actor=signed_in(self.request))
         except ProtectedError as error:
             raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
 
@@ -191,10 +193,12 @@ class CollectionViewSet(OrganiserViewSet):
 
     def get_queryset(self) -> QuerySet[Collection]:
         collections = Collection.objects.select_related("owner")
-        return collections if self.request.user.is_staff else collections.filter(owner=self.request.user)
+        return (
+            collections if self.request.user.is_staff else collections.filter(owner=signed_in(self.request))
+        )
 
     def perform_create(self, serializer: BaseSerializer) -> None:
-        self.write(serializer, Collection(owner=self.request.user))
+        self.write(serializer, Collection(owner=signed_in(self.request)))
 
     @extend_schema(responses=AssetSerializer(many=True))
     @action(detail=True, serializer_class=AssetSerializer)
@@ -210,7 +214,9 @@ class CollectionViewSet(OrganiserViewSet):
         collection = self.get_object()
         given = CollectionItemsSerializer(data=request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)
-        added = editing.add_to_collection(collection, given.validated_data["assets"], actor=request.user)
+        added = editing.add_to_collection(
+            collection, given.validated_data["assets"], actor=signed_in(request)
+        )
         return Response({"added": added})
 
     @extend_schema(parameters=[ASSET_ID], responses={204: None})
@@ -220,5 +226,5 @@ class CollectionViewSet(OrganiserViewSet):
         """Take an asset out of the collection; the asset itself stays."""
         collection = self.get_object()
         asset = get_object_or_404(collection.assets, public_id=public_id)
-        editing.remove_from_collection(collection, [asset], actor=request.user)
+        editing.remove_from_collection(collection, [asset], actor=signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

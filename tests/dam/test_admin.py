@@ -393,7 +393,7 @@ class TestUpload:
 
     def send(self, page: Client, *files: tuple[str, bytes], **fields: Any) -> Any:
         sent = [SimpleUploadedFile(name, content) for name, content in files]
-        return page.post(self.ADDRESS, {"files": sent, "kind": "garment", "state": "draft", **fields})
+        return page.post(self.ADDRESS, {"pictures": sent, "kind": "garment", "state": "draft", **fields})
 
     def test_many_files_each_with_its_outcome(self, page: Client, editor: User, heard: list[int]) -> None:
         there = AssetFactory(title="There already", file=pictures.picture(seed=1))
@@ -425,7 +425,7 @@ class TestUpload:
     def test_no_file_is_a_mistake_in_the_form(self, page: Client) -> None:
         response = self.send(page)
         assert response.status_code == 200
-        assert response.context["form"].errors["files"]
+        assert response.context["form"].errors["pictures"]
 
     def test_adding_an_asset_begins_with_its_file(self, page: Client) -> None:
         response = page.get("/admin/dam/asset/add/")
