@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.verbs import offered_for
-from dam.models import Asset, AssetVersion, AuditEntry, Lineage
+from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
 
 SHOWN_RELATIVES = 24
 SHOWN_DEEDS = 12
@@ -41,9 +41,10 @@ def context_for(asset: Asset, *, may_change: bool) -> dict[str, Any]:
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:
-    """The asset at the other end of each link, with its role."""
+    """The asset at the other end of each link, with its role; most roles are kinds, and named so."""
     found: list[Lineage] = list(links[:SHOWN_RELATIVES])
-    return [(getattr(link, end), link.role) for link in found]
+    names = dict(AssetKind.choices)
+    return [(getattr(link, end), str(names.get(link.role, link.role))) for link in found]
 
 
 def facts(asset: Asset) -> list[tuple[str, str]]:
