@@ -218,14 +218,18 @@ class _Intake:
     @transaction.atomic
     def _welcome_back(self, asset: Asset, entry: _Entry) -> None:
         """An upload takes its asset out of the trash, in the state that the upload asks for: the one
-        before may have been more than this uploader may give."""
-        if asset.is_trashed:
+        before may have been more than this uploader may give. What others threw away stays there."""
+        if asset.is_trashed and self._may_restore(asset):
             asset.state, asset.state_before_trash, asset.trashed_at = entry.item.metadata.state, "", None
             asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
             audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
             assets_changed.send(sender=Asset, asset_ids=[asset.pk])
         if asset.origin == AssetOrigin.GENERATED:
             _link_parents([(asset, entry.item.parents)])
+
+    def _may_restore(self, asset: Asset) -> bool:
+        """The command line, staff, and whoever owns it."""
+        return self.owner is None or self.owner.is_staff or asset.owner_id == self.owner.pk
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         """All rows in one transaction; again without those that another upload was faster with."""

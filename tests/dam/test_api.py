@@ -192,6 +192,17 @@ class TestUpload:
         assert str(private.public_id) not in response.content.decode()
         assert Asset.objects.count() == 1
 
+    def test_uploading_again_restores_only_what_was_ones_own(
+        self, contributor_api: APIClient, stranger: User
+    ) -> None:
+        theirs = AssetFactory(file=pictures.picture(seed=1), state=AssetState.TRASHED)
+        own = AssetFactory(file=pictures.picture(seed=2), state=AssetState.TRASHED, owner=stranger)
+        assert upload(contributor_api, pictures.picture(seed=1)).status_code == 409
+        assert upload(contributor_api, pictures.picture(seed=2)).status_code == 200
+        theirs.refresh_from_db()
+        own.refresh_from_db()
+        assert (theirs.state, own.state) == (AssetState.TRASHED, AssetState.DRAFT)
+
     @pytest.mark.parametrize(
         ("content", "name", "status", "code"),
         [
