@@ -66,7 +66,7 @@ def read_manifest(path: Path, defaults: AssetMetadata) -> Manifest:
         if "file" not in columns:
             raise ImportProblem(
                 _(
-                    "The manifest %(path)s has no column “file”. Its first line names the columns: %(columns)s."
+                    "The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s."
                 )
                 % {"path": path, "columns": ", ".join(COLUMNS)}
             )
