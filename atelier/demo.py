@@ -11,9 +11,10 @@ from django.conf import settings
 
 from dam.models import Asset, AssetKind
 from dam.sample.library import load_sample
+from generation.jobs import JobError, create_job
 from generation.models import GenerationItem, GenerationJob, ItemState
-from generation.planning import Plan, plan_composition, plan_outfits, plan_scenes
-from generation.running import create_job, run_job
+from generation.planning import Plan, PlanError, plan_composition, plan_outfits, plan_scenes
+from generation.running import run_job
 from search.outbox import drain
 from search.query import SearchRequest, search
 
@@ -160,7 +161,10 @@ def _generate(report: Report, say: Say) -> list[GenerationItem]:
     say("4. Generating boards (provider “board”: no key, no cost)")
     made: list[GenerationItem] = []
     for plan in _plans():
-        job = create_job(plan, owner=None)
+        try:
+            job = create_job(plan, owner=None)
+        except (JobError, PlanError) as error:
+            raise DemoError(str(error)) from error
         run_job(job, progress=True)
         made += _succeeded(job)
     for item in made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import BinaryIO, cast
 
 from PIL import Image
 
@@ -26,7 +27,7 @@ def open_for_encoding(version: AssetVersion) -> Image.Image:
     """
     try:
         with version.file.open("rb") as handle:
-            return read(handle, ENOUGH).image
+            return read(cast(BinaryIO, handle), ENOUGH).image
     except FileNotFoundError as error:
         raise PictureError(f"The file {version.file.name} is missing from storage.") from error
     except (OSError, IngestError) as error:

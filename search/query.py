@@ -13,13 +13,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 from PIL import Image
 
 from dam.models import Asset
+from dam.models.asset import AssetQuerySet
 from search.colour_words import colour_families
 from search.documents import days
 from search.encoders.base import EncoderError
@@ -156,7 +157,7 @@ def _check(request: SearchRequest) -> None:
         )
 
 
-def visible(user: User | AnonymousUser | None) -> QuerySet[Asset]:
+def visible(user: User | AnonymousUser | None) -> AssetQuerySet:
     """What the caller may see, as the database knows it."""
     return Asset.objects.in_library() if user is None else Asset.objects.visible_to(user)
 
@@ -252,7 +253,7 @@ def _asset_vector(asset: Asset, space: Space) -> NDArray[np.float32]:
     return encoder_of(space).encode_images([picture])[0]
 
 
-def _filtered(request: SearchRequest, user: User | AnonymousUser | None) -> QuerySet[Asset]:
+def _filtered(request: SearchRequest, user: User | AnonymousUser | None) -> AssetQuerySet:
     """The request's filters on the database."""
     assets = visible(user)
     if request.kind:

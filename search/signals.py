@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.dispatch import receiver
 
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
+from search.encoders.base import EncoderError
 from search.outbox import enqueue
+
+logger = logging.getLogger(__name__)
 
 
 @receiver([assets_changed, assets_deleted], dispatch_uid="search.outbox")
 def note_change(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
-    """Inside the transaction that changed the assets."""
-    enqueue(asset_ids)
+    """Inside the transaction that changed the assets. An encoder that is set up wrongly stops no upload:
+    the sweep and `reconcile --fix` find what was not noted.
+    """
+    try:
+        enqueue(asset_ids)
+    except EncoderError as error:
+        logger.error("Assets %s are not in the outbox: %s", asset_ids[:20], error)
+        return
     request_drain()

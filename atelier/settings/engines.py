@@ -29,7 +29,7 @@ GENERATION_PROVIDERS = {
         "OPTIONS": {
             "api_key": env.str("GEMINI_API_KEY", default=""),
             "base_url": env.str("GEMINI_BASE_URL", default=""),
-            "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-3.1-flash-image"),
+            "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-nano-banana-2.1"),
             "timeout_seconds": env.int("GEMINI_TIMEOUT_SECONDS", default=180),
         },
     },

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dam.api.serializers import AssetSerializer
@@ -19,12 +21,16 @@ CURSOR_SALT = "search.cursor"
 DEFAULT_LIMIT = 48
 
 
-class CursorField(serializers.CharField):
+@extend_schema_field(OpenApiTypes.STR)
+class CursorField(serializers.Field):
     """Where the next page starts: opaque and signed, so that nobody guesses depths."""
+
+    def to_representation(self, value: Any) -> str:
+        return cursor_for(value)
 
     def to_internal_value(self, data: Any) -> int:
         try:
-            return int(signing.loads(super().to_internal_value(data), salt=CURSOR_SALT))
+            return int(signing.loads(str(data), salt=CURSOR_SALT))
         except (signing.BadSignature, ValueError, TypeError) as error:
             raise serializers.ValidationError(
                 _("This cursor was not made by this search; start again without one.")
@@ -93,7 +99,7 @@ class HitSerializer(AssetSerializer):
     )
 
     class Meta(AssetSerializer.Meta):
-        fields = (*AssetSerializer.Meta.fields, "score", "legs")
+        fields: tuple[str, ...] = (*AssetSerializer.Meta.fields, "score", "legs")  # type: ignore[assignment]
 
 
 class ResultsSerializer(serializers.Serializer):

@@ -60,9 +60,10 @@ def answer(request: Request, asked: dict[str, Any], like: Asset | None = None) -
     )
 
 
-def _with_score(hit: Any) -> Asset:
-    asset: Asset = hit.asset
-    asset.score, asset.legs = hit.score, hit.legs  # type: ignore[attr-defined]  read by HitSerializer
+def _with_score(hit: Any) -> Any:
+    """HitSerializer reads the ranking from the asset itself."""
+    asset = hit.asset
+    asset.score, asset.legs = hit.score, hit.legs
     return asset
 
 
