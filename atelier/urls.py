@@ -1,14 +1,14 @@
 """Addresses: the admin, the REST API, health."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from atelier.health import live, ready
 from dam.api.problems import no_such_address
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("dam.api.urls")),
     path("", include("search.api.urls")),
     path("", include("generation.api.urls")),

@@ -15,7 +15,7 @@ from honcho.manager import Manager
 from atelier.setup import Administrator, SetupError, ensure_administrator, prepare, require_free_port
 from dam.models import Asset
 from search.index import IndexUnavailable
-from search.index.lite import milvus_uri
+from search.index.connection import milvus_uri
 
 
 class Command(BaseCommand):
