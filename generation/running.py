@@ -131,7 +131,7 @@ def _obtain(item: GenerationItem) -> bool:
     try:
         result = provider.generate(request)
     except ProviderError as error:
-        money.settle(item, Decimal(0))
+        money.settle(item, error.cost)
         return _not_delivered(item, error)
     except Exception:  # whatever a vendor's library raises ends this item, not the job
         # The money stays set aside: nobody knows whether the vendor charged for this call.

@@ -10,7 +10,14 @@ from typing import Any
 
 
 class ProviderError(Exception):
-    """The provider did not deliver; the message is a sentence for the person who reviews the job."""
+    """The provider did not deliver; the message is a sentence for the person who reviews the job.
+
+    `cost` is what the vendor charges all the same, as for an answer in words.
+    """
+
+    def __init__(self, message: str, *, cost: Decimal = Decimal(0)) -> None:
+        super().__init__(message)
+        self.cost = cost
 
 
 class Blocked(ProviderError):

@@ -1,14 +1,15 @@
 """A server on loopback that speaks generateContent of the Gemini API, for the real client.
 
-Paths, fields and error shapes follow google-genai's own code: the path `/{version}/models/{model}:
-generateContent` and the response fields from google/genai/models.py, error bodies from
-google/genai/errors.py (`error.code/message/status/details`).
+What goes over the wire is read from google-genai 3.4: the path `{version}/models/{model}:generateContent`
+and the request's and answer's fields from google/genai/models.py and types.py, the key's header from
+_api_client.py, the shape of errors from errors.py.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
 from collections import deque
@@ -32,6 +33,11 @@ class Call:
     body: Body
 
     @property
+    def model(self) -> str:
+        found = re.fullmatch(r"/v1(?:beta)?/models/([^/:]+):generateContent", self.path)
+        return found.group(1) if found else ""
+
+    @property
     def texts(self) -> list[str]:
         return [part["text"] for part in self._parts if "text" in part]
 
@@ -45,16 +51,20 @@ class Call:
         ]
 
     @property
+    def config(self) -> Body:
+        return self.body.get("generationConfig", {})
+
+    @property
     def _parts(self) -> list[Body]:
         return [part for content in self.body["contents"] for part in content["parts"]]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says: a status and a body, after a while."""
+    """What the server says, after a while. A body of bytes goes out as it is; None cuts the line."""
 
     status: int
-    body: Body
+    body: Body | bytes | None
     delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -63,14 +73,19 @@ Behaviour = Callable[[Call], Answer]
 
 
 class GeminiServer:
-    """`with GeminiServer() as server:`; `server.script(...)` sets the next answers, then it paints."""
+    """`with GeminiServer() as server:`; `server.script([...])` sets the next answers, then it paints.
+
+    `url` is its address, `calls` the ledger of what reached it.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._script: deque[Behaviour] = deque()
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -93,18 +108,21 @@ class GeminiServer:
         with self._lock:
             self.calls.append(call)
             behaviour = self._script.popleft() if self._script else painted
-        return behaviour(call)
+        return _complaint(call) or behaviour(call)
 
     def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                body = json.loads(self.rfile.read(length))
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 answer = server.answer(Call(self.path, self.headers.get("x-goog-api-key", ""), body))
                 time.sleep(answer.delay)
-                content = json.dumps(answer.body).encode()
+                if answer.body is None:
+                    self.close_connection = True
+                    return
+                raw = isinstance(answer.body, bytes)
+                content = answer.body if raw else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/html" if raw else "application/json; charset=UTF-8")
                 self.send_header("Content-Length", str(len(content)))
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
@@ -117,51 +135,71 @@ class GeminiServer:
         return Handler
 
 
-def mixed(call: Call) -> bytes:
-    """A picture whose colour is the mean of the inputs', so that a test sees that they arrived."""
-    colours = [picture.convert("RGB").resize((1, 1)).getpixel((0, 0)) for picture in call.pictures]
-    mean = (
-        tuple(sum(values) // len(colours) for values in zip(*colours, strict=True)) if colours else (128,) * 3
-    )
-    content = BytesIO()
-    Image.new("RGB", (256, 256), mean).save(content, "PNG")
-    return content.getvalue()
+def _complaint(call: Call) -> Answer | None:
+    """What the real API refuses whatever the script says: no key, another path, options of Vertex AI."""
+    if not call.model:
+        return failing(404, "NOT_FOUND", "Requested entity was not found.")(call)
+    if not call.key:
+        return failing(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers.")(call)
+    unknown = set(call.config.get("imageConfig", {})) - {"aspectRatio", "imageSize"}
+    if unknown:
+        message = f'Invalid JSON payload received. Unknown name "{unknown.pop()}"'
+        return failing(400, "INVALID_ARGUMENT", message)(call)
+    return None
 
 
-def _picture_part(data: bytes) -> Body:
-    return {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(data).decode()}}
-
-
-def _candidate(parts: list[Body], reason: str = "STOP") -> Body:
-    return {
-        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": reason, "index": 0}],
-        "usageMetadata": {"promptTokenCount": 600, "candidatesTokenCount": 1120, "totalTokenCount": 1720},
-        "modelVersion": "gemini-3.1-flash-image",
-        "responseId": "answer-1",
-    }
+# --- What it can be told to do -------------------------------------------------------------------
 
 
 def painted(call: Call) -> Answer:
     """Words, then one picture."""
-    return Answer(200, _candidate([{"text": "Here it is."}, _picture_part(mixed(call))]))
+    return Answer(200, answered(call, [{"text": "Here it is."}, picture_part(mixed(call))]))
+
+
+def thinking(call: Call) -> Answer:
+    """A draft marked as thought, then the signed picture: models that think send both (types.Part)."""
+    draft = {**picture_part(_plain((0, 0, 0))), "thought": True}
+    signed = {**picture_part(mixed(call)), "thoughtSignature": base64.b64encode(b"signature").decode()}
+    parts = [{"text": "Let me see.", "thought": True}, draft, signed]
+    usage = {
+        "promptTokenCount": 600,
+        "candidatesTokenCount": 1120,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1120}],
+        "thoughtsTokenCount": 200,
+        "totalTokenCount": 1920,
+    }
+    return Answer(200, {**answered(call, parts), "usageMetadata": usage})
 
 
 def several(call: Call) -> Answer:
-    """A draft marked as thought, then the picture: models that think send both."""
-    draft = {**_picture_part(b"not the final one"), "thought": True}
-    return Answer(200, _candidate([draft, _picture_part(mixed(call))]))
+    """Two finished pictures though one was asked for."""
+    parts = [picture_part(mixed(call)), {"text": "And another:"}, picture_part(_plain((0, 0, 0)))]
+    return Answer(200, answered(call, parts))
+
+
+def uncounted(call: Call) -> Answer:
+    """A picture without a word on tokens."""
+    body = answered(call, [picture_part(mixed(call))])
+    return Answer(200, {name: value for name, value in body.items() if name != "usageMetadata"})
 
 
 def words_only(call: Call) -> Answer:
-    return Answer(200, _candidate([{"text": "I would rather describe it."}]))
+    """The model talks instead of drawing."""
+    usage = {"promptTokenCount": 600, "candidatesTokenCount": 40, "totalTokenCount": 640}
+    text = [{"text": "I would rather describe it."}]
+    return Answer(200, {**answered(call, text), "usageMetadata": usage})
 
 
 def blocked_prompt(call: Call) -> Answer:
+    """types.GenerateContentResponsePromptFeedback: no candidates were generated."""
     return Answer(200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})
 
 
-def blocked_picture(call: Call) -> Answer:
-    return Answer(200, {"candidates": [{"finishReason": "IMAGE_SAFETY", "index": 0}]})
+def finished_with(reason: str) -> Behaviour:
+    """types.Candidate without parts, with a `finishReason`."""
+    candidate: Body = {"content": {"role": "model"}, "finishReason": reason, "index": 0}
+    usage = {"promptTokenCount": 600, "totalTokenCount": 600}
+    return lambda call: Answer(200, {"candidates": [candidate], "usageMetadata": usage})
 
 
 def no_candidates(call: Call) -> Answer:
@@ -169,20 +207,72 @@ def no_candidates(call: Call) -> Answer:
 
 
 def damaged_picture(call: Call) -> Answer:
-    return Answer(200, _candidate([_picture_part(mixed(call)[:60])]))
+    """A picture that ends too early."""
+    return Answer(200, answered(call, [picture_part(mixed(call)[:60])]))
+
+
+def damaged_base64(call: Call) -> Answer:
+    part = {"inlineData": {"mimeType": "image/png", "data": "%% no base64 %%"}}
+    return Answer(200, answered(call, [part]))
+
+
+def other_page(call: Call) -> Answer:
+    """What a proxy's sign-in page looks like to the client."""
+    return Answer(200, b"<html><title>Sign in</title></html>")
+
+
+def hung_up(call: Call) -> Answer:
+    return Answer(200, None)
 
 
 def failing(code: int, status: str, message: str, details: list[Body] | None = None) -> Behaviour:
-    """An error in the shape of google.rpc.Status."""
+    """An error in the shape of google.rpc.Status, as errors.APIError reads it."""
     error = {"code": code, "status": status, "message": message, "details": details or []}
     return lambda call: Answer(code, {"error": error})
 
 
-def exhausted(seconds: str) -> Behaviour:
-    """429 with the wait that the API asks for."""
+def exhausted(seconds: str, message: str = "You exceeded your current quota.") -> Behaviour:
+    """429 with the wait that the API asks for, in google.rpc.RetryInfo."""
+    quota = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []}
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": seconds}
-    return failing(429, "RESOURCE_EXHAUSTED", "Quota exceeded", [info])
+    return failing(429, "RESOURCE_EXHAUSTED", message, [quota, info])
+
+
+def throttled_by_proxy(seconds: int) -> Behaviour:
+    """429 in a proxy's own words, with the header Retry-After."""
+    headers = {"Retry-After": str(seconds)}
+    return lambda call: Answer(429, {"error": "slow down"}, headers=headers)
 
 
 def slow(seconds: float) -> Behaviour:
     return lambda call: Answer(200, painted(call).body, delay=seconds)
+
+
+# --- Parts of an answer --------------------------------------------------------------------------
+
+
+def mixed(call: Call) -> bytes:
+    """A picture whose colour is the mean of the inputs', so that a test sees that they arrived."""
+    colours = [picture.convert("RGB").resize((1, 1)).getpixel((0, 0)) for picture in call.pictures]
+    if not colours:
+        return _plain((128, 128, 128))
+    return _plain(tuple(sum(values) // len(colours) for values in zip(*colours, strict=True)))
+
+
+def picture_part(data: bytes) -> Body:
+    return {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(data).decode()}}
+
+
+def answered(call: Call, parts: list[Body], reason: str = "STOP") -> Body:
+    return {
+        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": reason, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 600, "candidatesTokenCount": 1120, "totalTokenCount": 1720},
+        "modelVersion": call.model,
+        "responseId": "answer-1",
+    }
+
+
+def _plain(colour: tuple[int, ...]) -> bytes:
+    content = BytesIO()
+    Image.new("RGB", (256, 256), colour).save(content, "PNG")
+    return content.getvalue()

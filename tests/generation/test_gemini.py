@@ -12,9 +12,12 @@ from PIL import Image
 
 from generation.providers.base import Blocked, ProviderInput, ProviderRequest, Refused, Transient
 from generation.providers.gemini import GeminiProvider
+from generation.providers.gemini_models import picture_model
 from tests.generation import gemini_server as gemini
 from tests.generation.gemini_server import GeminiServer
 from tests.pictures import picture
+
+MODEL = "gemini-nano-banana-2.1"
 
 
 @pytest.fixture
@@ -24,25 +27,30 @@ def server() -> Iterator[GeminiServer]:
 
 
 def provider(server: GeminiServer, **changes: Any) -> GeminiProvider:
-    options = {"api_key": "key-1", "base_url": server.url, "model": "gemini-3.1-flash-image"}
-    return GeminiProvider(**{**options, "timeout_seconds": 10, **changes})
+    options = {"api_key": "key-1", "base_url": server.url, "model": MODEL, "timeout_seconds": 10}
+    return GeminiProvider(**{**options, **changes})
 
 
-def given(role: str, colour: str, title: str = "") -> ProviderInput:
+def given(role: str, colour: str, title: str = "", title_zh: str = "") -> ProviderInput:
     content = picture(format="PNG", colour=colour)
-    return ProviderInput(role, lambda: content, "image/png", "asset", title)
+    return ProviderInput(role, lambda: content, "image/png", "asset", title, title_zh)
 
 
 def request(**parameters: Any) -> ProviderRequest:
-    inputs = [given("model", "#ff0000", "Anna"), given("garment", "#0000ff", "Blue dress")]
+    inputs = [given("model", "#ff0000", "Anna", "安娜"), given("garment", "#0000ff", "Blue dress", "蓝裙")]
     return ProviderRequest("Anna wears the blue dress.", inputs, parameters, "cell-1")
+
+
+def colour_of(image: bytes) -> tuple[int, int, int]:
+    with Image.open(BytesIO(image)) as made:
+        return made.convert("RGB").getpixel((5, 5))
 
 
 def test_sends_every_input_after_its_role_and_returns_the_picture(server: GeminiServer) -> None:
     result = provider(server).generate(request(aspect_ratio="4:5", image_size="2K"))
 
     (call,) = server.calls
-    assert call.path == "/v1/models/gemini-3.1-flash-image:generateContent"
+    assert call.model == MODEL
     assert call.key == "key-1"
     assert call.texts == [
         "Picture 1, model: Anna",
@@ -50,42 +58,119 @@ def test_sends_every_input_after_its_role_and_returns_the_picture(server: Gemini
         "Anna wears the blue dress.",
     ]
     assert [one.size for one in call.pictures] == [(64, 48), (64, 48)]
-    assert call.body["generationConfig"]["imageConfig"] == {"aspectRatio": "4:5", "imageSize": "2K"}
-    assert call.body["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
-    with Image.open(BytesIO(result.image)) as made:
-        red, green, blue = made.convert("RGB").getpixel((5, 5))
-    assert abs(red - 127) < 12 and green < 12 and abs(blue - 127) < 12
-    assert result.mime == "image/png"
-    assert result.model == "gemini-3.1-flash-image"
+    assert call.config["imageConfig"] == {"aspectRatio": "4:5", "imageSize": "2K"}
+    assert call.config["responseModalities"] == ["TEXT", "IMAGE"]
+    red, green, blue = colour_of(result.image)
+    assert abs(red - 127) < 12 and green < 12 and abs(blue - 127) < 12, "made of the red and the blue input"
+    assert (result.mime, result.model, result.currency) == ("image/png", MODEL, "USD")
     assert result.details["text"] == "Here it is."
+    assert result.details["response_id"] == "answer-1"
 
 
-def test_cost_counts_the_tokens_of_the_answer(server: GeminiServer) -> None:
-    # 1,120 output tokens at 60 USD and 600 input tokens at 0.50 USD a million.
-    assert provider(server).generate(request()).cost == Decimal("0.0675")
+def test_numbers_the_pictures_as_a_chinese_prompt_does(server: GeminiServer) -> None:
+    provider(server).generate(request(language="zh"))
+    assert server.calls[0].texts[:2] == ["图1：安娜", "图2：蓝裙"]
 
 
-def test_takes_the_final_picture_where_drafts_came_before_it(server: GeminiServer) -> None:
+def test_the_environment_does_not_turn_it_into_vertex(
+    server: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setenv("GOOGLE_API_KEY", "another")
+    provider(server).generate(request())
+    assert (server.calls[0].model, server.calls[0].key) == (MODEL, "key-1")
+
+
+# --- Answers with a picture ----------------------------------------------------------------------
+
+
+def test_drafts_of_a_thinking_model_are_not_the_picture(server: GeminiServer) -> None:
+    server.script([gemini.thinking])
+    result = provider(server).generate(request())
+    assert colour_of(result.image) != (0, 0, 0)
+    assert result.details["text"] == ""
+    assert result.details["thought_signature"] == "c2lnbmF0dXJl"
+    # 1,120 tokens of picture at 30 USD, 200 of thoughts at 7.50, 600 in at 1.50, each a million.
+    assert result.cost == Decimal("0.0360")
+
+
+def test_of_several_pictures_the_first_is_taken_and_all_are_counted(server: GeminiServer) -> None:
     server.script([gemini.several])
-    with Image.open(BytesIO(provider(server).generate(request()).image)) as made:
-        assert made.size == (256, 256)
+    result = provider(server).generate(request())
+    assert colour_of(result.image) != (0, 0, 0)
+    assert result.details["pictures"] == 2
+
+
+def test_cost_without_details_counts_the_picture_and_what_went_in(server: GeminiServer) -> None:
+    # 1,120 tokens of picture at 30 USD and 600 in at 1.50.
+    assert provider(server).generate(request()).cost == Decimal("0.0345")
+
+
+def test_cost_without_any_count_is_the_table_s(server: GeminiServer) -> None:
+    server.script([gemini.uncounted])
+    assert provider(server).generate(request()).cost == Decimal("0.0336")
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"),
-    [(gemini.blocked_prompt, "PROHIBITED_CONTENT"), (gemini.blocked_picture, "IMAGE_SAFETY")],
+    ("name", "price"),
+    [
+        (MODEL, "0.0336"),
+        ("gemini-3-pro-image-preview", "0.1344"),
+        ("models/gemini-3.1-flash-lite-image", "0.0336"),
+        ("gemini-9-unheard-of", "0.1344"),
+    ],
 )
-def test_a_block_is_final_and_says_why(server: GeminiServer, behaviour: Any, words: str) -> None:
-    server.script([behaviour])
-    with pytest.raises(Blocked, match=words):
+def test_the_forecast_follows_the_model_and_takes_the_dearest_for_an_unknown_one(
+    name: str, price: str
+) -> None:
+    known = picture_model(name)
+    assert known.price_per_picture == Decimal(price)
+    assert known.as_of and known.source.startswith("https://")
+
+
+# --- Answers without one -------------------------------------------------------------------------
+
+
+def test_a_blocked_prompt_is_final_and_says_why(server: GeminiServer) -> None:
+    server.script([gemini.blocked_prompt])
+    with pytest.raises(Blocked, match="refused the request: PROHIBITED_CONTENT"):
         provider(server).generate(request())
     assert len(server.calls) == 1
 
 
-def test_an_answer_in_words_is_quoted(server: GeminiServer) -> None:
-    server.script([gemini.words_only])
-    with pytest.raises(Refused, match="I would rather describe it"):
+@pytest.mark.parametrize(
+    ("reason", "meaning"),
+    [
+        ("SAFETY", "safety policies"),
+        ("PROHIBITED_CONTENT", "prohibited content"),
+        ("RECITATION", "protected work"),
+        ("BLOCKLIST", "blocklist"),
+        ("SPII", "personal data"),
+        ("IMAGE_SAFETY", "the picture may break the safety policies"),
+        ("IMAGE_PROHIBITED_CONTENT", "the picture may show prohibited content"),
+        ("IMAGE_RECITATION", "the picture may copy a protected work"),
+    ],
+)
+def test_a_filtered_picture_is_blocked(server: GeminiServer, reason: str, meaning: str) -> None:
+    server.script([gemini.finished_with(reason)])
+    with pytest.raises(Blocked, match=rf"{meaning} \({reason}\)") as caught:
         provider(server).generate(request())
+    assert caught.value.cost == Decimal("0.0009"), "what went in is charged"
+
+
+@pytest.mark.parametrize("reason", ["NO_IMAGE", "IMAGE_OTHER", "MAX_TOKENS", "A_REASON_OF_TOMORROW"])
+@pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason")
+def test_no_picture_for_other_reasons_is_refused(server: GeminiServer, reason: str) -> None:
+    server.script([gemini.finished_with(reason)])
+    with pytest.raises(Refused, match=reason):
+        provider(server).generate(request())
+
+
+def test_an_answer_in_words_is_quoted_and_its_cost_is_told(server: GeminiServer) -> None:
+    server.script([gemini.words_only])
+    with pytest.raises(Refused, match="It said: “I would rather describe it") as caught:
+        provider(server).generate(request())
+    assert caught.value.cost == Decimal("0.0012")
 
 
 def test_an_answer_without_candidates_is_refused(server: GeminiServer) -> None:
@@ -94,12 +179,36 @@ def test_an_answer_without_candidates_is_refused(server: GeminiServer) -> None:
         provider(server).generate(request())
 
 
+@pytest.mark.parametrize("behaviour", [gemini.damaged_picture, gemini.damaged_base64])
+def test_a_damaged_picture_was_paid_and_is_not_bought_again(server: GeminiServer, behaviour: Any) -> None:
+    server.script([behaviour])
+    with pytest.raises(Refused, match="damaged") as caught:
+        provider(server).generate(request())
+    assert caught.value.cost > 0
+
+
+# --- Errors --------------------------------------------------------------------------------------
+
+
 def test_rate_limit_is_transient_with_the_wait_asked_for(server: GeminiServer) -> None:
     server.script([gemini.exhausted("12.5s")])
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(Transient, match="exceeded your current quota") as caught:
         provider(server).generate(request())
     assert caught.value.retry_after == 12.5
     assert len(server.calls) == 1, "the client itself must not retry: the queue does"
+
+
+def test_rate_limit_of_a_proxy_is_transient_with_its_retry_after(server: GeminiServer) -> None:
+    server.script([gemini.throttled_by_proxy(7)])
+    with pytest.raises(Transient) as caught:
+        provider(server).generate(request())
+    assert caught.value.retry_after == 7
+
+
+def test_a_key_without_quota_is_final(server: GeminiServer) -> None:
+    server.script([gemini.exhausted("3600s", "Quota exceeded for metric: requests, limit: 0, model: x")])
+    with pytest.raises(Refused, match="Turn billing on"):
+        provider(server).generate(request())
 
 
 @pytest.mark.parametrize("code", [500, 503])
@@ -111,9 +220,15 @@ def test_server_errors_are_transient_and_called_once(server: GeminiServer, code:
 
 
 def test_a_slow_answer_is_transient(server: GeminiServer) -> None:
-    server.script([gemini.slow(3)])
+    server.script([gemini.slow(2)])
     with pytest.raises(Transient, match="did not answer within 1 s"):
         provider(server, timeout_seconds=1).generate(request())
+
+
+def test_a_server_that_hangs_up_is_transient(server: GeminiServer) -> None:
+    server.script([gemini.hung_up])
+    with pytest.raises(Transient, match="connection"):
+        provider(server).generate(request())
 
 
 def test_a_lost_server_is_transient() -> None:
@@ -123,19 +238,20 @@ def test_a_lost_server_is_transient() -> None:
         provider(gone).generate(request())
 
 
-def test_a_damaged_picture_is_transient(server: GeminiServer) -> None:
-    server.script([gemini.damaged_picture])
-    with pytest.raises(Transient, match="damaged"):
+def test_something_else_at_the_address_is_named(server: GeminiServer) -> None:
+    server.script([gemini.other_page])
+    with pytest.raises(Refused, match=r"127\.0\.0\.1:\d+ does not speak the Gemini API"):
         provider(server).generate(request())
 
 
 @pytest.mark.parametrize(
     ("behaviour", "advice"),
     [
+        (gemini.failing(401, "UNAUTHENTICATED", "No credentials"), "GEMINI_API_KEY"),
         (gemini.failing(403, "PERMISSION_DENIED", "No"), "GEMINI_API_KEY"),
         (gemini.failing(400, "INVALID_ARGUMENT", "API key not valid"), "GEMINI_API_KEY"),
         (gemini.failing(404, "NOT_FOUND", "models/x is not found"), "GEMINI_IMAGE_MODEL"),
-        (gemini.failing(400, "INVALID_ARGUMENT", "Bad aspect"), "Bad aspect"),
+        (gemini.failing(400, "INVALID_ARGUMENT", "Bad aspect"), r"\(400\): Bad aspect\.$"),
     ],
 )
 def test_a_wrong_configuration_says_what_to_set(server: GeminiServer, behaviour: Any, advice: str) -> None:
@@ -144,24 +260,55 @@ def test_a_wrong_configuration_says_what_to_set(server: GeminiServer, behaviour:
         provider(server).generate(request())
 
 
-def test_without_a_key_nothing_is_called(server: GeminiServer) -> None:
-    keyless = provider(server, api_key="")
-    assert "GEMINI_API_KEY" in (keyless.check() or "")
-    with pytest.raises(Refused, match="GEMINI_API_KEY"):
-        keyless.generate(request())
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ({"api_key": ""}, "Set GEMINI_API_KEY"),
+        ({"api_key": "…"}, "characters that no key has"),
+        ({"base_url": "my-proxy"}, "GEMINI_BASE_URL is no address: “my-proxy”"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_called(
+    server: GeminiServer, wrong: dict[str, str], advice: str
+) -> None:
+    misconfigured = provider(server, **wrong)
+    assert advice in (misconfigured.check() or "")
+    with pytest.raises(Refused, match=advice):
+        misconfigured.generate(request())
     assert server.calls == []
 
 
-def test_an_unknown_aspect_ratio_never_leaves_the_house(server: GeminiServer) -> None:
-    with pytest.raises(Refused, match="7:1"):
-        provider(server).generate(request(aspect_ratio="7:1"))
+# --- Requests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"), [({"aspect_ratio": "7:1"}, "7:1"), ({"image_size": "9K"}, "9K")]
+)
+def test_what_the_api_does_not_take_never_leaves_the_house(
+    server: GeminiServer, parameters: dict[str, str], named: str
+) -> None:
+    with pytest.raises(Refused, match=named):
+        provider(server).generate(request(**parameters))
     assert server.calls == []
 
 
-def test_large_inputs_are_made_smaller_before_they_are_sent(server: GeminiServer) -> None:
-    noise = Image.effect_noise((3000, 2600), 120).convert("RGB")
+def test_a_model_of_one_size_is_not_asked_for_a_size(server: GeminiServer) -> None:
+    provider(server, model="gemini-3.1-flash-lite-image").generate(
+        request(image_size="1K", aspect_ratio="1:1")
+    )
+    assert server.calls[0].config["imageConfig"] == {"aspectRatio": "1:1"}
+
+
+def test_inputs_over_the_limit_of_a_request_are_made_smaller_and_keep_their_alpha(
+    server: GeminiServer,
+) -> None:
+    noise = Image.merge("RGBA", [Image.effect_noise((2300, 1900), 120) for _ in range(4)])
     content = BytesIO()
-    noise.save(content, "PNG")
-    large = ProviderInput("scene", content.getvalue, "image/png", "asset", "Noise")
-    provider(server).generate(ProviderRequest("x", [large, large], {}, "cell-2"))
-    assert max(server.calls[0].pictures[0].size) == 1280
+    noise.save(content, "PNG", compress_level=1)
+    large = ProviderInput("prop", content.getvalue, "image/png", "asset", "Noise")
+    provider(server).generate(ProviderRequest("x", [large], {}, "cell-2"))
+
+    (call,) = server.calls
+    assert len(content.getvalue()) > 14_000_000
+    assert [(one.mode, max(one.size)) for one in call.pictures] == [("RGBA", 1600)]
+    assert len(str(call.body)) < 20_000_000
