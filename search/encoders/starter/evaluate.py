@@ -1,0 +1,117 @@
+"""Measures the committed heads on what they were not trained on; the model card quotes its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.encoders.starter import captions, corpus, pictures, prototypes
+from search.encoders.starter.heads import Head, apply_head, load_head
+from search.encoders.starter.metrics import classify, recall_at
+from search.encoders.starter.towers import POOLED_FEATURES, TextTower
+
+Floats = NDArray[np.float32]
+Figures = dict[str, object]
+LANGUAGES = ("en", "zh")
+
+
+def assert_unseen(texts: Iterable[str]) -> None:
+    """Stop a training run whose captions contain a wording that it will be judged with."""
+    leaked = sorted({text for text in texts if not captions.allowed(text)})
+    if leaked:
+        raise ValueError(f"Training captions contain wordings kept for evaluation: {leaked[:5]}")
+
+
+class Judge:
+    """Both heads with the text tower, over cached picture features."""
+
+    def __init__(self, picture: Head, text: Head) -> None:
+        self._picture, self._text, self._tower = picture, text, TextTower()
+
+    def pictures(self, features: Floats) -> Floats:
+        """Vectors of pictures."""
+        return apply_head(self._picture, features)
+
+    def texts(self, texts: list[str]) -> Floats:
+        """Vectors of sentences."""
+        return apply_head(self._text, self._tower.features(texts))
+
+    def clothing(self, folder: Path, split: str, wordings: dict[str, dict[str, tuple[str, ...]]]) -> Figures:
+        """The ten classes on the photos of a split, in each language."""
+        photos = tuple(item for item in corpus.photos(folder) if item.split == split)
+        seen = self.pictures(pictures.photo_originals(photos, split).features)
+        labels = [photo.label for photo in photos]
+        found: Figures = {"photos": len(photos)}
+        for language in LANGUAGES:
+            asked = [(label, text) for label, words in wordings.items() for text in words[language]]
+            found[language] = classify(
+                self.texts([text for _, text in asked]), [label for label, _ in asked], seen, labels
+            )
+        return found
+
+    def drawings(self, style: str, splits: tuple[str, ...]) -> Figures:
+        """Every drawing's name against all drawings of one style: is the drawing among the first five?"""
+        items = corpus.drawings()
+        seen = self.pictures(pictures.library(items, style).features)
+        found: Figures = {}
+        for language in LANGUAGES:
+            hits = recall_at(self.texts([getattr(item, language) for item in items]), seen, range(len(items)))
+            by_split = {split: np.array([item.split == split for item in items]) for split in splits}
+            found[language] = {"all": round(float(hits.mean()), 4)} | {
+                split: round(float(hits[chosen].mean()), 4) for split, chosen in by_split.items()
+            }
+        return found
+
+    def classes(self, folder: Path) -> Figures:
+        """Names of ImageNet classes never paired with a picture, against all thousand prototypes."""
+        means, _ = prototypes.class_prototypes(folder)
+        means[:, POOLED_FEATURES:] = self._picture.mean[POOLED_FEATURES:].numpy()
+        seen = self.pictures(means)
+        kept = [item for item in corpus.photo_classes() if item.split == "test"]
+        return {"classes": len(kept)} | {
+            language: round(
+                float(
+                    recall_at(
+                        self.texts([getattr(item, language)[0] for item in kept]),
+                        seen,
+                        [item.index for item in kept],
+                    ).mean()
+                ),
+                4,
+            )
+            for language in LANGUAGES
+        }
+
+
+def measure(clothing: Path) -> Figures:
+    """All figures of the model card."""
+    judge = Judge(load_head("picture"), load_head("text"))
+    splits = ("train", "test")
+    counts = {split: sum(item.split == split for item in corpus.drawings()) for split in splits}
+    data_set = {
+        label: {lang: words[lang][:1] for lang in LANGUAGES} for label, words in captions.HELD_OUT.items()
+    }
+    own = {label: {lang: words[lang][1:] for lang in LANGUAGES} for label, words in captions.HELD_OUT.items()}
+    return {
+        "clothing_data_set_queries": judge.clothing(clothing, "test", data_set),
+        "clothing_own_wordings": judge.clothing(clothing, "test", own),
+        "drawings": {"names": len(corpus.drawings()), **counts},
+        "recall_at_5_colour": judge.drawings("colour", splits),
+        "recall_at_5_line": judge.drawings("line", splits),
+        "recall_at_5_flat": judge.drawings("flat", splits),
+        "recall_at_5_unpaired_photo_classes": judge.classes(clothing),
+    }
+
+
+def validate(clothing: Path, picture: Head, text: Head) -> Figures:
+    """What choices are made by: nothing of the test split."""
+    judge = Judge(picture, text)
+    return {
+        "clothing": judge.clothing(clothing, "validation", captions.VALIDATION),
+        "drawings": judge.drawings("colour", ("train", "validation")),
+        "lines": judge.drawings("line", ("train", "validation")),
+        "classes": judge.classes(clothing),
+    }

@@ -1,0 +1,392 @@
+"""Trains the heads: `python -m search.encoders.starter.train [--clothing DIR]`, under half an hour."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from search.encoders.starter import captions as wording
+from search.encoders.starter import corpus, evaluate, pictures
+from search.encoders.starter.captions import Caption
+from search.encoders.starter.colour import FAMILIES, subject_shares
+from search.encoders.starter.heads import Head, picture_head, save_heads, text_head
+from search.encoders.starter.pictures import CACHE, SEED, Pictures
+from search.encoders.starter.prototypes import class_prototypes
+from search.encoders.starter.towers import POOLED_FEATURES, TextTower
+
+Floats = NDArray[np.float32]
+
+STEPS = 3000
+RATE = 1.5e-3
+PICTURES_A_STEP = {"drawing": 400, "scene": 60, "photo": 180, "class": 160}
+TEXTS_A_STEP = 320
+COLOUR_DROP = 0.25
+FEATURE_NOISE = 0.15
+TEXT_NOISE = 0.01
+SAME_MEANING = 0.60
+DISTILLATION = 0.5
+TEXT_WEIGHT = 0.3
+GLOSSARY = 9000
+TRAINED_STYLES = ("colour", "colour", "flat", "line")  # as the library stores them, twice
+_ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything that a step draws from, as tensors."""
+
+    features: dict[str, torch.Tensor]
+    tags: dict[str, torch.Tensor]
+    options: dict[str, list[list[int]]]
+    texts: torch.Tensor
+    meaning: torch.Tensor
+    needs: torch.Tensor
+    translations: list[tuple[int, int]]
+    glossary: torch.Tensor
+    glossary_meaning: torch.Tensor
+    noise: torch.Tensor
+
+
+def text_features(texts: list[str]) -> Floats:
+    """Vectors of the text tower, each sentence encoded once and kept between runs."""
+    path = CACHE / "texts.npz"
+    known: dict[str, Floats] = {}
+    if path.is_file():
+        with np.load(path) as kept:
+            known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+    missing = sorted(set(texts) - known.keys(), key=len)
+    if missing:
+        from tqdm import tqdm
+
+        CACHE.mkdir(parents=True, exist_ok=True)
+        tower = TextTower()
+        for start in tqdm(range(0, len(missing), 256), desc="texts", mininterval=5):
+            chunk = missing[start : start + 256]
+            known |= dict(zip(chunk, tower.features(chunk), strict=True))
+            if start % 2560 == 0 or start + 256 >= len(missing):
+                np.savez(path, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
+    return np.stack([known[text] for text in texts])
+
+
+def _with_colours(seen: Pictures, *, measured: bool) -> list[frozenset[str]]:
+    """Add the colours that the histogram finds; dyed drawings bring their own."""
+    shares = subject_shares(seen.features[:, POOLED_FEATURES:])
+    found = []
+    for tags, row in zip(seen.tags, shares, strict=True):
+        strong = {FAMILIES[index] for index in np.flatnonzero(row > 0.35)}
+        if strong & {"gold", "yellow"} or row[FAMILIES.index("gold")] + row[FAMILIES.index("yellow")] > 0.45:
+            strong |= {"gold", "yellow"}
+        if "light blue" in strong:
+            strong.add("blue")
+        dyed = any(tag.startswith("colour:") for tag in tags)
+        found.append(tags | {wording.colour_need(name) for name in strong} if measured and not dyed else tags)
+    return found
+
+
+def _captions(
+    trained: tuple[corpus.Drawing, ...], classes: tuple[corpus.PhotoClass, ...], tags: list[frozenset[str]]
+) -> list[Caption]:
+    draw = random.Random(f"{SEED}|captions")  # noqa: S311
+    colours = defaultdict(set)
+    for true in tags:
+        names = [tag.removeprefix("colour:") for tag in true if tag.startswith("colour:")]
+        for tag in true:
+            if tag.startswith("drawing:"):
+                colours[tag].update(names)
+    found = wording.garment_captions(draw) + wording.colour_captions()
+    for item in trained:
+        tag = pictures.drawing_tag(item)
+        found += wording.drawing_captions(
+            {"en": item.en, "zh": item.zh}, tag, tuple(sorted(colours[tag])), draw
+        )
+    for item in classes:
+        words = {"en": item.en, "zh": item.zh}
+        found += wording.class_captions(words, item.definition, f"class:{item.index}", draw)
+    return found
+
+
+def _translations(found: list[Caption]) -> list[tuple[int, int]]:
+    """Pairs of an English and a Chinese caption that need the same things."""
+    sides: dict[tuple[str, ...], dict[bool, list[int]]] = defaultdict(lambda: {False: [], True: []})
+    for index, caption in enumerate(found):
+        chinese = any("一" <= character <= "鿿" for character in caption.text)
+        sides[caption.needs][chinese].append(index)
+    draw = random.Random(f"{SEED}|translations")  # noqa: S311
+    return [
+        (english, draw.choice(side[True])) for side in sides.values() if side[True] for english in side[False]
+    ]
+
+
+def assemble(clothing: Path) -> Corpus:
+    """Render, see, caption and number everything that training uses."""
+    trained = tuple(item for item in corpus.drawings() if item.split == "train")
+    photos = tuple(item for item in corpus.photos(clothing) if item.split == "train")
+    classes = tuple(item for item in corpus.photo_classes() if item.split == "train")
+    mine = [index for index, item in enumerate(corpus.drawings()) if item.split == "train"]
+    styles = [pictures.library(corpus.drawings(), style) for style in TRAINED_STYLES]
+    variants, photo_seen = pictures.drawing_variants(trained), pictures.photo_variants(photos)
+    scene_seen, pairs = pictures.scenes(trained)
+    drawn = Pictures(
+        np.concatenate([*(style.features[mine] for style in styles), variants.features]),
+        tuple(style.tags[index] for style in styles for index in mine) + variants.tags,
+    )
+    prototypes, spread = class_prototypes(clothing)
+    garment = {index: label for label, indices in GARMENT_CLASSES.items() for index in indices}
+    class_seen = Pictures(
+        prototypes[[item.index for item in classes]],
+        tuple(
+            frozenset({f"class:{item.index}"})
+            | (pictures.garment_tags(garment[item.index]) if item.index in garment else frozenset())
+            for item in classes
+        ),
+    )
+    return _numbered(
+        {"drawing": drawn, "scene": scene_seen, "photo": photo_seen, "class": class_seen},
+        trained,
+        classes,
+        pairs,
+        spread,
+    )
+
+
+# Photographed classes of ImageNet that are one of the ten garments.
+GARMENT_CLASSES = {
+    "hat": (515, 808),
+    "pants": (608,),
+    "t-shirt": (610,),
+    "skirt": (655,),
+    "dress": (578,),
+    "shoes": (770, 630, 774, 502, 514),
+    "outwear": (869, 568),
+    "shorts": (842,),
+    "longsleeve": (841,),
+}
+
+
+def _numbered(
+    seen: dict[str, Pictures],
+    trained: tuple[corpus.Drawing, ...],
+    classes: tuple[corpus.PhotoClass, ...],
+    pairs: tuple[tuple[corpus.Drawing, corpus.Drawing], ...],
+    spread: Floats,
+) -> Corpus:
+    tags = {
+        source: _with_colours(group, measured=source in ("drawing", "photo"))
+        for source, group in seen.items()
+    }
+    found = _captions(trained, classes, tags["drawing"])
+    draw = random.Random(f"{SEED}|scene captions")  # noqa: S311
+    scene_options = []
+    for first, second in pairs:
+        both = (pictures.drawing_tag(first), pictures.drawing_tag(second))
+        new = wording.scene_captions(
+            {"en": first.en, "zh": first.zh}, {"en": second.en, "zh": second.zh}, both, draw
+        )
+        scene_options.append(list(range(len(found), len(found) + len(new))))
+        found += new
+    evaluate.assert_unseen(caption.text for caption in found)
+    names = sorted(
+        {tag for group in tags.values() for true in group for tag in true}
+        | {need for caption in found for need in caption.needs}
+    )
+    number = {name: index + 1 for index, name in enumerate(names)} | {_ALWAYS: 0}
+    by_first: dict[str, list[int]] = defaultdict(list)
+    for index, caption in enumerate(found):
+        by_first[caption.needs[0]].append(index)
+    options = {
+        source: [
+            [index for tag in sorted(true) for index in by_first[tag] if set(found[index].needs) <= true]
+            for true in group
+        ]
+        for source, group in tags.items()
+    }
+    options["scene"] = scene_options
+    entries = [pair for pair in corpus.glossary() if all(wording.allowed(text) for text in pair)]
+    glossary = random.Random(f"{SEED}|glossary").sample(entries, GLOSSARY)  # noqa: S311
+    texts, lemmas, definitions = np.split(
+        text_features(
+            [
+                *(caption.text for caption in found),
+                *(lemma for lemma, _ in glossary),
+                *(definition for _, definition in glossary),
+            ]
+        ),
+        [len(found), len(found) + GLOSSARY],
+    )
+    centre = np.concatenate([texts, lemmas]).mean(axis=0)
+    return Corpus(
+        features={source: torch.from_numpy(group.features) for source, group in seen.items()},
+        tags={source: _multi_hot(group, number) for source, group in tags.items()},
+        options=options,
+        texts=torch.from_numpy(texts),
+        meaning=_centred(texts, centre),
+        needs=torch.tensor([[number[need] for need in (*caption.needs, _ALWAYS)][:2] for caption in found]),
+        translations=_translations(found),
+        glossary=torch.from_numpy(np.stack([lemmas, definitions], axis=1)),
+        glossary_meaning=torch.stack([_centred(lemmas, centre), _centred(definitions, centre)], dim=1),
+        noise=torch.from_numpy(spread),
+    )
+
+
+def _centred(vectors: Floats, centre: Floats) -> torch.Tensor:
+    return nn.functional.normalize(torch.from_numpy(vectors - centre), dim=-1)
+
+
+def _multi_hot(tags: list[frozenset[str]], number: dict[str, int]) -> torch.Tensor:
+    hot = torch.zeros((len(tags), len(number)), dtype=torch.bool)
+    hot[:, 0] = True
+    for row, true in enumerate(tags):
+        hot[row, [number[tag] for tag in true]] = True
+    return hot
+
+
+@dataclass
+class Trainer:
+    """Both heads, their optimiser and the running mean of their weights, which is what is kept."""
+
+    data: Corpus
+    steps: int = STEPS
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(SEED)
+        self.draw = random.Random(SEED)  # noqa: S311
+        self.picture, self.text = picture_head(dropout=0.15), text_head(dropout=0.1)
+        _standardise(self.picture, torch.cat([self.data.features[s] for s in ("drawing", "photo")]))
+        _standardise(self.text, self.data.texts)
+        self.temperature = nn.Parameter(torch.tensor(2.7))
+        weights = [*self.picture.parameters(), *self.text.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": weights, "weight_decay": 0.05}, {"params": [self.temperature], "weight_decay": 0.0}],
+            lr=RATE,
+            betas=(0.9, 0.98),
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, max_lr=RATE, total_steps=self.steps, pct_start=0.08
+        )
+        average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
+        self.kept = [
+            torch.optim.swa_utils.AveragedModel(head, multi_avg_fn=average)
+            for head in (self.picture, self.text)
+        ]
+
+    def run(self) -> tuple[Head, Head]:
+        """Train to the end and return the averaged heads."""
+        started = time.monotonic()
+        for step in range(self.steps):
+            loss = self._step()
+            if step % 200 == 0 or step == self.steps - 1:
+                print(f"step {step:5d}  loss {loss:.3f}  {time.monotonic() - started:.0f} s", flush=True)
+        return tuple(kept.module.eval() for kept in self.kept)
+
+    def _step(self) -> float:
+        features, tags, chosen, source = self._batch()
+        texts = self.data.texts[chosen]
+        pictured = self.picture(features)
+        said = self.text(texts + TEXT_NOISE * torch.randn_like(texts))
+        scale = self.temperature.exp().clamp(max=100.0)
+        right = tags[:, self.data.needs[chosen]].all(dim=-1)  # picture × caption
+        meaning = self.data.meaning[chosen]
+        alike = meaning @ meaning.T
+        unsure = ~right & (((alike > SAME_MEANING) & (source[:, None] != source[None])) | (alike > 0.98))
+        scores = (scale * pictured @ said.T).masked_fill(unsure, -1e4)
+        loss = (
+            0.5 * (_contrast(scores, right) + _contrast(scores.T, right.T)) + TEXT_WEIGHT * self._text_loss()
+        )
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([*self.picture.parameters(), *self.text.parameters()], 2.0)
+        self.optimiser.step()
+        self.schedule.step()
+        for kept, head in zip(self.kept, (self.picture, self.text), strict=True):
+            kept.update_parameters(head)
+        return loss.item()
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        features, tags, chosen, source = [], [], [], []
+        for number, (name, count) in enumerate(PICTURES_A_STEP.items()):
+            options = self.data.options[name]
+            rows = self.draw.sample(range(len(options)), count)
+            rows = [row for row in rows if options[row]]
+            batch = self.data.features[name][rows].clone()
+            if name == "class":
+                noise = self.data.noise[torch.randint(len(self.data.noise), (len(rows),))]
+                batch[:, :POOLED_FEATURES] += noise * torch.rand(len(rows), 1)
+                batch[:, :POOLED_FEATURES].clamp_(min=0.0)
+                unknown = torch.ones(len(rows), dtype=torch.bool)
+            else:
+                unknown = torch.rand(len(rows)) < COLOUR_DROP
+            batch[:, :POOLED_FEATURES] += (
+                FEATURE_NOISE
+                * torch.randn_like(batch[:, :POOLED_FEATURES])
+                / (self.picture.scale[:POOLED_FEATURES])
+            )
+            # The mean is zero to the head: what is not known says nothing.
+            batch[unknown, POOLED_FEATURES:] = self.picture.mean[POOLED_FEATURES:]
+            features.append(batch)
+            tags.append(self.data.tags[name][rows])
+            chosen += [self.draw.choice(options[row]) for row in rows]
+            source += [number] * len(rows)
+        return torch.cat(features), torch.cat(tags), torch.tensor(chosen), torch.tensor(source)
+
+    def _text_loss(self) -> torch.Tensor:
+        """Words mean what their definition and their translation mean, and stay apart as e5 has them."""
+        entries = torch.randint(len(self.data.glossary), (TEXTS_A_STEP // 2,))
+        pairs = self.draw.sample(self.data.translations, TEXTS_A_STEP // 2)
+        left, right = (torch.tensor([pair[side] for pair in pairs]) for side in (0, 1))
+        first = torch.cat([self.data.glossary[entries, 0], self.data.texts[left]])
+        second = torch.cat([self.data.glossary[entries, 1], self.data.texts[right]])
+        known_first = torch.cat([self.data.glossary_meaning[entries, 0], self.data.meaning[left]])
+        known_second = torch.cat([self.data.glossary_meaning[entries, 1], self.data.meaning[right]])
+        a, b = self.text(first), self.text(second)
+        teacher = (known_first @ known_second.T / 0.08).softmax(dim=-1)
+        student = (a @ b.T / 0.08).log_softmax(dim=-1)
+        same = torch.eye(len(a), dtype=torch.bool)
+        kept = nn.functional.kl_div(student, teacher, reduction="batchmean")
+        return _contrast(a @ b.T * 20.0, same) + DISTILLATION * kept
+
+
+def _contrast(scores: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy towards every right answer of a row, in equal parts."""
+    share = right.float() / right.sum(dim=1, keepdim=True).clamp(min=1)
+    rows = right.any(dim=1)
+    return -(share * scores.log_softmax(dim=1)).sum(dim=1)[rows].mean()
+
+
+def _standardise(head: Head, features: torch.Tensor) -> None:
+    head.mean.copy_(features.mean(dim=0))
+    head.scale.copy_(1.0 / (features.std(dim=0) + 0.2 * features.std(dim=0).mean()))
+
+
+def main() -> None:
+    """Train, save the heads and measure them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--clothing", type=Path, default=corpus.CLOTHING, help="folder of images/ and labels.csv"
+    )
+    clothing = parser.parse_args().clothing
+    if not corpus.photos(clothing):
+        parser.error(f"There are no clothing photos in {clothing}: give their folder with --clothing.")
+    torch.set_num_threads(2)
+    started = time.monotonic()
+    picture, text = Trainer(assemble(clothing)).run()
+    print(json.dumps(evaluate.validate(clothing, picture, text)))
+    save_heads(picture, text)
+    figures = {"training_seconds": round(time.monotonic() - started), **evaluate.measure(clothing)}
+    Path(__file__).with_name("metrics.json").write_text(
+        json.dumps(figures, indent=2) + "\n", encoding="utf-8"
+    )
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
