@@ -1,0 +1,40 @@
+"""A small CLIP with random weights, saved and loaded as a real checkpoint is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
+
+TINY = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a tiny CLIP, written by torch.save."""
+    import open_clip
+    import torch
+
+    folder = tmp_path_factory.mktemp("openclip")
+    (folder / "tiny-clip.json").write_text(json.dumps(TINY))
+    open_clip.add_model_config(folder / "tiny-clip.json")
+    torch.manual_seed(7)
+    torch.save(open_clip.create_model("tiny-clip").state_dict(), folder / "tiny.pt")
+    return folder / "tiny.pt"
+
+
+@pytest.fixture
+def tiny_clip(checkpoint: Path, settings: SettingsWrapper) -> Iterator[str]:
+    """The configured encoder is the tiny CLIP: quick, deterministic, and it knows nothing."""
+    settings.SEARCH_ENCODER = f"openclip:tiny-clip/{checkpoint}"
+    yield settings.SEARCH_ENCODER

@@ -1,0 +1,239 @@
+"""Searching, through Python, REST and the page: what is found, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from dam import editing
+from dam.models import Asset, AssetKind, AssetState
+from search.index.lexemes import lexemes
+from search.query import SearchError, SearchRequest, search
+from tests.factories import AssetFactory, CollectionFactory
+from tests.pictures import picture, text_as_jpg
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
+URL = "/api/v1/search/"
+
+
+@pytest.fixture
+def library(index_now: Callable) -> dict[str, Asset]:
+    assets = {
+        "crown": AssetFactory(
+            title="Golden crown", title_zh="金色王冠", kind=AssetKind.ACCESSORY, tags=["royal"]
+        ),
+        "dress": AssetFactory(
+            title="Red dress", title_zh="红色连衣裙", kind=AssetKind.GARMENT, skus=[("DR-77", "packshot")]
+        ),
+        "draft": AssetFactory(title="Crown sketch", title_zh="王冠草图", state=AssetState.DRAFT),
+        "expired": AssetFactory(title="Old crown", title_zh="旧王冠", rights_expire_on=date(2020, 1, 1)),
+    }
+    index_now()
+    return assets
+
+
+def titles(text: str = "", user: object = None, **filters: object) -> list[str]:
+    return [hit.asset.title for hit in search(SearchRequest(text=text, **filters), user=user).hits]
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("Golden crown", "Golden crown"),
+        ("金色王冠", "Golden crown"),
+        ("王冠 金色", "Golden crown"),
+        ("dr-77", "Red dress"),
+        ("dresses", "Red dress"),
+        ("连衣裙", "Red dress"),
+    ],
+)
+def test_names_and_codes_come_first(library: dict[str, Asset], words: str, first: str) -> None:
+    assert titles(words)[0] == first
+
+
+def test_more_like_this_leaves_out_the_asset_itself(library: dict[str, Asset]) -> None:
+    hits = search(SearchRequest(like=library["crown"]), user=None).hits
+    assert library["crown"] not in [hit.asset for hit in hits]
+    assert len(hits) == 3
+
+
+def test_the_same_picture_is_found_first(index_now: Callable) -> None:
+    content = picture(colour="blue", size=(200, 150), seed=5)
+    wanted = AssetFactory(file=content, title="Blue")
+    for number in range(4):
+        AssetFactory(picture__colour="red", picture__seed=number)
+    index_now()
+    from search.pictures import open_query_picture
+
+    hits = search(SearchRequest(image=open_query_picture(content)), user=None).hits
+    assert hits[0].asset == wanted
+    assert hits[0].legs["cosine"] > 0.99
+
+
+def test_each_sees_what_is_theirs(library: dict[str, Asset], editor: User, stranger: User) -> None:
+    everything = {"Golden crown", "Red dress", "Crown sketch", "Old crown"}
+    assert set(titles("crown", editor)) == everything
+    assert set(titles("crown", AnonymousUser())) == {"Golden crown", "Red dress"}
+    assert set(titles("crown", stranger)) == {"Golden crown", "Red dress"}
+    Asset.objects.filter(pk=library["draft"].pk).update(owner=stranger)
+    editing.update_assets([library["draft"]], actor=None, changes={"description": "mine"})
+    from search.outbox import drain
+
+    drain()
+    assert "Crown sketch" in titles("crown", stranger)
+
+
+def test_filters_narrow_inside_the_index(library: dict[str, Asset]) -> None:
+    assert titles("crown", kind="garment") == ["Red dress"]
+    assert titles("crown", tag="royal") == ["Golden crown"]
+    assert titles("crown", sku="DR-77") == ["Red dress"]
+    assert set(titles("crown", state="draft")) == {"Crown sketch"}
+    collection = CollectionFactory()
+    editing.add_to_collection(collection, [library["dress"]], actor=None)
+    from search.outbox import drain
+
+    drain()
+    assert titles("crown", collection=collection.pk) == ["Red dress"]
+
+
+def test_without_words_the_newest_come_first(library: dict[str, Asset]) -> None:
+    assert titles() == ["Old crown", "Crown sketch", "Red dress", "Golden crown"]
+
+
+def test_quotes_in_a_filter_are_only_text(library: dict[str, Asset]) -> None:
+    assert titles("crown", tag='royal" or id > 0 or "') == []
+
+
+def test_without_milvus_words_are_still_found(
+    library: dict[str, Asset], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.index.connection._client", None)
+    settings.MILVUS_URI = "http://127.0.0.1:9"
+    results = search(SearchRequest(text="红色连衣裙"), user=None)
+    assert results.degraded
+    assert results.hits[0].asset.title == "Red dress"
+    with pytest.raises(SearchError, match="Milvus does not answer"):
+        search(SearchRequest(like=library["crown"]), user=None)
+
+
+def test_trash_never_comes_back_even_before_the_index_knows(library: dict[str, Asset]) -> None:
+    editing.trash([library["crown"]], actor=None)
+    assert "Golden crown" not in titles("Golden crown")
+
+
+def test_lexemes_cut_chinese_in_pairs_and_fold_plurals() -> None:
+    assert lexemes("金色手表", query=True) == ["金色", "色手", "手表"]
+    assert lexemes("Red dresses and shoes", query=True) == ["red", "dress", "shoe"]
+
+
+# REST
+
+
+def test_rest_answers_with_assets_and_scores(library: dict[str, Asset], staff_api: APIClient) -> None:
+    body = staff_api.get(URL, {"q": "金色王冠", "limit": 2}).json()
+    assert body["query"] == "金色王冠"
+    assert body["encoder"].startswith("openclip:tiny-clip")
+    assert body["results"][0]["title"] == "Golden crown"
+    assert body["results"][0]["legs"]["exact"] == 1
+    assert len(body["results"]) == 2
+
+
+def test_rest_pages_neither_repeat_nor_skip(library: dict[str, Asset], staff_api: APIClient) -> None:
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = staff_api.get(URL, {"q": "crown", "limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [asset["id"] for asset in page["results"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 4
+
+
+def test_rest_takes_a_picture_and_keeps_none(library: dict[str, Asset], staff_api: APIClient) -> None:
+    upload = BytesIO(picture(colour="green", seed=99))
+    upload.name = "query.jpg"
+    answer = staff_api.post(URL, {"image": upload}, format="multipart")
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 4
+    assert Asset.objects.count() == 4
+
+
+def test_rest_similar(library: dict[str, Asset], api: APIClient) -> None:
+    answer = api.get(f"/api/v1/assets/{library['crown'].public_id}/similar/")
+    assert [asset["title"] for asset in answer.json()["results"]] == ["Red dress"]
+    assert api.get(f"/api/v1/assets/{library['draft'].public_id}/similar/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": "abc"}, "limit"),
+        ({"limit": "0"}, "limit"),
+        ({"kind": "spaceship"}, "kind"),
+        ({"q": "x" * 1001}, "q"),
+        ({"cursor": "made-up"}, "cursor"),
+        ({"colour": "ultraviolet"}, "colour"),
+    ],
+)
+def test_rest_names_what_is_wrong(api: APIClient, query: dict[str, str], field: str) -> None:
+    answer = api.get(URL, query)
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert list(answer.json()["errors"]) == [field]
+
+
+def test_rest_refuses_a_picture_that_is_none(api: APIClient) -> None:
+    answer = api.post(URL, {"image": SimpleUploadedFile("x.jpg", text_as_jpg())}, format="multipart")
+    assert answer.status_code == 400
+    assert "not a picture" in str(answer.json()["errors"]["image"])
+    assert api.post(URL, {}, format="json").status_code == 400
+
+
+# The page
+
+
+def test_the_page_shows_pictures_and_where_more_are(library: dict[str, Asset], administrator: User) -> None:
+    client = Client()
+    client.force_login(administrator)
+    page = client.get(reverse("admin:search_page"), {"q": "金色王冠"})
+    html = page.content.decode()
+    assert page.status_code == 200
+    assert html.index("Golden crown") < html.index("Red dress")
+    assert f"?like={library['crown'].public_id}" in html
+    assert "4 candidates" in html
+
+
+def test_the_page_searches_with_a_picture(library: dict[str, Asset], administrator: User) -> None:
+    client = Client()
+    client.force_login(administrator)
+    upload = SimpleUploadedFile("query.png", picture(format="PNG", seed=4))
+    page = client.post(reverse("admin:search_page"), {"image": upload})
+    assert page.status_code == 200
+    assert "Like your picture" in page.content.decode()
+    wrong = client.post(reverse("admin:search_page"), {"image": SimpleUploadedFile("x.jpg", text_as_jpg())})
+    assert wrong.status_code == 400
+    assert "not a picture" in wrong.content.decode()
+
+
+def test_the_page_is_for_staff(stranger: User) -> None:
+    client = Client()
+    client.force_login(stranger)
+    assert client.get(reverse("admin:search_page")).status_code == 302
+
+
+def test_an_empty_library_says_what_to_do(administrator: User) -> None:
+    client = Client()
+    client.force_login(administrator)
+    page = client.get(reverse("admin:search_page"), {"q": "crown"}).content.decode()
+    assert reverse("admin:dam_asset_upload") in page
+    assert "The library is empty" in page
