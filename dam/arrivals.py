@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 import imagehash
 from django.conf import settings
@@ -26,7 +26,7 @@ from dam.renditions import PRESETS, make_rendition
 
 log = logging.getLogger(__name__)
 
-Source = BinaryIO | Path | bytes | Callable[[], bytes]
+Source = IO[bytes] | Path | bytes | Callable[[], bytes]
 BLOCK = 256 * 1024
 IN_MEMORY = 1024 * 1024  # larger files wait on disk while they are looked at
 ANALYSED_SIDE = PRESETS["thumbnail"].side  # colours and hash are read from the thumbnail's pixels
@@ -43,7 +43,7 @@ class Arrival:
     def __init__(self, source: Source, filename: str) -> None:
         self.source = source
         self.filename = base_name(filename)
-        self.file: BinaryIO | None = None
+        self.file: IO[bytes] | None = None
         self.sha256 = ""
         self.size = 0
         self.version: AssetVersion | None = None
@@ -98,7 +98,7 @@ class Arrival:
             if row is None or not row.file:
                 continue
             try:
-                row.file.storage.delete(row.file.name)
+                row.file.delete(save=False)
             except Exception:
                 log.exception("The storage did not delete %s, which no row names", row.file.name)
         self.version = self.thumbnail = None
@@ -109,16 +109,17 @@ class Arrival:
             self.file.close()
             self.file = None
 
-    def _spool(self, stream: BinaryIO) -> None:
+    def _spool(self, stream: IO[bytes]) -> None:
         digest = hashlib.sha256()
         self.size = 0
-        self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by close()
+        spool: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by close()
+        self.file = spool
         while block := stream.read(BLOCK):
             self.size += len(block)
             if self.size > settings.DAM_MAX_FILE_BYTES:
                 raise _too_large()
             digest.update(block)
-            self.file.write(block)
+            spool.write(block)
         if not self.size:
             raise IngestError("empty", _("The file is empty. Check the source and upload it again."))
         self.sha256 = digest.hexdigest()
@@ -161,7 +162,7 @@ def aspect_of(width: int, height: int) -> str:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
+def _opened(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, Path):
@@ -181,7 +182,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         yield source
 
 
-def _rendered(drawing: BinaryIO, size: int) -> bytes:
+def _rendered(drawing: IO[bytes], size: int) -> bytes:
     if size > svg.MAX_SVG_BYTES:
         raise _too_large(svg.MAX_SVG_BYTES)
     try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from django.core.files.storage import Storage
 from django.db import transaction
-from django.db.models import F, Max, Model, ProtectedError, QuerySet
+from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -74,7 +74,7 @@ def update_assets(
         raise ValueError(f"Not fields that can be edited: {', '.join(sorted(unknown))}")
     chosen = _lock(assets)
     # Foreign keys are logged by what they name, so the new owner is compared by id as well.
-    columns = {Asset._meta.get_field(name).attname: name for name in changes}
+    columns = {cast(Field, Asset._meta.get_field(name)).attname: name for name in changes}
     new = {attname: getattr(changes[name], "pk", changes[name]) for attname, name in columns.items()}
     stories: list[tuple[Asset, dict[str, Any]]] = []
     for asset in chosen:
@@ -271,15 +271,15 @@ def _in_use(assets: Sequence[Asset], dependants: Iterable[Model]) -> AssetsInUse
     return AssetsInUse(sentence % {"names": names, "count": len(used)}, set(dependants))
 
 
-def _files_of(keys: Sequence[int]) -> list[tuple[Storage, str]]:
+def _files_of(keys: Sequence[int]) -> list[FieldFile]:
     versions = AssetVersion.objects.filter(asset__in=keys)
     renditions = Rendition.objects.filter(version__asset__in=keys)
-    return [(row.file.storage, row.file.name) for rows in (versions, renditions) for row in rows]
+    return [row.file for rows in (versions, renditions) for row in rows]
 
 
-def _remove(files: Sequence[tuple[Storage, str]]) -> None:
-    for storage, name in files:
+def _remove(files: Sequence[FieldFile]) -> None:
+    for file in files:
         try:
-            storage.delete(name)
+            file.delete(save=False)
         except Exception:  # storages raise whatever their SDK raises; the rows are gone already
-            log.exception("The storage did not delete %s, which no row names any more", name)
+            log.exception("The storage did not delete %s, which no row names any more", file.name)

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
-from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageFile, IptcImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 MAX_TEXT = 500
@@ -31,7 +31,7 @@ IPTC_NAMES = {
 }  # fmt: skip
 
 
-def read_metadata(image: Image.Image) -> dict[str, Any]:
+def read_metadata(image: ImageFile.ImageFile) -> dict[str, Any]:
     """The embedded metadata of an opened picture; a part that cannot be read is left out."""
     parts = {"exif": _exif(image), "iptc": _iptc(image), "xmp": _xmp(image), "profile": _profile(image)}
     kept: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def _exif(image: Image.Image) -> dict[str, Any]:
     return _plain(named) or {}
 
 
-def _iptc(image: Image.Image) -> dict[str, Any]:
+def _iptc(image: ImageFile.ImageFile) -> dict[str, Any]:
     try:
         info = IptcImagePlugin.getiptcinfo(image) or {}
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError):

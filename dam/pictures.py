@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, BinaryIO
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps
@@ -34,7 +34,7 @@ class Picture:
         return self.image.mode == "RGBA"
 
 
-def read(file: BinaryIO, at_most: int) -> Picture:
+def read(file: IO[bytes], at_most: int) -> Picture:
     """Decode the first frame to its end, turned upright, converted to sRGB, no side above `at_most`.
 
     Raises:
@@ -78,7 +78,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        return image if image.getextrema()[3][0] < 255 else image.convert("RGB")
+        lowest, _highest = cast(tuple[int, int], image.getchannel("A").getextrema())
+        return image if lowest < 255 else image.convert("RGB")
     return image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 from dataclasses import astuple, dataclass
+from typing import IO, cast
 
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
@@ -13,8 +13,6 @@ from PIL import Image
 
 from dam import pictures
 from dam.models import AssetVersion, Rendition
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ def rendition_for(version: AssetVersion, preset: str) -> Rendition:
     kept = Rendition.objects.filter(version=version, recipe=chosen.recipe).first()
     if kept is not None:
         return kept
-    with version.file.storage.open(version.file.name, "rb") as original:
-        picture = pictures.read(original, at_most=chosen.side)
+    with version.file.open("rb") as original:
+        picture = pictures.read(cast(IO[bytes], original), at_most=chosen.side)
     rendition = make_rendition(version, preset, picture.image)
     try:
         with transaction.atomic():
@@ -95,5 +93,5 @@ def _give_way(loser: Rendition) -> Rendition:
     """Use the winner's rendition; a storage that overwrites holds both under one name."""
     winner = Rendition.objects.get(version=loser.version, recipe=loser.recipe)
     if loser.file.name != winner.file.name:
-        loser.file.storage.delete(loser.file.name)
+        loser.file.delete(save=False)
     return winner

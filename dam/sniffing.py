@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from PIL import Image
+from PIL import Image, ImageFile
 
 from dam.errors import IngestError
 
@@ -60,7 +60,7 @@ def is_accepted(head: bytes) -> bool:
     return is_svg(head) or _claimed_format(head) in FORMATS
 
 
-def open_header(file: BinaryIO) -> tuple[Header, Image.Image]:
+def open_header(file: IO[bytes]) -> tuple[Header, ImageFile.ImageFile]:
     """Identify a picture by its content and check its bounds; the picture is open but not decoded.
 
     Raises:
@@ -118,7 +118,14 @@ def _unidentified(head: bytes) -> IngestError:
     """Say whether it is a damaged picture, a picture of another kind, or no picture."""
     name = _claimed_format(head)
     if name in FORMATS:
-        return broken()
+        return IngestError(
+            "broken",
+            _(
+                "The file begins like a %(name)s picture but cannot be read: it is damaged or incomplete, or "
+                "of a rare variety. Get it again from its source, or save it as JPEG or PNG."
+            ),
+            name=name,
+        )
     if name:
         return IngestError(
             "unsupported",

@@ -1,6 +1,6 @@
 """Drawings (SVG) to pixels, in a renderer that runs no script and opens no other file.
 
-`rasterise` is for drawings that we ship. `rasterise_untrusted` is for anybody's: it runs this module
+`rasterise` is for drawings that we ship. `rasterise_untrusted` is for anybody's: it runs this file
 as a process of its own with bounds on time and memory, since a drawing of a few bytes can ask for hours.
 """
 
@@ -48,7 +48,7 @@ def rasterise_untrusted(drawing: bytes) -> bytes:
         raise SVGError("too large")
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "dam.svg"], input=drawing, capture_output=True, timeout=SECONDS, check=True
+            [sys.executable, "-I", __file__], input=drawing, capture_output=True, timeout=SECONDS, check=True
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise SVGError(str(error)) from error

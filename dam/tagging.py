@@ -17,7 +17,7 @@ def slug_of(word: str) -> str:
 
 def find_tags(words: Iterable[str]) -> dict[str, Tag]:
     """The tags that these words (slugs or labels in either language) name, by word."""
-    slugs = {word.strip(): slug_of(word) for word in words}
+    slugs = {word.strip(): slug_of(word) for word in words if word.strip()}
     if not slugs:
         return {}
     named = Q(slug__in=slugs.values()) | Q(label__in=slugs) | Q(label_zh__in=slugs)
@@ -25,7 +25,8 @@ def find_tags(words: Iterable[str]) -> dict[str, Tag]:
     for tag in Tag.objects.filter(named):
         for name in filter(None, (tag.label_zh, tag.label, tag.slug)):
             by_name[name] = tag
-    return {word: tag for word, slug in slugs.items() if (tag := by_name.get(word) or by_name.get(slug))}
+    found = {word: by_name.get(word) or by_name.get(slug) for word, slug in slugs.items()}
+    return {word: tag for word, tag in found.items() if tag}
 
 
 def ensure_tags(words: Iterable[str]) -> dict[str, Tag]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -15,6 +15,8 @@ from uuid6 import uuid7
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+
+    from dam.models.organisation import SKU, AssetSKU, Tag
 
 
 def new_public_id() -> uuid.UUID:
@@ -126,8 +128,12 @@ class Asset(models.Model):
     licence = models.CharField(_("licence"), max_length=255, blank=True)
     rights_expire_on = models.DateField(_("rights expire on"), null=True, blank=True)
     territories = models.JSONField(_("territories"), default=list, blank=True)
-    tags = models.ManyToManyField("Tag", verbose_name=_("tags"), blank=True, related_name="assets")
-    skus = models.ManyToManyField("SKU", through="AssetSKU", verbose_name=_("SKUs"), related_name="assets")
+    tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(
+        "Tag", verbose_name=_("tags"), blank=True, related_name="assets"
+    )
+    skus: models.ManyToManyField[SKU, AssetSKU] = models.ManyToManyField(
+        "SKU", through="AssetSKU", verbose_name=_("SKUs"), related_name="assets"
+    )
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated = models.DateTimeField(_("updated"), auto_now=True)
 

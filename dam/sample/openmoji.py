@@ -70,7 +70,7 @@ def groups() -> list[Group]:
 
 @cache
 def _groups() -> list[tuple[Group, list[str]]]:
-    with (files("dam.sample") / "openmoji.csv").open(encoding="utf-8", newline="") as table:
+    with (files("dam.sample") / "openmoji.csv").open(encoding="utf-8") as table:
         return [
             (Group(row["tag"], row["label"], row["label_zh"], row["kind"]), row["drawings"].split())
             for row in csv.DictReader(table)
