@@ -6,8 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -15,6 +14,21 @@ from unfold.views import ChangeList
 
 from dam.admin.changelist import PlainChangeList
 from dam.models import Asset, AuditEntry
+
+
+class TargetedChangeList(PlainChangeList):
+    """Entries that carry the asset they are about, fetched together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        entries: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
+        of_assets = [entry for entry in entries if entry.target_type == Asset._meta.model_name]
+        ids = {entry.target_id for entry in of_assets}
+        assets = Asset.objects.filter(public_id__in=ids).select_related("current")
+        by_id = {str(asset.public_id): asset for asset in assets}
+        for entry in of_assets:
+            entry.asset = by_id.get(entry.target_id)
+        self.result_list = entries
 
 
 @admin.register(AuditEntry)
@@ -29,7 +43,7 @@ class AuditEntryAdmin(ModelAdmin):
     fields = readonly_fields = ("at", "actor", "action", "target_type", "target", "details")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return PlainChangeList
+        return TargetedChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -42,12 +56,14 @@ class AuditEntryAdmin(ModelAdmin):
 
     @display(description=_("target"))
     def target(self, entry: AuditEntry) -> str:
-        """The thing itself where it has a page that its id leads to."""
-        if entry.target_type != Asset._meta.model_name:
+        """The thing itself where it is there to be opened, otherwise the id that it had."""
+        asset = getattr(entry, "asset", None)
+        if asset is None:
             return entry.target_id
-        url = reverse("admin:dam_asset_change", args=(entry.target_id,))
-        return format_html('<a class="at-link" href="{}">{}</a>', url, entry.target_id)
+        return render_to_string("dam/row_asset.html", {"asset": asset})
 
     @display(description=_("details"))
     def details_line(self, entry: AuditEntry) -> str:
-        return ", ".join(f"{name}: {value}" for name, value in entry.details.items())[:160]
+        """What fits into a line; checksums are for the entry's own page."""
+        shown = {name: value for name, value in entry.details.items() if name != "sha256"}
+        return ", ".join(f"{name}: {value}" for name, value in shown.items())[:160]

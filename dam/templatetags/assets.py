@@ -10,6 +10,8 @@ from dam.models import Asset, AssetVersion
 
 register = template.Library()
 
+NARROWEST, WIDEST = 7, 24  # tenths; atelier.css has a class for each
+
 
 @register.filter
 def thumbnail(asset: Asset) -> str:
@@ -33,6 +35,15 @@ def original(asset: Asset) -> str:
 def download(version: AssetVersion) -> str:
     """`{{ version|download }}`: address that downloads this version."""
     return original_url(version.asset, version)
+
+
+@register.filter
+def ratio_class(asset: Asset) -> str:
+    """A class that tells the style sheet the picture's ratio to a tenth; strips and towers are bounded."""
+    if asset.current is None or not asset.current.height:
+        return "at-r-10"
+    tenths = round(10 * asset.current.width / asset.current.height)
+    return f"at-r-{min(max(tenths, NARROWEST), WIDEST)}"
 
 
 @register.filter
