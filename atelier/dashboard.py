@@ -22,10 +22,13 @@ STATES = (AssetState.APPROVED, AssetState.IN_REVIEW, AssetState.DRAFT)
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Called by django-unfold with the context of the index page."""
+    context["title"] = _("Overview")
+    context["may_look"] = request.user.has_perm("dam.view_asset")
+    if not context["may_look"]:
+        return context
     library = Asset.objects.visible_to(request.user)
     waiting = library.filter(state=AssetState.IN_REVIEW)
     context |= {
-        "title": _("Overview"),
         **counts(library),
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],

@@ -15,6 +15,9 @@ api: list[URLPattern | URLResolver] = [
     re_path("", no_such_address),
 ]
 
+handler400 = "atelier.errors.bad_request"
+handler500 = "atelier.errors.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("search/", RedirectView.as_view(pattern_name="admin:search_page", query_string=True), name="find"),

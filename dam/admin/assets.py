@@ -65,6 +65,7 @@ class AssetAdmin(ModelAdmin):
         filters.ColourFilter,
         ("tags", filters.CompletedFilter),
         ("skus", filters.CompletedFilter),
+        filters.CollectionFilter,
         filters.CreatedFilter,
     )
     list_per_page = list_max_show_all = 60

@@ -4,24 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
-from dam.admin.organiser import OrganiserAdmin
-from dam.models import Collection, CollectionItem
+from dam import editing
+from dam.admin.organiser import SHOWN_PICTURES, OrganiserAdmin
+from dam.models import Asset, AssetState, Collection, CollectionItem
 from dam.people import signed_in
 
 
 @admin.register(Collection)
 class CollectionAdmin(OrganiserAdmin):
-    through, link, asset_filter = CollectionItem, "collection", "collections__id__exact"
+    through, link, asset_filter = CollectionItem, "collection", "collection"
     list_display = ("name", "name_zh", "pictures", "asset_count", "owner", "shared_until")
     list_select_related = ("owner",)
     search_fields = ("name", "name_zh", "description")
     fields = (("name", "name_zh"), "description", "shared_until")
 
+    def shown_assets(self, pk: int) -> QuerySet[Asset]:
+        """In the order of the collection."""
+        assets = Asset.objects.filter(collection_links__collection=pk).exclude(state=AssetState.TRASHED)
+        ordered = assets.order_by("collection_links__position", "collection_links__pk")
+        return ordered.select_related("current")[:SHOWN_PICTURES]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = dict(extra_context or {})
+        if object_id and self.has_change_permission(request):
+            context["remove_url"] = reverse("admin:dam_collection_remove", args=(object_id,))
+        return super().changeform_view(request, object_id, form_url, context)
+
     def save_model(self, request: HttpRequest, obj: Collection, form: ModelForm, change: Any) -> None:
         if not change:
             obj.owner = signed_in(request)
         super().save_model(request, obj, form, change)
+
+    def get_urls(self) -> list[URLPattern]:
+        remove = self.admin_site.admin_view(self.remove_view)
+        return [path("<path:object_id>/remove/", remove, name="dam_collection_remove"), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def remove_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take the chosen pictures out of the collection."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        collection = get_object_or_404(Collection, pk=object_id)
+        chosen = Asset.objects.filter(public_id__in=request.POST.getlist("assets"))
+        removed = editing.remove_from_collection(collection, chosen, actor=signed_in(request))
+        messages.success(request, _("Taken out of the collection: %(count)d.") % {"count": removed})
+        return redirect("admin:dam_collection_change", collection.pk)

@@ -15,7 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from dam.colours import FAMILIES
-from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState, Collection
+
+OFFERED = 100
 
 # The shade that stands for each family of `dam.colours`, and what people call it.
 FAMILY_FACES = {
@@ -94,6 +96,21 @@ class CreatedFilter(LinkFilter):
             return queryset
         midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
         return queryset.filter(created__gte=midnight - timedelta(days=int(days) - 1))
+
+
+class CollectionFilter(LinkFilter):
+    """The first collections by name; any other is reached from its own page."""
+
+    title, parameter_name, field = _("collection"), "collection", "collections"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(str(collection.pk), str(collection)) for collection in Collection.objects.all()[:OFFERED]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        return queryset.none() if not (self.value() or "0").isdigit() else super().queryset(request, queryset)
+
+    def has_output(self) -> bool:
+        return bool(self.lookup_choices) or self.value() is not None
 
 
 class CompletedFilter(AutocompleteSelectFilter):

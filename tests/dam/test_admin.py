@@ -481,6 +481,19 @@ class TestOrganising:
         assert list(Asset.objects.all()) == [asset]
         assert heard == [asset.pk]
 
+    def test_taking_pictures_out_of_a_collection(self, page: Client, heard: list[int]) -> None:
+        stays, goes, collection = AssetFactory(), AssetFactory(), CollectionFactory()
+        for asset in (stays, goes):
+            collection.items.create(asset=asset)
+        address = f"/admin/dam/collection/{collection.pk}/"
+        assert f"{address}remove/" in page.get(f"{address}change/").content.decode()
+        assert shown(page.get(f"{LIST}?collection={collection.pk}")) == {stays.title, goes.title}
+        heard.clear()
+        page.post(f"{address}remove/", {"assets": [str(goes.public_id)]})
+        assert list(collection.assets.all()) == [stays]
+        assert heard == [goes.pk]
+        assert Asset.objects.filter(pk=goes.pk).exists()
+
     def test_a_collection_belongs_to_who_made_it(self, page: Client, editor: User) -> None:
         response = page.post("/admin/dam/collection/add/", {"name": "Spring"})
         assert response.status_code == 302, response.context["errors"]
@@ -538,6 +551,15 @@ class TestDashboard:
         for _number in range(6):
             AssetFactory(state=AssetState.IN_REVIEW)
         assert queries() == few
+
+    def test_who_may_not_see_the_library_sees_none_of_it(self, client: Client, stranger: User) -> None:
+        stranger.is_staff = True
+        stranger.save()
+        client.force_login(stranger)
+        asset = AssetFactory()
+        body = client.get("/admin/").content.decode()
+        assert thumbnail_url(asset) not in body
+        assert "Ask an administrator" in body
 
     def test_people_are_managed_with_the_same_look(self, client: Client, administrator: User) -> None:
         client.force_login(administrator)

@@ -454,6 +454,19 @@ class TestProblems:
         assert response.status_code == 400
         assert response["Content-Type"] == "application/problem+json"
 
+    def test_a_fault_of_ours_is_a_problem_without_its_insides(
+        self, api: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*args: Any) -> None:
+            raise RuntimeError("the secret inside")
+
+        monkeypatch.setattr("dam.api.views.AssetViewSet.get_queryset", fail)
+        api.raise_request_exception = False
+        response = api.get(ASSETS)
+        assert response.status_code == 500
+        assert response["Content-Type"] == "application/problem+json"
+        assert "secret" not in response.content.decode()
+
     def test_an_unknown_preset_names_the_known_ones(self, api: APIClient) -> None:
         response = api.get(f"{address(AssetFactory())}renditions/poster/")
         assert response.status_code == 404
