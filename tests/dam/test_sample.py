@@ -101,6 +101,16 @@ def test_the_library_holds_what_the_demonstrations_need() -> None:
         assert (by_title[title].title_zh, by_title[title].kind) == (chinese, kind)
 
 
+def test_drawings_that_look_exactly_alike_are_one_asset_with_both_names() -> None:
+    by_title = {sample.metadata.title: sample for sample in samples()}
+
+    assert "Man cook" not in by_title
+    assert by_title["Cook"].metadata.description == "Also: Man cook."
+    assert by_title["Cook"].metadata.description_zh == "也是：男厨师。"
+    drawings = [sample.svg() for sample in by_title.values()]
+    assert len(set(drawings)) == len(drawings)
+
+
 def test_skin_tones_are_extra_and_named() -> None:
     usual = {sample.code for sample in samples()}
     extra = [sample for sample in samples(skin_tones=True) if sample.code not in usual]
