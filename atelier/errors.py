@@ -1,4 +1,4 @@
-"""What a caller reads when a request fails before or outside of a view: a problem in the API, a page elsewhere."""
+"""What a caller reads when a request fails outside of a view: a problem in the API, a page elsewhere."""
 
 from __future__ import annotations
 

@@ -9,10 +9,12 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from atelier.errors import server_error
 from dam.models import SKU, Asset, AssetOrigin, AssetState, AuditEntry, Collection, Tag
 from dam.signals import assets_changed
 from tests import pictures
@@ -454,18 +456,20 @@ class TestProblems:
         assert response.status_code == 400
         assert response["Content-Type"] == "application/problem+json"
 
-    def test_a_fault_of_ours_is_a_problem_without_its_insides(
-        self, api: APIClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(*args: Any) -> None:
-            raise RuntimeError("the secret inside")
-
-        monkeypatch.setattr("dam.api.views.AssetViewSet.get_queryset", fail)
-        api.raise_request_exception = False
-        response = api.get(ASSETS)
+    def test_a_fault_of_ours_is_a_problem_in_the_api_and_a_page_elsewhere(self) -> None:
+        response = server_error(RequestFactory().get(ASSETS))
         assert response.status_code == 500
         assert response["Content-Type"] == "application/problem+json"
-        assert "secret" not in response.content.decode()
+        elsewhere = server_error(RequestFactory().get("/admin/"))
+        assert elsewhere.status_code == 500
+        assert elsewhere["Content-Type"].startswith("text/html")
+
+    def test_a_request_that_is_too_large_is_a_problem(self, staff_api: APIClient, settings: Any) -> None:
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+        body = '{"title": "' + "x" * 200 + '"}'
+        response = staff_api.patch(address(AssetFactory()), body, content_type="application/json")
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
 
     def test_an_unknown_preset_names_the_known_ones(self, api: APIClient) -> None:
         response = api.get(f"{address(AssetFactory())}renditions/poster/")
