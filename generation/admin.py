@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -56,7 +57,7 @@ class ReviewAdmin(PageAdmin):
         return review_page(request, self.admin_site)
 
 
-def _items(job: str = "pk") -> QuerySet[GenerationItem]:
+def _items(job: str = "pk") -> QuerySet[GenerationItem, Any]:
     return GenerationItem.objects.filter(job=OuterRef(job)).order_by().values("job")
 
 
@@ -132,7 +133,7 @@ class GenerationJobAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("cost"))
     def spent(self, job: Any) -> str:
-        return money(job.cost or 0, job.currency)
+        return money(job.cost or Decimal(0), job.currency)
 
     @admin.action(description=gettext_lazy("Pause"))
     def pause_chosen(self, request: HttpRequest, chosen: QuerySet[GenerationJob]) -> None:

@@ -50,7 +50,8 @@ def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
 
 
 def _provider_input(role: str, asset: Asset) -> ProviderInput:
-    if reason := why_unusable(asset):
+    reason = why_unusable(asset)
+    if reason or asset.current is None:
         raise InputMissing(_("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason))
     try:
         rendition = rendition_for(asset.current, "web")
@@ -112,7 +113,7 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
         budget.settle(item, result.cost)
     if not kept:
         logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
-        item.answer.storage.delete(item.answer.name)
+        item.answer.storage.delete(str(item.answer.name))
         return False
     item.answer_details = details
     return True
@@ -124,7 +125,7 @@ def drop_answer(item: GenerationItem) -> None:
         name, storage = item.answer.name, item.answer.storage
         GenerationItem.objects.filter(pk=item.pk).update(answer="")
         item.answer = ""
-        storage.delete(name)
+        storage.delete(str(name))
 
 
 def ingest_answer(item: GenerationItem) -> tuple[Asset, bool]:

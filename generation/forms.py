@@ -33,9 +33,9 @@ def provider_choices() -> list[tuple[str, str]]:
 def _provider_label(name: str) -> str:
     capability = get_provider(name).capability
     if not capability.price_per_picture:
-        return _("%(name)s: free of charge") % {"name": name}
+        return _("%(name)s (free)") % {"name": name}
     price = wording.money(capability.price_per_picture, capability.currency)
-    return _("%(name)s: %(price)s a picture") % {"name": name, "price": price}
+    return _("%(name)s (%(price)s each)") % {"name": name, "price": price}
 
 
 class StudioForm(forms.Form):
@@ -94,4 +94,4 @@ class StudioForm(forms.Form):
 
 def _slot_choices(data: QueryDict) -> dict[int, str]:
     numbers = {name: name.removeprefix(SLOT_PREFIX) for name in data if name.startswith(SLOT_PREFIX)}
-    return {int(number): data[name] for name, number in numbers.items() if number.isdigit()}
+    return {int(number): str(data[name]) for name, number in numbers.items() if number.isdigit()}

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
+_TITLE_SHOWN = 40
 
 
 def run_job(job: GenerationJob, *, progress: bool = False) -> None:
@@ -45,8 +47,9 @@ def run_job(job: GenerationJob, *, progress: bool = False) -> None:
     """
     calls = max(1, get_provider(job.provider).capability.parallel_calls)
     stop = threading.Event()
-    total, done = job.items.count(), job.items.count() - job.items.unfinished().count()
-    with tqdm(total=total, initial=done, unit="picture", desc=str(job), disable=not progress) as bar:
+    total, left = job.items.count(), job.items.unfinished().count()
+    title = Truncator(str(job)).chars(_TITLE_SHOWN)
+    with tqdm(total=total, initial=total - left, unit="picture", desc=title, disable=not progress) as bar:
         if calls == 1 or connection.in_atomic_block:  # others see nothing of an open transaction
             _work_until_done(job, bar, stop)
         else:

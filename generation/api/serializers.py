@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -228,7 +228,7 @@ class JobSerializer(serializers.ModelSerializer):
         return money(self._progress(job).cost, job.currency)
 
     def _progress(self, job: GenerationJob) -> JobProgress:
-        known = self.context.setdefault("progress", {})
+        known = cast(dict[str, Any], self.context).setdefault("progress", {})
         if job.pk not in known:
             known[job.pk] = progress_of(job)
         return known[job.pk]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -128,14 +129,14 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         self, request: Request, plan: Plan, order: NewJobSerializer, key: str, digest: str
     ) -> GenerationJob:
         budget = order.validated_data.get("budget")
-        job = jobs.create_job(plan, owner=request.user, budget=budget, request_key=key)
+        job = jobs.create_job(plan, owner=cast(User, request.user), budget=budget, request_key=key)
         if key:
             job.request["digest"] = digest
             job.save(update_fields=["request"])
         return job
 
     def _made_before(self, request: Request, key: str, digest: str) -> GenerationJob | None:
-        job = GenerationJob.objects.filter(owner=request.user, request_key=key).first() if key else None
+        job = GenerationJob.objects.filter(owner_id=request.user.pk, request_key=key).first() if key else None
         if job and job.request.get("digest") != digest:
             raise Conflict(_("This Idempotency-Key was used for another request."), "key_reused")
         return job

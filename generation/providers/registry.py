@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -18,8 +19,9 @@ class UnknownProvider(LookupError):
 def get_provider(name: str) -> Provider:
     """The provider declared under this name, one instance per process."""
     try:
-        declared = settings.GENERATION_PROVIDERS[name]
+        declared: dict[str, Any] = settings.GENERATION_PROVIDERS[name]
     except KeyError:
         known = ", ".join(sorted(settings.GENERATION_PROVIDERS))
         raise UnknownProvider(f"There is no provider “{name}”. Known: {known}.") from None
-    return import_string(declared["CLASS"])(**declared["OPTIONS"])
+    provider_class: type[Provider] = import_string(declared["CLASS"])
+    return provider_class(**declared["OPTIONS"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -24,7 +25,7 @@ from generation.providers.registry import UnknownProvider, get_provider
 from generation.wording import duration, money
 
 CELLS_A_PAGE = 120
-VERBS = {
+VERBS: dict[str, tuple[Callable[..., Any], Any]] = {
     "pause": (jobs.pause, gettext_lazy("The job is paused.")),
     "resume": (jobs.resume, gettext_lazy("The job goes on.")),
     "cancel": (jobs.cancel, gettext_lazy("The job is cancelled.")),

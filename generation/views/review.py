@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation import review
-from generation.models import GenerationItem, GenerationJob, Review
+from generation.models import GenerationItem, GenerationJob
 from generation.review import ReviewError
 
 RESULTS_A_PAGE = 24
@@ -37,7 +37,6 @@ def review_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Review"),
-        "opts": Review._meta,
         "page": page,
         "waiting": page.paginator.count,
         "job": GenerationJob.objects.filter(public_id__in=_uuids([request.GET.get("job", "")])).first(),

@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
@@ -19,7 +19,7 @@ from dam.models import Asset, AssetKind
 from generation import wording
 from generation.forms import SLOT_PREFIX, StudioForm
 from generation.jobs import JobError, create_job
-from generation.models import JobKind, Studio
+from generation.models import JobKind
 from generation.orders import KINDS, LABELS, SELECTIONS, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
@@ -84,7 +84,9 @@ def studio_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     planned = _plan(form, request.user)
     if request.POST.get("do") == "run" and planned.plan:
         try:
-            job = create_job(planned.plan, owner=request.user, budget=form.cleaned_data["budget"])
+            job = create_job(
+                planned.plan, owner=cast("User", request.user), budget=form.cleaned_data["budget"]
+            )
         except JobError as error:
             planned.problem = str(error)
         else:
@@ -96,7 +98,6 @@ def studio_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context |= {
         **site.each_context(request),
         "title": _("Studio"),
-        "opts": Studio._meta,
         "kind": kind,
         "kinds": JobKind.choices,
         "pickers": _pickers(kind, form, request),
@@ -146,7 +147,7 @@ def _placed(kind: str, assets: Sequence[Asset]) -> dict[str, list[Asset]]:
     return placed
 
 
-def _named(ids: str, user: User) -> list[Asset]:
+def _named(ids: str, user: Any) -> list[Asset]:
     """Assets by public id, in the order given; what is no id or not there is left out."""
     wanted = []
     for part in ids.split(","):
@@ -158,7 +159,7 @@ def _named(ids: str, user: User) -> list[Asset]:
     return [found[public_id] for public_id in dict.fromkeys(wanted) if public_id in found]
 
 
-def _plan(form: StudioForm, user: User) -> _Planned:
+def _plan(form: StudioForm, user: Any) -> _Planned:
     if not form.is_valid():
         return _Planned(not_ready=_("Choose what goes in to see the plan."))
     order = form.order()
@@ -234,7 +235,7 @@ def _pickers(kind: str, form: StudioForm, request: HttpRequest) -> list[Picker]:
     ]
 
 
-def _picker(name: str, required: bool, query: str, ids: Sequence[str], user: User) -> Picker:
+def _picker(name: str, required: bool, query: str, ids: Sequence[str], user: Any) -> Picker:
     picked = _named(",".join(ids), user)
     found, problem = _found(name, query, user)
     chosen = {asset.pk for asset in picked}
@@ -242,7 +243,7 @@ def _picker(name: str, required: bool, query: str, ids: Sequence[str], user: Use
     return Picker(name, str(LABELS[name]), required, query, picked, rest, problem)
 
 
-def _found(name: str, query: str, user: User) -> tuple[list[Asset], str]:
+def _found(name: str, query: str, user: Any) -> tuple[list[Asset], str]:
     """What the sentence finds; without one, the newest of these kinds."""
     try:
         found = find(query, user=user, kinds=KINDS[name], limit=FOUND)

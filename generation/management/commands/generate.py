@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dam.models import Asset
 from generation.jobs import JobError, create_job, pause, progress_of
@@ -86,7 +87,11 @@ class Command(BaseCommand):
 
     def _tell_plan(self, plan: Plan) -> None:
         self.stdout.write(
-            _("%(count)s pictures with “%(provider)s”, %(cost)s, about %(time)s")
+            ngettext(
+                "%(count)d picture with “%(provider)s”, %(cost)s, about %(time)s",
+                "%(count)d pictures with “%(provider)s”, %(cost)s, about %(time)s",
+                plan.picture_count,
+            )
             % {
                 "count": plan.picture_count,
                 "provider": plan.provider,
@@ -237,7 +242,11 @@ def _cost(amount: Decimal, currency: str) -> dict[str, Any]:
 def _why_incomplete(job: GenerationJob) -> str:
     missing = job.items.exclude(state=ItemState.SUCCEEDED)
     reasons = dict.fromkeys(missing.order_by("position").values_list("reason", flat=True))
-    return _("%(count)s pictures were not made: %(reasons)s") % {
-        "count": missing.count(),
+    count = missing.count()
+    sentence = ngettext(
+        "%(count)d picture was not made: %(reasons)s", "%(count)d pictures were not made: %(reasons)s", count
+    )
+    return sentence % {
+        "count": count,
         "reasons": " ".join(reason for reason in list(reasons)[:5] if reason) or job.get_state_display(),
     }

@@ -31,7 +31,7 @@ def cut_out(picture: Image.Image) -> Image.Image | None:
             rgb[:, -4:].reshape(-1, 3),
         ]
     )
-    background = np.median(border, axis=0)
+    background = np.median(border, axis=0).astype(np.float32)
     if (np.linalg.norm(border - background, axis=1) < FAR).mean() < BORDER_SHARE:
         return None
     distance = np.linalg.norm(rgb - background, axis=2)

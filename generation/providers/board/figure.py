@@ -46,7 +46,9 @@ def dress(character: Image.Image, props: Sequence[tuple[str, str, Image.Image]])
     anatomy = _anatomy(figure)
     margin = EDGE // 2
     stage = Image.new("RGBA", (figure.width + 2 * margin, figure.height + 2 * margin), (0, 0, 0, 0))
-    behind, front, hands = [], [], []
+    behind: list[Placed] = []
+    front: list[Placed] = []
+    hands: list[Image.Image] = []
     for title, _role, picture in props:
         place = _place(title.lower())
         if place == "hand":

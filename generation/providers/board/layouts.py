@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from generation.providers.board import canvas
@@ -207,9 +208,13 @@ def _scene(parts: Sequence[Part], size: tuple[int, int]) -> Image.Image:
     return sheet.image
 
 
+def _opaque(picture: Image.Image) -> bool:
+    return np.asarray(picture.getchannel("A")).min() == 255
+
+
 def _background(sheet: _Sheet, scene: Part, size: tuple[int, int]) -> None:
     """A photograph covers the sheet; a drawing on transparency stands on a horizon of toned panels."""
-    if scene.picture.getextrema()[3][0] == 255:
+    if _opaque(scene.picture):
         sheet.image.alpha_composite(canvas.cover(scene.picture, *size))
         return
     floor = Image.new("RGBA", (size[0], size[1] - round(size[1] * 0.66)), (*sheet.palette.panel, 255))
@@ -262,7 +267,7 @@ def _character(parts: Sequence[Part], size: tuple[int, int]) -> Image.Image:
 def _stage(sheet: _Sheet, scene: Part | None, box: Box) -> None:
     radius = sheet.px(32)
     width, height = box[2] - box[0], box[3] - box[1]
-    if scene is not None and scene.picture.getextrema()[3][0] == 255:
+    if scene is not None and _opaque(scene.picture):
         backdrop = canvas.rounded(canvas.cover(scene.picture, width, height), radius)
         sheet.image.alpha_composite(backdrop, box[:2])
         return

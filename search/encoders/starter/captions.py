@@ -640,7 +640,6 @@ def class_captions(
     found = [
         *_framed(words, tag, _PHOTOGRAPHED, 2, draw),
         Caption(definition, (tag,)),
-        Caption(f"{words['en'][0]}, {definition}", (tag,)),
     ]
     return [caption for caption in found if allowed(caption.text)]
 

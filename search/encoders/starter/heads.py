@@ -63,6 +63,7 @@ def save_heads(picture: Head, text: Head, path: Path = HEADS_FILE) -> None:
         for key, value in state.items()
     }
     save_file(tensors, path)
+    path.chmod(0o644)
 
 
 def load_head(side: str, path: Path = HEADS_FILE) -> Head:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -40,7 +41,7 @@ def _fuse_batch_norms(module: torch.nn.Module) -> None:
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     layers = list(module._modules.items())
-    for (conv_name, conv), (norm_name, norm) in zip(layers, layers[1:], strict=False):
+    for (conv_name, conv), (norm_name, norm) in itertools.pairwise(layers):
         if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
             setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
             setattr(module, norm_name, getattr(norm, "act", torch.nn.Identity()))
