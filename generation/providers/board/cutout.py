@@ -41,7 +41,7 @@ def cut_out(picture: Image.Image) -> Image.Image | None:
     softness = np.clip((distance - NEAR) / (FAR - NEAR), 0, 1)
     mask = np.where(outside, softness, 1.0)
     soft = Image.fromarray((mask * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
-    cut = _without_spill(rgb, background, np.asarray(soft, dtype=np.float32) / 255)
+    cut = _without_spill(rgb, background, np.asarray(soft).astype(np.float32) / 255)
     cut.putalpha(soft)
     return _trimmed(cut)
 
