@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -62,7 +64,7 @@ def _connected_to_border(near: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _without_spill(
-    rgb: NDArray[np.float32], background: NDArray[np.float32], mask: NDArray[np.float32]
+    rgb: NDArray[np.float32], background: NDArray[np.float32], mask: NDArray[np.floating[Any]]
 ) -> Image.Image:
     """Undo the mixing of subject and background at soft edges."""
     opacity = np.clip(mask, 0.25, 1)[..., None]
