@@ -55,6 +55,15 @@ class SKUForm(forms.ModelForm):
         widgets = {"attributes": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
 
+class CollectionForm(forms.ModelForm):
+    """What a collection is called, and until when its link works."""
+
+    class Meta:
+        model = Collection
+        fields = ("name", "name_zh", "description", "shared_until")
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+
 class ManyFilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
 

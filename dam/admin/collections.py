@@ -17,12 +17,14 @@ from django.views.decorators.http import require_POST
 
 from dam import editing
 from dam.admin.organiser import SHOWN_PICTURES, OrganiserAdmin
+from dam.forms import CollectionForm
 from dam.models import Asset, AssetState, Collection, CollectionItem
 from dam.people import signed_in
 
 
 @admin.register(Collection)
 class CollectionAdmin(OrganiserAdmin):
+    form = CollectionForm
     through, link, asset_filter = CollectionItem, "collection", "collection"
     list_display = ("name", "name_zh", "pictures", "asset_count", "owner", "shared_until")
     list_select_related = ("owner",)
