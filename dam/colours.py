@@ -16,18 +16,21 @@ FAMILIES = (
 # Typical shades of each family; a colour belongs to the family of the nearest one in CIELAB.
 SHADES = {
     "red": ("#ff0000", "#c00000", "#dc143c", "#ea5a47", "#800000", "#b22222"),
-    "orange": ("#ff8c00", "#ffa500", "#e27022", "#f1963f", "#ff7f50"),
+    "orange": ("#ff8c00", "#ffa500", "#e27022", "#f1963f", "#ff7f50", "#f0946a"),
     "yellow": ("#ffff00", "#ffd700", "#f1b31c", "#fcea2b", "#fff59b", "#d4af37"),
-    "green": ("#00ff00", "#008000", "#5c9e31", "#b1cc33", "#2e8b57", "#006400", "#98fb98", "#808000"),
+    "green": (
+        "#00ff00", "#008000", "#5c9e31", "#b1cc33", "#2e8b57", "#006400", "#98fb98", "#808000",
+        "#c5e1b5", "#8fbc8f", "#4a5d45",
+    ),
     "cyan": ("#00ffff", "#008080", "#40e0d0", "#20b2aa", "#afeeee"),
     "blue": ("#0000ff", "#000080", "#1e50a0", "#4169e1", "#61b2e4", "#92d3f5", "#add8e6", "#36454f"),
     "purple": ("#800080", "#8a2be2", "#9370db", "#b399c8", "#4b0082", "#8967aa", "#d8bfd8"),
     "pink": ("#ffc0cb", "#ff69b4", "#ff1493", "#ffa7c0", "#ff00ff", "#e67a94"),
     "brown": ("#8b4513", "#a57939", "#6a462f", "#a0522d", "#5c4033", "#d2b48c", "#c68642"),
-    "black": ("#000000", "#1c1c1c"),
-    "grey": ("#808080", "#a9a9a9", "#505050", "#d0cfce", "#9b9b9a", "#3f3f3f"),
+    "black": ("#000000", "#1c1c1c", "#363636"),
+    "grey": ("#808080", "#a9a9a9", "#555555", "#d0cfce", "#9b9b9a"),
     "white": ("#ffffff", "#f5f5f0", "#fffaf0"),
-}
+}  # fmt: skip
 
 SAMPLE_SIDE = 64
 PALETTE = 16
@@ -99,7 +102,8 @@ def to_hex(lab: np.ndarray) -> str:
 def _subject(image: Image.Image) -> np.ndarray:
     """The pixels that show something, n × 3."""
     small = image.copy()
-    small.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE), Image.Resampling.BOX)
+    # Sampled, not averaged: a yellow surface inside a black outline holds no olive.
+    small.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE), Image.Resampling.NEAREST, reducing_gap=None)
     pixels = np.asarray(small.convert("RGBA"))
     shown = pixels[..., 3] >= OPAQUE
     rgb = np.ascontiguousarray(pixels[..., :3])

@@ -25,7 +25,7 @@ TONES = {
     "pink": ("#FFA7C0", "#E67A94"),
     "orange": ("#F1B31C", "#E27022"),
     "grey": ("#D0CFCE", "#9B9B9A"),
-    "black": ("#575757", "#3F3F3F"),
+    "black": ("#454545", "#303030"),
 }
 OFFERED = {"red": "红色", "green": "绿色", "black": "黑色", "pink": "粉色", "blue": "蓝色"}
 EACH = 4  # beside its own colour
