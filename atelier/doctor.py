@@ -1,0 +1,238 @@
+"""What is configured, reachable, too small, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+
+import django
+from django.conf import settings
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+from kombu.exceptions import KombuError
+
+from atelier.celery import app as celery_app
+from dam.models import Asset
+from generation.providers.registry import get_provider
+from search.encoders.base import EncoderError
+from search.encoders.registry import get_encoder
+from search.index import IndexMismatch, IndexUnavailable
+from search.index.connection import connect, milvus_uri
+from search.models import IndexEntry, IndexState, Space, SpaceState
+from search.spaces import encoder_of, index_of
+
+LITE_LIMIT = 20_000  # assets; beyond it Milvus Lite's answers take longer than people wait
+SMALL_DISK_GB = 5
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: which part, how it stands, and what to do where it does not stand well."""
+
+    part: str
+    level: Level
+    sentence: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at every part. A part that breaks in an unforeseen way is a finding, not a traceback."""
+    findings: list[Finding] = []
+    for part, look in PARTS.items():
+        try:
+            findings += look()
+        except Exception as error:  # noqa: BLE001  the doctor must speak about whatever it meets
+            findings.append(Finding(part, Level.PROBLEM, f"{type(error).__name__}: {error}"))
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", Level.OK, f"Python {version}, Django {django.get_version()}")
+    if settings.DEBUG:
+        yield Finding(
+            "debug", Level.WARNING, _("DEBUG is on."), _("Unset DEBUG wherever others reach the site.")
+        )
+
+
+def _data() -> Iterator[Finding]:
+    folder = settings.ATELIER_DATA
+    if not os.access(folder, os.W_OK):
+        yield Finding(
+            "data",
+            Level.PROBLEM,
+            _("The data folder %(folder)s cannot be written.") % {"folder": folder},
+            _("Give this user write permission there, or set ATELIER_DATA."),
+        )
+        return
+    free = shutil.disk_usage(folder).free / 1024**3
+    level = Level.OK if free >= SMALL_DISK_GB else Level.WARNING
+    advice = "" if level == Level.OK else _("Make room, or move ATELIER_DATA to a larger disk.")
+    sentence = _("%(folder)s, %(free).0f GB free") % {"folder": folder, "free": free}
+    yield Finding("data", level, sentence, advice)
+
+
+def _database() -> Iterator[Finding]:
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        yield Finding("database", Level.PROBLEM, str(error).strip(), _("Check DATABASE_URL."))
+        return
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if waiting:
+        sentence = _("%(count)d migrations have not been applied.") % {"count": len(waiting)}
+        yield Finding("database", Level.PROBLEM, sentence, "manage.py migrate")
+        return
+    count = Asset.objects.in_library().count()
+    yield Finding(
+        "database",
+        Level.OK,
+        _("%(engine)s, %(count)d assets") % {"engine": connection.vendor, "count": count},
+    )
+
+
+def _cache() -> Iterator[Finding]:
+    cache.set("atelier-doctor", "1", 10)
+    if cache.get("atelier-doctor") != "1":
+        yield Finding("cache", Level.PROBLEM, _("The cache forgets at once."), _("Check REDIS_URL."))
+        return
+    yield Finding("cache", Level.OK, "Redis" if settings.REDIS_URL else _("in each process"))
+
+
+def _broker() -> Iterator[Finding]:
+    name = settings.REDIS_URL or _("a folder under the data folder")
+    try:
+        with celery_app.connection_for_write() as link:
+            link.ensure_connection(max_retries=1, timeout=3)
+    except (KombuError, OSError) as error:
+        yield Finding("broker", Level.PROBLEM, f"{name}: {error}", _("Start Redis, or correct REDIS_URL."))
+        return
+    yield Finding("broker", Level.OK, str(name))
+    answers = celery_app.control.inspect(timeout=2).ping() or {}
+    if answers:
+        yield Finding("worker", Level.OK, ", ".join(sorted(answers)))
+    else:
+        yield Finding(
+            "worker",
+            Level.WARNING,
+            _("No worker answers."),
+            _(
+                "“make run” starts one. Uploads wait in the outbox until then; “manage.py index” works it off."
+            ),
+        )
+
+
+def _storage() -> Iterator[Finding]:
+    name = default_storage.save("doctor/probe.txt", ContentFile(b"probe"))
+    try:
+        with default_storage.open(name) as file:
+            intact = BytesIO(file.read()).getvalue() == b"probe"
+    finally:
+        default_storage.delete(name)
+    where = f"S3: {settings.S3_BUCKET}" if settings.S3_BUCKET else str(settings.MEDIA_ROOT)
+    if not intact:
+        yield Finding("storage", Level.PROBLEM, _("%(where)s loses what is written.") % {"where": where})
+        return
+    yield Finding("storage", Level.OK, where)
+
+
+def _encoder() -> Iterator[Finding]:
+    try:
+        spec = get_encoder(settings.SEARCH_ENCODER).space
+    except EncoderError as error:
+        yield Finding(
+            "encoder", Level.PROBLEM, str(error), _("Set SEARCH_ENCODER to an encoder that is there.")
+        )
+        return
+    yield Finding("encoder", Level.OK, f"{spec.encoder}, {spec.dimension}")
+    if spec.encoder == "starter":
+        yield Finding(
+            "encoder",
+            Level.WARNING,
+            _("“starter” is a floor, not the ceiling."),
+            _(
+                "For a library in use set SEARCH_ENCODER to an open_clip model and run “manage.py index --reindex”."
+            ),
+        )
+
+
+def _index() -> Iterator[Finding]:
+    space = Space.objects.filter(state=SpaceState.LIVE).first()
+    try:
+        uri = milvus_uri()
+        capabilities = connect()[1]
+    except IndexUnavailable as error:
+        yield Finding("milvus", Level.PROBLEM, str(error))
+        return
+    offers = _("with full text") if capabilities.full_text else _("vectors and filters only")
+    yield Finding("milvus", Level.OK, f"{uri}, {capabilities.version}, {offers}")
+    count = Asset.objects.in_library().count()
+    if capabilities.lite and count > LITE_LIMIT:
+        yield Finding(
+            "milvus",
+            Level.WARNING,
+            _("%(count)d assets are many for Milvus Lite.") % {"count": count},
+            _("Start a Milvus server, set MILVUS_URI and run “manage.py index”."),
+        )
+    if space is not None:
+        yield from _space(space)
+
+
+def _space(space: Space) -> Iterator[Finding]:
+    try:
+        encoder_of(space)
+        stored = index_of(space).count()
+    except (EncoderError, IndexMismatch, IndexUnavailable) as error:
+        yield Finding("index", Level.PROBLEM, str(error))
+        return
+    entries = IndexEntry.objects.filter(space=space)
+    waiting = entries.filter(state__in=(IndexState.PENDING, IndexState.WORKING)).count()
+    failed = entries.filter(state=IndexState.FAILED).count()
+    sentence = _("%(stored)d vectors, %(waiting)d waiting, %(failed)d failed") % {
+        "stored": stored,
+        "waiting": waiting,
+        "failed": failed,
+    }
+    if failed:
+        yield Finding("index", Level.WARNING, sentence, _("“manage.py index --status” names them."))
+    elif waiting:
+        yield Finding("index", Level.WARNING, sentence, _("“manage.py index” works them off."))
+    else:
+        yield Finding("index", Level.OK, sentence)
+
+
+def _providers() -> Iterator[Finding]:
+    for name in settings.GENERATION_PROVIDERS:
+        problem = get_provider(name).check()
+        needed = name == settings.GENERATION_PROVIDER
+        level = Level.OK if problem is None else Level.PROBLEM if needed else Level.WARNING
+        yield Finding(f"provider {name}", level, problem or _("ready"))
+
+
+PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
+    "python": _python,
+    "data": _data,
+    "database": _database,
+    "cache": _cache,
+    "broker": _broker,
+    "storage": _storage,
+    "encoder": _encoder,
+    "milvus": _index,
+    "providers": _providers,
+}
