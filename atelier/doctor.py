@@ -132,9 +132,7 @@ def _broker() -> Iterator[Finding]:
             "worker",
             Level.WARNING,
             _("No worker answers."),
-            _(
-                "“make run” starts one. Uploads wait in the outbox until then; “manage.py index” works it off."
-            ),
+            _("“make run” starts one. Until then uploads wait; “manage.py index” works them off."),
         )
 
 
@@ -166,9 +164,7 @@ def _encoder() -> Iterator[Finding]:
             "encoder",
             Level.WARNING,
             _("“starter” is a floor, not the ceiling."),
-            _(
-                "For a library in use set SEARCH_ENCODER to an open_clip model and run “manage.py index --reindex”."
-            ),
+            _("For a library in use, “manage.py index --reindex openclip:…” takes a better one."),
         )
 
 
