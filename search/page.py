@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from dam.admin.filters import FAMILY_FACES
 from dam.colours import FAMILIES
 from search.forms import SearchForm
-from search.models import IndexEntry, IndexState, Space
+from search.models import IndexEntry, IndexState
 from search.query import SearchError, SearchRequest, SearchResults, search
 
 PAGE_SIZE = 60
@@ -34,7 +34,6 @@ def search_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Search"),
-        "opts": Space._meta,
         "form": form,
         "asked": asked,
         "with_picture": bool(asked and asked.image),

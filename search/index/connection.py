@@ -23,6 +23,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TIMEOUT_SECONDS = 15.0
+# pymilvus pings every ten seconds; Milvus Lite's server, with gRPC's own default of five minutes
+# between pings, hangs up on that ("too_many_pings").
+CALM_KEEPALIVE = {"grpc.keepalive_time_ms": 330_000, "grpc.keepalive_permit_without_calls": 0}
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors reach people as IndexUnavailable
 
 
@@ -73,7 +76,12 @@ def connect() -> tuple[MilvusClient, Capabilities]:
             uri = milvus_uri()
             _require_listener(uri)
             try:
-                client = MilvusClient(uri=uri, token=settings.MILVUS_TOKEN, timeout=TIMEOUT_SECONDS)
+                client = MilvusClient(
+                    uri=uri,
+                    token=settings.MILVUS_TOKEN,
+                    timeout=TIMEOUT_SECONDS,
+                    grpc_options=CALM_KEEPALIVE,
+                )
                 version = str(client.get_server_version())
             except MilvusException as error:
                 raise _unavailable(error) from error
@@ -103,7 +111,8 @@ def _require_listener(uri: str) -> None:
 
 
 def _capabilities(version: str) -> Capabilities:
-    lite = "lite" in version.lower()
+    # "milvus_lite-3.2.2"; the wheel of the real server says "v2.3.5-lite" and is none.
+    lite = version.lower().startswith("milvus_lite")
     numbers = re.findall(r"\d+", version)
     since_2_5 = [int(n) for n in numbers[:2]] >= [2, 5]
     return Capabilities(version=version, lite=lite, full_text=lite or since_2_5)
