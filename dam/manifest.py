@@ -65,9 +65,7 @@ def read_manifest(path: Path, defaults: AssetMetadata) -> Manifest:
         columns = [_column(name) for name in names]
         if "file" not in columns:
             raise ImportProblem(
-                _(
-                    "The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s."
-                )
+                _("The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s.")
                 % {"path": path, "columns": ", ".join(COLUMNS)}
             )
         manifest.ignored = [

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, DecimalField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,6 +23,8 @@ from generation.views.job import job_page, job_progress, job_verb
 from generation.views.review import give_verdict, review_page
 from generation.views.studio import found_tiles, studio_page
 from generation.wording import money
+
+_RESULTS_SHOWN = 3
 
 
 class PageAdmin(ModelAdmin):
@@ -65,7 +68,8 @@ def _items(job: str = "pk") -> QuerySet[GenerationItem, Any]:
 class GenerationJobAdmin(ModelAdmin):
     """Jobs are made in the studio and looked at here."""
 
-    list_display = ("shown", "state_label", "made", "spent", "provider", "owner", "created")
+    list_display = ("results", "shown", "state_label", "made", "spent", "provider", "owner", "created")
+    list_display_links = ("shown",)
     list_filter = ("state", "kind", "provider")
     list_select_related = ("owner",)
     search_fields = ("title", "=public_id")
@@ -74,9 +78,12 @@ class GenerationJobAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GenerationJob]:
         final = Count("pk", filter=Q(state__in=FINAL_STATES))
+        made = GenerationItem.objects.exclude(output=None).select_related("output__current")
+        first = Prefetch("items", made.order_by("position")[:_RESULTS_SHOWN], to_attr="first_made")
         return (
             super()
             .get_queryset(request)
+            .prefetch_related(first)
             .annotate(
                 item_count=Subquery(_items().annotate(found=Count("pk")).values("found")),
                 done_count=Subquery(_items().annotate(found=final).values("found")),
@@ -109,6 +116,11 @@ class GenerationJobAdmin(ModelAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         return job_page(request, self.admin_site, object_id)
+
+    @display(description=gettext_lazy("results"))
+    def results(self, job: Any) -> str:
+        assets = [item.output for item in job.first_made]
+        return render_to_string("dam/row_pictures.html", {"assets": assets})
 
     @display(description=gettext_lazy("job"), ordering="title")
     def shown(self, job: GenerationJob) -> str:

@@ -137,13 +137,21 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
             state=ItemState.SUCCEEDED, verdict=Verdict.NONE, output__state=AssetState.IN_REVIEW
         )
 
-    def claimable(self) -> Self:
-        """Queued and due, or left behind by a worker whose lease ran out."""
-        now = timezone.now()
+    def queued(self) -> Self:
+        """Queued and due, in a job that goes on."""
         return self.filter(
-            Q(state=ItemState.QUEUED, not_before__lte=now) | Q(state=ItemState.RUNNING, leased_until__lt=now),
-            job__state__in=ACTIVE_STATES,
+            state=ItemState.QUEUED, not_before__lte=timezone.now(), job__state__in=ACTIVE_STATES
         )
+
+    def abandoned(self) -> Self:
+        """Left behind by a worker whose lease ran out."""
+        return self.filter(
+            state=ItemState.RUNNING, leased_until__lt=timezone.now(), job__state__in=ACTIVE_STATES
+        )
+
+    def claimable(self) -> Self:
+        """What a worker may take."""
+        return self.queued() | self.abandoned()
 
 
 class GenerationItem(models.Model):
@@ -194,7 +202,7 @@ class GenerationItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "position"], name="generation_item_position")]
         indexes = [
             models.Index(fields=["state", "not_before"], name="generation_item_due"),
-            models.Index(fields=["job", "state"], name="generation_item_progress"),
+            models.Index(fields=["job", "state", "position"], name="generation_item_progress"),
         ]
 
     def __str__(self) -> str:

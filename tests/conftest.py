@@ -17,11 +17,12 @@ from tests.environment import TestEnvironment
 # Django's models are imported inside the fixtures: settings are chosen in `pytest_configure`.
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
     from rest_framework.test import APIClient
 
     from search.outbox import DrainReport
 
+pytest_plugins = ("tests.services.fixtures",)
 CLOTHING = Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
 ENVIRONMENT = pytest.StashKey[TestEnvironment]()
 
@@ -78,7 +79,7 @@ def django_db_modify_db_settings(environment: TestEnvironment) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _test_settings(settings: SettingsWrapper) -> None:
+def _test_settings(settings: Settings) -> None:
     """Cheap password hashes, and static files without the manifest that only `collectstatic` writes."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
@@ -88,7 +89,7 @@ def _test_settings(settings: SettingsWrapper) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_collections(settings: SettingsWrapper, environment: TestEnvironment) -> Iterator[None]:
+def _own_collections(settings: Settings, environment: TestEnvironment) -> Iterator[None]:
     """Each test has its own Milvus collections: the database is rolled back, Milvus is not."""
     settings.MILVUS_COLLECTION_PREFIX = environment.next_prefix()
     yield

@@ -139,15 +139,19 @@ class TestEnvironment:
         release()
         (self.data / "milvus" / "users.lock").unlink(missing_ok=True)
         deadline = time.monotonic() + GONE_SECONDS
-        while _runs(server):
+        while runs(server):
             if time.monotonic() > deadline:
                 sys.stderr.write(f"The embedded Milvus Lite (process {server}) did not end with the suite.\n")
                 return
             time.sleep(0.1)
 
 
-def _runs(process: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
+def runs(process: int) -> bool:
+    """True while a process of this id exists and has not ended (a zombie has)."""
+    try:
         os.kill(process, 0)
-        return True
-    return False
+    except ProcessLookupError:
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return not Path("/proc").is_dir()

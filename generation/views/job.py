@@ -128,9 +128,7 @@ def _cell(item: GenerationItem) -> dict[str, Any]:
 
 
 def _counts(progress: JobProgress) -> list[tuple[str, str, int]]:
-    return [
-        (state.value, str(state.label), progress.count(state)) for state in ItemState if progress.count(state)
-    ]
+    return [(state.value, str(state.label), progress.count(state)) for state in ItemState]
 
 
 def _numbers(job: GenerationJob, progress: JobProgress) -> dict[str, str]:

@@ -46,8 +46,9 @@ class JobPage {
     bar.max = told.total;
     bar.value = told.done;
     for (const { state, count } of told.counts) {
-      const shown = this.root.querySelector(`[data-count-of="${state}"] [data-count]`);
-      if (shown) shown.textContent = count;
+      const shown = this.root.querySelector(`[data-count-of="${state}"]`);
+      shown.querySelector("[data-count]").textContent = count;
+      shown.hidden = count === 0;
     }
     for (const cell of told.cells) this.showCell(cell);
   }

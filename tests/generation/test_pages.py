@@ -245,11 +245,8 @@ def test_a_jobs_progress_is_told(painter: Configure, staff: Client, assets_of: M
 
     assert (before["active"], before["done"], before["total"], before["state"]) == (True, 0, 4, "queued")
     assert (after["active"], after["done"], after["state"]) == (False, 4, "finished")
-    assert after["counts"] == [
-        {"state": "succeeded", "count": 2},
-        {"state": "blocked", "count": 1},
-        {"state": "failed", "count": 1},
-    ]
+    counts = {row["state"]: row["count"] for row in after["counts"] if row["count"]}
+    assert counts == {"succeeded": 2, "blocked": 1, "failed": 1}
     assert after["cost"] == "0.2 USD"
     assert [cell["reason"] for cell in after["cells"]] == ["Not this one.", "The key is wrong.", "", ""]
     assert after["cells"][2]["picture"].endswith(".webp")

@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from tests.services.servers import end_with_parent, free_ports
+from tests.services.children import end_with_parent, free_ports
 
 Answer = TypeVar("Answer")
 
@@ -126,7 +126,7 @@ def eventually(
     ask: Callable[[], Answer],
     what: str,
     *,
-    seconds: float = 90.0,
+    seconds: float = 120.0,
     process: Process | None = None,
 ) -> Answer:
     """The first true answer of `ask`; fails, with the process's output, when there is none in time."""

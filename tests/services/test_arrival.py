@@ -73,7 +73,7 @@ def test_an_upload_in_the_admin_is_found(worker: Callable[[], Process], client: 
     answer = client.post(
         "/admin/dam/asset/upload/",
         {
-            "files": [
+            "pictures": [
                 SimpleUploadedFile(f"{number}.png", file, "image/png") for number, file in enumerate(files)
             ],
             "kind": "prop",

@@ -13,7 +13,7 @@ from PIL import Image
 from pymilvus import MilvusClient
 
 from dam.models import Asset, AssetKind, AssetOrigin, Lineage
-from generation.models import GenerationItem, ItemState, JobState
+from generation.models import GenerationItem, GenerationJob, ItemState, JobState
 from generation.planning import plan_outfits
 from generation.running import create_job
 from generation.tasks import publish
@@ -125,12 +125,16 @@ def test_killed_while_generating(worker: Callable[[], Process]) -> None:
     interrupted = items.filter(state=ItemState.RUNNING).count()
     assert 0 < interrupted < 24
     let_leases_run_out(items)
+    let_leases_run_out(IndexEntry.objects.all())  # it may have been indexing beside
 
     second = worker()
     sweep_generation.delay()
-    eventually(lambda: items.filter(state=ItemState.SUCCEEDED).count() == 24, "all are made", process=second)
-    job.refresh_from_db()
-    assert job.state == JobState.FINISHED
+    eventually(
+        lambda: GenerationJob.objects.get(pk=job.pk).state == JobState.FINISHED,
+        "the job is finished",
+        process=second,
+    )
+    assert Counter(items.values_list("state", flat=True)) == {ItemState.SUCCEEDED: 24}
     made = Asset.objects.filter(origin=AssetOrigin.GENERATED)
     assert sorted(made.values_list("pk", flat=True)) == sorted(items.values_list("output", flat=True))
     assert made.count() == 24

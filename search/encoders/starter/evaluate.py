@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from search.encoders.starter import captions, corpus, pictures, prototypes
 from search.encoders.starter.heads import Head, apply_head, load_head
 from search.encoders.starter.metrics import classify, recall_at
-from search.encoders.starter.towers import POOLED_FEATURES, TextTower
+from search.encoders.starter.sentences import text_features
+from search.encoders.starter.towers import POOLED_FEATURES
 
 Floats = NDArray[np.float32]
 Figures = dict[str, object]
@@ -29,7 +30,7 @@ class Judge:
     """Both heads with the text tower, over cached picture features."""
 
     def __init__(self, picture: Head, text: Head) -> None:
-        self._picture, self._text, self._tower = picture, text, TextTower()
+        self._picture, self._text = picture, text
 
     def pictures(self, features: Floats) -> Floats:
         """Vectors of pictures."""
@@ -37,7 +38,7 @@ class Judge:
 
     def texts(self, texts: list[str]) -> Floats:
         """Vectors of sentences."""
-        return apply_head(self._text, self._tower.features(texts))
+        return apply_head(self._text, text_features(texts))
 
     def clothing(self, folder: Path, split: str, wordings: dict[str, dict[str, tuple[str, ...]]]) -> Figures:
         """The ten classes on the photos of a split, in each language."""

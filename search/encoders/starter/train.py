@@ -21,13 +21,14 @@ from search.encoders.starter import corpus, evaluate, pictures
 from search.encoders.starter.captions import Caption
 from search.encoders.starter.colour import FAMILIES, subject_shares
 from search.encoders.starter.heads import Head, picture_head, save_heads, text_head
-from search.encoders.starter.pictures import CACHE, SEED, Pictures
+from search.encoders.starter.pictures import SEED, Pictures
 from search.encoders.starter.prototypes import class_prototypes
-from search.encoders.starter.towers import POOLED_FEATURES, TextTower
+from search.encoders.starter.sentences import text_features
+from search.encoders.starter.towers import POOLED_FEATURES
 
 Floats = NDArray[np.float32]
 
-STEPS = 3000
+STEPS = 1400
 RATE = 1.5e-3
 PICTURES_A_STEP = {"drawing": 400, "scene": 60, "photo": 180, "class": 160}
 TEXTS_A_STEP = 320
@@ -56,27 +57,6 @@ class Corpus:
     glossary: torch.Tensor
     glossary_meaning: torch.Tensor
     noise: torch.Tensor
-
-
-def text_features(texts: list[str]) -> Floats:
-    """Vectors of the text tower, each sentence encoded once and kept between runs."""
-    path = CACHE / "texts.npz"
-    known: dict[str, Floats] = {}
-    if path.is_file():
-        with np.load(path) as kept:
-            known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
-    missing = sorted(set(texts) - known.keys(), key=len)
-    if missing:
-        from tqdm import tqdm
-
-        CACHE.mkdir(parents=True, exist_ok=True)
-        tower = TextTower()
-        for start in tqdm(range(0, len(missing), 256), desc="texts", mininterval=5):
-            chunk = missing[start : start + 256]
-            known |= dict(zip(chunk, tower.features(chunk), strict=True))
-            if start % 2560 == 0 or start + 256 >= len(missing):
-                np.savez(path, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
-    return np.stack([known[text] for text in texts])
 
 
 def _with_colours(seen: Pictures, *, measured: bool) -> list[frozenset[str]]:
