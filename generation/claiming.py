@@ -25,8 +25,9 @@ def claim(job: GenerationJob) -> GenerationItem | None:
     if busy >= capability.parallel_calls:
         return None
     items = job.items.select_related("job__owner").order_by("position")
-    # One query each, not an OR: the first is answered from the index in its order, however long the job.
-    for due in (items.queued(), items.abandoned()):
+    # One query each, not an OR: both are answered from the index in its order, however long the job.
+    # What a crash cut off comes first: its money is reserved already.
+    for due in (items.abandoned(), items.queued()):
         if item := next((item for item in due[:_CANDIDATES] if take(item)), None):
             return item
     return None
