@@ -67,7 +67,6 @@ def run_demo(say: Say) -> Report:
 
     Raises:
         DemoError: a step found or made nothing.
-        IndexUnavailable: Milvus does not answer.
     """
     started = time.perf_counter()
     report = Report()
@@ -95,6 +94,8 @@ def _load(report: Report, say: Say) -> None:
 def _index(report: Report, say: Say) -> None:
     say(f"2. Encoding with “{settings.SEARCH_ENCODER}” and indexing in Milvus")
     drained = drain(progress=True)
+    if drained.postponed:
+        raise DemoError(drained.postponed)
     if drained.failed:
         raise DemoError(
             f"{drained.failed} assets could not be indexed; `manage.py index --status` says which and why."

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -22,14 +23,24 @@ def persistent_secret(name: str) -> str:
     """
     path = DATA_DIR / name
     try:
+        return _kept_or_new(path)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"Atelier cannot write to its data folder {DATA_DIR} ({error.strerror}). Give this user "
+            "write permission there, or set ATELIER_DATA to another folder."
+        ) from error
+
+
+def _kept_or_new(path: Path) -> str:
+    try:
         return path.read_text().strip()
     except FileNotFoundError:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        value = secrets.token_urlsafe(50)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:  # another process was first
-            return path.read_text().strip()
-        with os.fdopen(handle, "w") as file:
-            file.write(value)
-        return value
+        path.parent.mkdir(parents=True, exist_ok=True)
+    value = secrets.token_urlsafe(50)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(value)
+    return value

@@ -41,16 +41,17 @@ class Judge:
         return apply_head(self._text, text_features(texts))
 
     def clothing(self, folder: Path, split: str, wordings: dict[str, dict[str, tuple[str, ...]]]) -> Figures:
-        """The ten classes on the photos of a split, in each language."""
+        """The ten classes on the photos of a split, in each language: the mean over sets of wordings."""
         photos = tuple(item for item in corpus.photos(folder) if item.split == split)
         seen = self.pictures(pictures.photo_originals(photos, split).features)
         labels = [photo.label for photo in photos]
         found: Figures = {"photos": len(photos)}
         for language in LANGUAGES:
-            asked = [(label, text) for label, words in wordings.items() for text in words[language]]
-            found[language] = classify(
-                self.texts([text for _, text in asked]), [label for label, _ in asked], seen, labels
-            )
+            sets = zip(*(words[language] for words in wordings.values()), strict=True)
+            judged = [classify(self.texts(list(asked)), list(wordings), seen, labels) for asked in sets]
+            found[language] = {
+                name: round(float(np.mean([figures[name] for figures in judged])), 4) for name in judged[0]
+            }
         return found
 
     def drawings(self, style: str, splits: tuple[str, ...]) -> Figures:
@@ -90,7 +91,7 @@ class Judge:
 def measure(clothing: Path) -> Figures:
     """All figures of the model card."""
     judge = Judge(load_head("picture"), load_head("text"))
-    splits = ("train", "test")
+    splits = ("train", "style", "test")
     counts = {split: sum(item.split == split for item in corpus.drawings()) for split in splits}
     data_set = {
         label: {lang: words[lang][:1] for lang in LANGUAGES} for label, words in captions.HELD_OUT.items()

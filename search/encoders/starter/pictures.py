@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ SEED = 20261123
 PHOTO_VARIANTS = 6
 _CHUNK = 256
 # Raise it when what this module, the drawings, the split or the tower's input make changes.
-_RECIPE = 1
+_RECIPE = 2
 _SIDED = (
     "left",
     "right",
@@ -76,6 +76,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.tags)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Pictures]) -> Pictures:
+        """All parts as one."""
+        features = np.concatenate([part.features for part in parts])
+        return cls(features, tuple(tags for part in parts for tags in part.tags))
+
 
 def drawing_tag(item: Drawing) -> str:
     """The tag of one drawing."""
@@ -115,16 +121,18 @@ def _drawing_variants(items: tuple[Drawing, ...]) -> Iterator[tuple[Image.Image,
         draw = random.Random(f"{SEED}|{item.code}")  # noqa: S311
         mirror = not item.is_flag and not any(word in item.en.lower() for word in _SIDED)
         hue = 0.0 if item.is_flag else 25.0
+        lines, fills = draw.random() < 0.7, draw.random() < 0.9
         style = drawing.Style(
-            lines=draw.random() < 0.7,
-            fills=draw.random() < 0.9,
+            lines=lines and not (fills and item.split == "style"),
+            fills=fills or not lines,
             recolour=drawing.shift(draw.uniform(-hue, hue), draw.choice((0.0, 0.6, 0.9, 1.2))),
         )
-        picture = drawing.render(item, style if style.lines or style.fills else drawing.Style())
+        picture = drawing.render(item, style)
         yield drawing.place(picture, drawing.ground(draw), draw, mirror=mirror), _identity(item)
         if drawing.can_be_dyed(item):
             for name in draw.sample(sorted(drawing.DYES), 2):
-                style = drawing.Style(lines=draw.random() < 0.7, recolour=drawing.dye(name))
+                lines = draw.random() < 0.7 and item.split != "style"
+                style = drawing.Style(lines=lines, recolour=drawing.dye(name))
                 white = Image.new("RGB", (drawing.SIZE, drawing.SIZE), (255, 255, 255))
                 ground = white if draw.random() < 0.7 and name != "white" else drawing.ground(draw)
                 picture = drawing.place(drawing.render(item, style), ground, draw, mirror=mirror)

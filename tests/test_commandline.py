@@ -1,0 +1,82 @@
+"""`manage.py`: what stands in the way is a sentence and a non-zero exit, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    unset = ("DATABASE_URL", "REDIS_URL", "MILVUS_URI", "S3_BUCKET", "DJANGO_SETTINGS_MODULE")
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """The sentence of a command that failed as it should."""
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("command", [("search", "dress"), ("index",), ("reconcile",), ("generate",)])
+def test_a_database_that_was_never_set_up(command: tuple[str, ...], data: str) -> None:
+    arguments = ("outfits", "--models", "person", "--garments", "dress") if command[0] == "generate" else ()
+    assert "manage.py migrate" in told(manage(*command, *arguments, ATELIER_DATA=data))
+
+
+def test_a_database_that_does_not_answer(data: str) -> None:
+    url = "postgres://atelier:secret@127.0.0.1:9/atelier"
+    sentence = told(manage("search", "dress", ATELIER_DATA=data, DATABASE_URL=url))
+    assert "The database does not answer" in sentence
+    assert "secret" not in sentence
+
+
+@pytest.mark.parametrize("command", ["demo", "serve", "search"])
+def test_a_data_folder_that_cannot_be_written(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "a file"
+    file.touch()
+    sentence = told(manage(command, ATELIER_DATA=str(file / "data")))
+    assert f"cannot write to its data folder {file / 'data'}" in sentence
+
+
+def test_a_milvus_that_is_not_running(data: str) -> None:
+    assert manage("migrate", ATELIER_DATA=data).returncode == 0
+    sentence = told(manage("reconcile", ATELIER_DATA=data, MILVUS_URI=NOWHERE))
+    assert f"Milvus does not answer at {NOWHERE}" in sentence
+
+
+def test_a_port_that_is_taken(data: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        sentence = told(manage("serve", "--port", port, ATELIER_DATA=data))
+    assert f"Port {port} on 127.0.0.1 cannot be used" in sentence
+    assert f"make run PORT={int(port) + 1}" in sentence
+
+
+def test_a_traceback_for_those_who_ask_for_one(data: str) -> None:
+    done = manage("search", "dress", "--traceback", ATELIER_DATA=data)
+    assert "Traceback" in done.stderr
