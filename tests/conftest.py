@@ -147,10 +147,21 @@ def staff_api(editor: User) -> APIClient:
 
 @pytest.fixture
 def index_now(db: None) -> Callable[[], DrainReport]:
-    """Do the outbox's work at once, in this process: `index_now()`."""
-    from search.outbox import drain
+    """Do the outbox's work at once, in this process, until every reader sees it: `index_now()`.
 
-    return drain
+    Searches read with bounded staleness, as they should. A strongly consistent read returns when Milvus
+    has caught up, and later searches see no less.
+    """
+    from search.outbox import drain
+    from search.spaces import active_spaces, index_of
+
+    def work() -> DrainReport:
+        report = drain()
+        for space in active_spaces():
+            index_of(space).count()
+        return report
+
+    return work
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command, execute_from_command_line
 
 from dam import editing
@@ -51,7 +51,7 @@ def test_outfits_by_id_print_the_json_of_the_contract(painter: Configure, assets
         {"asset": str(models[0].public_id), "role": "model"},
         {"asset": str(garments[0].public_id), "role": "garment"},
     ]
-    assert Path(first["file"]).is_file()
+    assert default_storage.exists(first["file"])
     assert Asset.objects.get(public_id=first["asset"]).state == AssetState.IN_REVIEW
     assert first["prompt"] == job.items.first().prompt
 

@@ -79,29 +79,27 @@ def test_the_same_picture_is_found_first(index_now: Callable) -> None:
     assert hits[0].legs["cosine"] > 0.99
 
 
-def test_each_sees_what_is_theirs(library: dict[str, Asset], editor: User, stranger: User) -> None:
+def test_each_sees_what_is_theirs(
+    library: dict[str, Asset], editor: User, stranger: User, index_now: Callable
+) -> None:
     everything = {"Golden crown", "Red dress", "Crown sketch", "Old crown"}
     assert set(titles("crown", editor)) == everything
     assert set(titles("crown", AnonymousUser())) == {"Golden crown", "Red dress"}
     assert set(titles("crown", stranger)) == {"Golden crown", "Red dress"}
     Asset.objects.filter(pk=library["draft"].pk).update(owner=stranger)
     editing.update_assets([library["draft"]], actor=None, changes={"description": "mine"})
-    from search.outbox import drain
-
-    drain()
+    index_now()
     assert "Crown sketch" in titles("crown", stranger)
 
 
-def test_filters_narrow_inside_the_index(library: dict[str, Asset]) -> None:
+def test_filters_narrow_inside_the_index(library: dict[str, Asset], index_now: Callable) -> None:
     assert titles("crown", kind="garment") == ["Red dress"]
     assert titles("crown", tag="royal") == ["Golden crown"]
     assert titles("crown", sku="DR-77") == ["Red dress"]
     assert set(titles("crown", state="draft")) == {"Crown sketch"}
     collection = CollectionFactory()
     editing.add_to_collection(collection, [library["dress"]], actor=None)
-    from search.outbox import drain
-
-    drain()
+    index_now()
     assert titles("crown", collection=collection.pk) == ["Red dress"]
 
 

@@ -144,9 +144,9 @@ def test_clothing_photos_never_trained_on_are_classified(encoder):
 def test_the_split_depends_on_names_alone():
     splits = {
         split: {item.code for item in corpus.drawings() if item.split == split}
-        for split in ("train", "validation", "test")
+        for split in ("train", "style", "validation", "test")
     }
-    assert len(splits["test"]) >= 300
+    assert len(splits["style"] | splits["test"]) >= 300
     assert sum(len(codes) for codes in splits.values()) == len(corpus.drawings())
     assert (
         corpus.Photo(Path("/a/dress-009b3c31-fb6.jpg"), "x").split

@@ -40,6 +40,7 @@ NEAR_MEANING = 0.3  # this share of what is right goes to captions that mean som
 NEARNESS = 0.1
 DISTILLATION = 0.5
 TEXT_WEIGHT = 0.3
+PICTURE_WEIGHT = 0.3
 GLOSSARY = 9000
 TRAINED_STYLES = (  # as the library stores them, twice
     ("colour", ("train",)),
@@ -329,7 +330,11 @@ class Trainer:
         scores = (scale * pictured @ said.T).masked_fill(unsure, _NEVER)
         near = (alike / NEARNESS).masked_fill(unsure, _NEVER)
         matched = 0.5 * (_contrast(scores, right, near) + _contrast(scores.T, right.T, near.T))
-        loss = matched + TEXT_WEIGHT * self._text_loss()
+        loss = (
+            matched
+            + TEXT_WEIGHT * self._text_loss()
+            + PICTURE_WEIGHT * self._picture_loss(features, pictured)
+        )
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([*self.picture.parameters(), *self.text.parameters()], 2.0)
@@ -365,6 +370,14 @@ class Trainer:
             chosen += [self.draw.choice(options[row]) for row in rows]
             source += [number] * len(rows)
         return torch.cat(features), torch.cat(tags), torch.tensor(chosen), torch.tensor(source)
+
+    def _picture_loss(self, features: torch.Tensor, pictured: torch.Tensor) -> torch.Tensor:
+        """Pictures stay as near to each other as the tower has them, for “more like this”."""
+        known = nn.functional.normalize((features - self.picture.mean) * self.picture.scale, dim=-1)
+        itself = torch.eye(len(known), dtype=torch.bool)
+        teacher = (known @ known.T / NEARNESS).masked_fill(itself, _NEVER).softmax(dim=-1)
+        student = (pictured @ pictured.T / NEARNESS).masked_fill(itself, _NEVER).log_softmax(dim=-1)
+        return nn.functional.kl_div(student, teacher, reduction="batchmean")
 
     def _text_loss(self) -> torch.Tensor:
         """Words mean what their definition and their translation mean, and stay apart as e5 has them."""
