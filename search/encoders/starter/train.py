@@ -40,7 +40,7 @@ NEAR_MEANING = 0.3  # this share of what is right goes to captions that mean som
 NEARNESS = 0.1
 DISTILLATION = 0.5
 TEXT_WEIGHT = 0.3
-PICTURE_WEIGHT = 0.3
+PICTURE_WEIGHT = 0.1
 GLOSSARY = 9000
 TRAINED_STYLES = (  # as the library stores them, twice
     ("colour", ("train",)),
