@@ -17,6 +17,7 @@ from generation.planning import Plan, PlanError, plan_composition, plan_outfits,
 from generation.running import run_job
 from search.outbox import drain
 from search.query import SearchRequest, search
+from search.spaces import index_of, live_space
 
 QUERIES = ("golden crown", "金色手表", "一位精灵弓箭手")
 COMPOSITION = "戴着火焰皇冠的精灵弓箭手"
@@ -103,6 +104,22 @@ def _index(report: Report, say: Say) -> None:
     report.indexed += drained.indexed
     report.pictures_per_second = max(report.pictures_per_second, round(drained.pictures_per_second, 1))
     say(f"   {drained.indexed:,} indexed, {drained.pictures_per_second:.0f} pictures per second")
+    report.index = _index_size()
+    on_disk = f", {report.index['bytes'] / 1e6:.1f} MB on disk" if report.index["bytes"] else ""
+    say(f"   the index: {report.index['vectors']:,} vectors of {report.index['dimension']}{on_disk}")
+
+
+def _index_size() -> dict[str, Any]:
+    """What Milvus holds; bytes are known where it is the embedded one."""
+    space = live_space()
+    folder = None if settings.MILVUS_URI else settings.MILVUS_LITE_DIR
+    files = (path for path in folder.rglob("*") if path.is_file()) if folder else ()
+    return {
+        "space": space.slug,
+        "vectors": index_of(space).count(),
+        "dimension": space.dimension,
+        "bytes": sum(path.stat().st_size for path in files) or None,
+    }
 
 
 def _ask(request: SearchRequest, words: str, say: Say) -> Found:
@@ -132,7 +149,7 @@ def _ask(request: SearchRequest, words: str, say: Say) -> Found:
 
 
 def _similar(report: Report, say: Say) -> None:
-    first = report.searches[0].results[0]
+    first = report.searches[-1].results[0]
     say("3. More like this")
     asset = Asset.objects.get(public_id=first["id"])
     report.similar = _ask(SearchRequest(like=asset, limit=5), f"like: {asset.title}", say)
