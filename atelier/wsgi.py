@@ -1,4 +1,4 @@
-"""WSGI entrance."""
+"""WSGI entrance: one import per web process, which loads its text encoder at once."""
 
 import os
 
@@ -6,3 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
 application = get_wsgi_application()
+
+from search.warmup import warm_up  # noqa: E402  models can be imported only now
+
+warm_up()
