@@ -428,13 +428,13 @@ def card_table(figures: evaluate.Figures) -> str:
     for style in ("colour", "line", "flat"):
         group = figures[f"recall_at_5_{style}"]
         rows += [
-            f"| {counts[count]} {kind} names, {style} drawings | recall@5 "
+            f"| {counts[count]} {kind}; {style} drawings | recall@5 "
             f"| {group['en'][field]:.3f} | {group['zh'][field]:.3f} |"
             for kind, field, count in (
-                ("all", "all", "names"),
-                ("trained", "train", "train"),
-                ("never seen finished,", "style", "style"),
-                ("never seen at all,", "test", "test"),
+                ("names in all", "all", "names"),
+                ("trained in full", "train", "train"),
+                ("never seen finished", "style", "style"),
+                ("never seen at all", "test", "test"),
             )
         ]
     group = figures["recall_at_5_unpaired_photo_classes"]
