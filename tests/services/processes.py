@@ -99,16 +99,8 @@ class Web(Process):
     def __init__(self, log: Path) -> None:
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__(
-            "gunicorn",
-            "atelier.wsgi",
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--threads",
-            "4",
-            "--no-control-socket",
-            log=log,
-        )
+        options = ["--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket"]
+        super().__init__("gunicorn", "atelier.wsgi", *options, log=log)
         eventually(self._answers, "the site answers")
 
     def _answers(self) -> bool:

@@ -64,8 +64,8 @@ def _supervise(host: str, port: int) -> int:
     python = shlex.quote(sys.executable)
     # Threads, not forks: gRPC and torch do not survive a fork after they were used.
     processes = {
-        "web": f"{python} -m gunicorn atelier.wsgi --bind {host}:{port} --threads 8 --timeout 120 --no-control-socket "
-        "--graceful-timeout 3 --log-level warning",
+        "web": f"{python} -m gunicorn atelier.wsgi --bind {host}:{port} --threads 8 --timeout 120 "
+        "--graceful-timeout 3 --no-control-socket --log-level warning",
         "worker": f"{python} -m celery --app atelier --quiet worker --pool threads --concurrency 4 "
         "--loglevel warning --without-gossip --without-mingle",
         "beat": f"{python} -m celery --app atelier --quiet beat --loglevel warning --pidfile=",
