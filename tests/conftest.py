@@ -157,7 +157,7 @@ def index_now(db: None) -> Callable[[], DrainReport]:
 
     def work() -> DrainReport:
         report = drain()
-        for space in active_spaces():
+        for space in [] if report.postponed else active_spaces():
             index_of(space).count()
         return report
 
