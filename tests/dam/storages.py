@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.files.base import File
@@ -21,11 +22,10 @@ class BusyStorage(FileSystemStorage):
         return super()._save(name, content)
 
 
-def stored_files(folder: str = "") -> set[str]:
-    """Every file that the default storage holds."""
-    try:
-        folders, names = default_storage.listdir(folder)
-    except FileNotFoundError:
-        return set()
-    files = {f"{folder}/{name}" for name in names if name}
-    return files.union(*(stored_files(f"{folder}/{below}".lstrip("/")) for below in folders if below))
+def stored_files() -> set[str]:
+    """Every file that the default storage holds: a bucket in one listing, a folder by walking it."""
+    bucket = getattr(default_storage, "bucket", None)
+    if bucket is not None:
+        return {entry.key for entry in bucket.objects.all()}
+    root = Path(default_storage.path(""))
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
