@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from search.encoders.base import EncoderError
-from search.encoders.starter import StarterEncoder, captions, corpus, drawing, evaluate, heads
+from search.encoders.starter import StarterEncoder, corpus, drawing, evaluate, heads, judged_with
 from search.encoders.starter.metrics import classify, recall_at
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +131,7 @@ def test_clothing_photos_never_trained_on_are_classified(encoder):
         pytest.skip(f"the clothing photos are not at {corpus.CLOTHING}")
     seen = encoder.encode_images([Image.open(photo.path) for photo in photos])
     for language, accuracy in (("en", 0.70), ("zh", 0.65)):
-        asked = [(label, words[language][0]) for label, words in captions.HELD_OUT.items()]
+        asked = [(label, words[language][0]) for label, words in judged_with.DATA_SET.items()]
         figures = classify(
             encoder.encode_texts([text for _, text in asked]),
             [label for label, _ in asked],

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.encoders.starter import captions, corpus, pictures, prototypes
+from search.encoders.starter import captions, corpus, judged_with, pictures, prototypes
 from search.encoders.starter.heads import Head, apply_head, load_head
 from search.encoders.starter.metrics import classify, recall_at
 from search.encoders.starter.sentences import text_features
@@ -93,13 +93,10 @@ def measure(clothing: Path) -> Figures:
     judge = Judge(load_head("picture"), load_head("text"))
     splits = ("train", "style", "test")
     counts = {split: sum(item.split == split for item in corpus.drawings()) for split in splits}
-    data_set = {
-        label: {lang: words[lang][:1] for lang in LANGUAGES} for label, words in captions.HELD_OUT.items()
-    }
-    own = {label: {lang: words[lang][1:] for lang in LANGUAGES} for label, words in captions.HELD_OUT.items()}
     return {
-        "clothing_data_set_queries": judge.clothing(clothing, "test", data_set),
-        "clothing_own_wordings": judge.clothing(clothing, "test", own),
+        "clothing_data_set_queries": judge.clothing(clothing, "test", judged_with.DATA_SET),
+        "clothing_shoppers_wordings": judge.clothing(clothing, "test", judged_with.SHOPPERS),
+        "clothing_paraphrases": judge.clothing(clothing, "test", judged_with.PARAPHRASES),
         "drawings": {"names": len(corpus.drawings()), **counts},
         "recall_at_5_colour": judge.drawings("colour", splits),
         "recall_at_5_line": judge.drawings("line", splits),
