@@ -1,7 +1,13 @@
 """The project's own commands, pages and checks."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AtelierConfig(AppConfig):
     name = "atelier"
+
+    def ready(self) -> None:
+        from atelier.groups import ensure_groups
+
+        post_migrate.connect(ensure_groups, dispatch_uid="atelier.groups")

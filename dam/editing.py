@@ -15,7 +15,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from dam import audit, tagging
+from dam import audit, rights, tagging, workflow
 from dam.audit import Actor
 from dam.models import (
     SKU,
@@ -38,7 +38,8 @@ Assets = Iterable[Asset]
 EDITABLE = frozenset(
     {
         "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh", "kind", "owner",
-        "focal_x", "focal_y", "rights_holder", "licence", "rights_expire_on", "territories",
+        "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
+        "release_expires_on", "territories",
     }
 )  # fmt: skip
 
@@ -69,10 +70,14 @@ def update_assets(
 
     Returns:
         How many assets there were to change.
+
+    Raises:
+        NotPermitted: one of them is not the actor's to change; nothing was changed.
     """
     if unknown := changes.keys() - EDITABLE:
         raise ValueError(f"Not fields that can be edited: {', '.join(sorted(unknown))}")
     chosen = _lock(assets)
+    workflow.check_changing(actor, chosen)
     # Foreign keys are logged by what they name, so the new owner is compared by id as well.
     columns = {cast(Field, Asset._meta.get_field(name)).attname: name for name in changes}
     new = {attname: getattr(changes[name], "pk", changes[name]) for attname, name in columns.items()}
@@ -86,16 +91,23 @@ def update_assets(
     _all(chosen).update(**new, updated=timezone.now())
     _add_tags(chosen, add_tags)
     _remove_tags(chosen, remove_tags)
+    if changes.keys() & rights.FIELDS:
+        _settle_rights([asset.pk for asset in chosen])
     return _tell(chosen, actor, action, stories)
 
 
 @transaction.atomic
 def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
-    """Move through the review; what lies in the trash is restored first, by `restore`."""
+    """Move through the review; what lies in the trash is restored first, by `restore`.
+
+    Raises:
+        NotPermitted: there is no such step, or it is not the actor's to take; nothing was changed.
+    """
     if state == AssetState.TRASHED:
         return trash(assets, actor=actor)
     state = AssetState(state)
     chosen = [asset for asset in _lock(assets) if asset.state not in (state, AssetState.TRASHED)]
+    workflow.check_steps(actor, chosen, state)
     stories = [(asset, {"before": asset.state, "after": state}) for asset in chosen]
     _all(chosen).update(state=state, updated=timezone.now())
     return _tell(chosen, actor, "asset.state", stories)
@@ -103,8 +115,13 @@ def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
 
 @transaction.atomic
 def trash(assets: Assets, *, actor: Actor) -> int:
-    """Take out of the library; `restore` brings back."""
+    """Take out of the library; `restore` brings back.
+
+    Raises:
+        NotPermitted: one of them is not the actor's to throw away; nothing was changed.
+    """
     chosen = [asset for asset in _lock(assets) if not asset.is_trashed]
+    workflow.check_steps(actor, chosen, AssetState.TRASHED)
     now = timezone.now()
     _all(chosen).update(state_before_trash=F("state"), state=AssetState.TRASHED, trashed_at=now, updated=now)
     return _tell(chosen, actor, "asset.trashed", [(asset, {"before": asset.state}) for asset in chosen])
@@ -112,8 +129,13 @@ def trash(assets: Assets, *, actor: Actor) -> int:
 
 @transaction.atomic
 def restore(assets: Assets, *, actor: Actor) -> int:
-    """Bring back from the trash, in the state before it."""
+    """Bring back from the trash, in the state before it.
+
+    Raises:
+        NotPermitted: one of them is not the actor's; nothing was changed.
+    """
     chosen = [asset for asset in _lock(assets) if asset.is_trashed]
+    workflow.check_changing(actor, chosen)
     _all(chosen).filter(state_before_trash="").update(state_before_trash=AssetState.DRAFT)
     _all(chosen).update(
         state=F("state_before_trash"), state_before_trash="", trashed_at=None, updated=timezone.now()
@@ -128,7 +150,9 @@ def delete_forever(assets: Assets, *, actor: Actor) -> int:
 
     Raises:
         AssetsInUse: others that stay were made from one of them, or are planned with it; nothing was deleted.
+        NotPermitted: only administrators and the sweep of the trash delete for good.
     """
+    workflow.check_role(actor, workflow.DELETING)
     chosen = _lock(assets)
     keys = [asset.pk for asset in chosen]
     files = _files_of(keys)
@@ -181,6 +205,7 @@ def link_sku(asset: Asset, sku: SKU | str, role: str = SKURole.PACKSHOT, *, acto
         Whether that is new.
     """
     role = SKURole(role)
+    workflow.check_changing(actor, [asset])
     known = sku if isinstance(sku, SKU) else tagging.ensure_skus([sku])[sku.strip()]
     _link, created = AssetSKU.objects.get_or_create(asset=asset, sku=known, role=role)
     if created:
@@ -191,6 +216,7 @@ def link_sku(asset: Asset, sku: SKU | str, role: str = SKURole.PACKSHOT, *, acto
 @transaction.atomic
 def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
     """Undo `link_sku`. Returns whether there was something to undo."""
+    workflow.check_changing(actor, [asset])
     deleted, _rows = AssetSKU.objects.filter(asset=asset, sku=sku, role=role).delete()
     if deleted:
         _tell([asset], actor, "asset.sku_unlinked", _same([asset], sku=sku.code, role=role))
@@ -211,6 +237,13 @@ def _lock_keys(keys: Sequence[int]) -> list[Asset]:
 
 def _all(assets: Sequence[Asset]) -> QuerySet[Asset]:
     return Asset.objects.filter(pk__in=[asset.pk for asset in assets])
+
+
+def _settle_rights(keys: Sequence[int]) -> None:
+    """What was made from them changes with them, in the index too."""
+    below = set(rights.settle(keys)) - set(keys)
+    if below:
+        assets_changed.send(sender=Asset, asset_ids=sorted(below))
 
 
 def _tell(

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
-from dam import audit, tagging
+from dam import audit, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
 from dam.errors import IngestError
 from dam.models import (
@@ -25,9 +25,11 @@ from dam.models import (
     AssetState,
     AssetVersion,
     Lineage,
+    ModelRelease,
     Rendition,
     SKURole,
 )
+from dam.roles import sees_library
 from dam.signals import assets_changed
 
 __all__ = [
@@ -57,7 +59,10 @@ class AssetMetadata:
     kind: str = AssetKind.OTHER
     licence: str = ""
     rights_holder: str = ""
+    credit: str = ""
     rights_expire_on: date | None = None
+    model_release: str = ModelRelease.NOT_NEEDED
+    release_expires_on: date | None = None
     tags: Sequence[str] = ()  # slugs or labels; created when absent
     skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
     state: str = AssetState.DRAFT
@@ -200,7 +205,10 @@ class _Intake:
             owner=self.owner,
             licence=known.licence[:255],
             rights_holder=known.rights_holder[:255],
+            credit=known.credit[:255],
             rights_expire_on=known.rights_expire_on,
+            model_release=known.model_release,
+            release_expires_on=known.release_expires_on,
         )
         entry.arrival.prepare(entry.asset)
 
@@ -226,10 +234,11 @@ class _Intake:
             assets_changed.send(sender=Asset, asset_ids=[asset.pk])
         if asset.origin == AssetOrigin.GENERATED:
             _link_parents([(asset, entry.item.parents)])
+            _settle_rights([asset])
 
     def _may_restore(self, asset: Asset) -> bool:
-        """The command line, staff, and whoever owns it."""
-        return self.owner is None or self.owner.is_staff or asset.owner_id == self.owner.pk
+        """The command line, editors, and whoever owns it."""
+        return self.owner is None or sees_library(self.owner) or asset.owner_id == self.owner.pk
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         """All rows in one transaction; again without those that another upload was faster with."""
@@ -257,6 +266,7 @@ class _Intake:
         _link_tags(entries)
         _link_skus(entries)
         _link_parents([(entry.asset, entry.item.parents) for entry in entries])
+        _settle_rights(assets)
         audit.record_many(self.owner, self.action, [(entry.asset, entry.story()) for entry in entries])
         assets_changed.send(sender=Asset, asset_ids=[asset.pk for asset in assets])
 
@@ -345,6 +355,14 @@ def _link_skus(entries: Sequence[_Entry]) -> None:
     AssetSKU.objects.bulk_create(
         AssetSKU(asset_id=asset, sku_id=sku, role=role) for asset, sku, role in sorted(links)
     )
+
+
+def _settle_rights(assets: Sequence[Asset]) -> None:
+    """Those that may run out, or inherit an end, get to know it."""
+    own = {asset.pk for asset in assets if rights.own_end(asset)}
+    made = Lineage.objects.filter(child__in=[asset.pk for asset in assets])
+    if concerned := own.union(made.values_list("child", flat=True)):
+        rights.settle(concerned)
 
 
 def _link_parents(families: Sequence[tuple[Asset, Sequence[ParentLink]]]) -> None:

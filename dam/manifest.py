@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -143,7 +144,7 @@ def parse_tags(text: str) -> tuple[str, ...]:
 
 
 def _metadata(cells: dict[str, str], defaults: AssetMetadata) -> AssetMetadata:
-    texts = {}
+    texts: dict[str, Any] = {}
     for column, limit in TEXTS.items():
         text = cells.get(column, "")
         if limit and len(text) > limit:

@@ -21,17 +21,18 @@ from dam.api.problems import RejectedFile
 from dam.errors import IngestError
 from dam.models import Asset, AssetState, AssetVersion
 from dam.renditions import PRESETS, rendition_for
+from dam.roles import sees_library
 
 log = logging.getLogger(__name__)
 ONE_YEAR = 31_536_000
 
 
 def servable_to(user: User | AnonymousUser) -> QuerySet[AssetVersion]:
-    """Versions whose files this caller may fetch: of visible assets, and for staff of the trash too,
+    """Versions whose files this caller may fetch: of visible assets, and for editors of the trash too,
     since nobody can judge what to restore without looking at it.
     """
     assets = Asset.objects.visible_to(user)
-    if user.is_staff:
+    if sees_library(user):
         assets = assets | Asset.objects.filter(state=AssetState.TRASHED)
     return AssetVersion.objects.filter(asset__in=assets).select_related("asset")
 

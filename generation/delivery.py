@@ -165,10 +165,6 @@ def _metadata(job: GenerationJob, inputs: Sequence[ItemInput]) -> AssetMetadata:
         kind=_output_kind(job, assets),
         licence=_joined(asset.licence for asset in assets),
         rights_holder=_joined(asset.rights_holder for asset in assets),
-        # A result may be used no longer than the shortest-lived of what it was made from.
-        rights_expire_on=min(
-            (asset.rights_expire_on for asset in assets if asset.rights_expire_on), default=None
-        ),
         state=AssetState.IN_REVIEW,
     )
 

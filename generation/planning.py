@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
+from dam import rights
 from dam.models import Asset, AssetState
 from generation import composition, prompts
 from generation.models import InputRole, JobKind
@@ -304,9 +305,7 @@ def why_unusable(asset: Asset) -> str:
         return _("It was rejected in review.")
     if asset.current_id is None:
         return _("It has no file.")
-    if asset.rights_expire_on and asset.rights_expire_on < timezone.localdate():
-        return _("The rights ran out on %(date)s.") % {"date": asset.rights_expire_on.isoformat()}
-    return ""
+    return rights.why_unusable(asset)
 
 
 def _combinations(

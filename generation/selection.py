@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from dam.models import Asset, AssetOrigin, AssetState, Collection
+from dam.roles import sees_library
 from search.query import Hit, SearchError, SearchRequest, search
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def find(
 
 
 def reachable(user: User | AnonymousUser | None) -> QuerySet[Asset]:
-    """The assets that may be named by id: staff and the command line name any, the trashed ones too."""
-    if user is None or (user.is_authenticated and user.is_staff):
+    """The assets that may be named by id: editors and the command line name any, the trashed ones too."""
+    if sees_library(user):
         return Asset.objects.select_related("current")
     return Asset.objects.visible_to(user).select_related("current")
 

@@ -35,7 +35,7 @@ def document_for(asset: Asset) -> Document:
         colour_family=asset.colour_family,
         aspect=asset.aspect,
         created=int(asset.created.timestamp()),
-        rights_expire=days(asset.rights_expire_on),
+        rights_expire=days(asset.usable_until),
         tags=[tag.slug for tag in tags],
         skus=[sku.code for sku in skus],
         collections=[link.collection_id for link in asset.collection_links.all()],

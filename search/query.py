@@ -21,6 +21,7 @@ from PIL import Image
 
 from dam.models import Asset
 from dam.models.asset import AssetQuerySet
+from dam.roles import Role, has_role, sees_library
 from search.colour_words import colour_families
 from search.documents import days
 from search.encoders.base import EncoderError
@@ -194,9 +195,9 @@ def _where(request: SearchRequest, user: User | AnonymousUser | None) -> str:
         not_id(request.like.pk) if request.like is not None else "",
     ]
     today = days(timezone.localdate())
-    if user is not None and not user.is_authenticated:
+    if not has_role(user, Role.CONTRIBUTOR):
         conditions.append(storefront(today))
-    elif user is not None and not user.is_staff:
+    elif user is not None and not sees_library(user):
         conditions.append(storefront_or_own(today, user.pk or 0))
     return all_of(conditions)
 

@@ -112,6 +112,14 @@ def editor(db: None) -> User:
 
 
 @pytest.fixture
+def reviewer(db: None) -> User:
+    """An editor who may also approve and reject."""
+    from tests.factories import ReviewerFactory
+
+    return ReviewerFactory()
+
+
+@pytest.fixture
 def administrator(db: None) -> User:
     """A superuser."""
     from tests.factories import AdministratorFactory

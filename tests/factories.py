@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import factory
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from factory.django import DjangoModelFactory
 
 from dam.ingest import AssetMetadata, ingest
 from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetState, Collection, Tag
+from dam.roles import Role
 from tests.pictures import picture
 
 EDITED_APPS = ("dam", "search", "generation")
@@ -38,6 +39,17 @@ class EditorFactory(UserFactory):
     def permissions(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
         if create:
             self.user_permissions.set(Permission.objects.filter(content_type__app_label__in=EDITED_APPS))
+
+
+class ReviewerFactory(EditorFactory):
+    """An editor who may also approve and reject."""
+
+    username = factory.Sequence(lambda number: f"reviewer{number}")
+
+    @factory.post_generation
+    def role(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+        if create:
+            self.groups.add(Group.objects.get(name=Role.REVIEWER))
 
 
 class AdministratorFactory(UserFactory):

@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -20,12 +21,12 @@ SHOWN_RELATIVES = 24
 SHOWN_DEEDS = 12
 
 
-def context_for(asset: Asset, *, may_change: bool) -> dict[str, Any]:
+def context_for(asset: Asset, user: User) -> dict[str, Any]:
     """Everything around the form: preview, facts, colours, relatives, collections, history."""
     versions = list(asset.versions.select_related("created_by").order_by("-number"))
     return {
         "asset": asset,
-        "verbs": offered_for(asset.state) if may_change else [],
+        "verbs": offered_for(asset, user),
         "facts": facts(asset),
         "colours": colours(asset.current),
         "versions": versions,

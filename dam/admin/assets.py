@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing
+from dam import editing, workflow
 from dam.admin import asset_page, bulk, filters
 from dam.admin.changelist import PlainChangeList
 from dam.admin.upload import upload_page
@@ -31,6 +31,7 @@ from dam.admin.verbs import VERBS
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 from dam.people import signed_in
+from dam.roles import has_role, sees_library
 
 VIEWS = ("grid", "list")
 
@@ -97,7 +98,13 @@ class AssetAdmin(ModelAdmin):
         ),
         (
             gettext_lazy("Rights"),
-            {"fields": (("rights_holder", "licence"), ("rights_expire_on", "territories"))},
+            {
+                "fields": (
+                    ("rights_holder", "licence"),
+                    ("credit", "territories"),
+                    ("rights_expire_on", "model_release", "release_expires_on"),
+                )
+            },
         ),
         (
             gettext_lazy("Focal point"),
@@ -115,7 +122,12 @@ class AssetAdmin(ModelAdmin):
         return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
-        return super().get_queryset(request).with_listing()
+        """What the account may open, and what of it lies in the trash."""
+        user = signed_in(request)
+        shown = super().get_queryset(request).with_listing()
+        if sees_library(user):
+            return shown
+        return shown.filter(Q(owner=user) | Q(pk__in=Asset.objects.for_storefront().values("pk")))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -170,8 +182,8 @@ class AssetAdmin(ModelAdmin):
         offered = super().get_actions(request)
         delete_selected = offered.pop("delete_selected", None)
         if self.has_change_permission(request):
-            offered |= bulk.actions(in_trash=in_trash)
-        if in_trash and delete_selected:
+            offered |= bulk.actions(signed_in(request), in_trash=in_trash)
+        if in_trash and delete_selected and has_role(request.user, workflow.DELETING):
             offered["delete_selected"] = (*delete_selected[:2], _("Delete for good"))
         return offered
 
@@ -189,15 +201,37 @@ class AssetAdmin(ModelAdmin):
         return self.get_queryset(request).filter(public_id=public_id).first()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What lies in the trash is restored before it is changed."""
-        in_trash = isinstance(obj, Asset) and obj.is_trashed
-        return not in_trash and super().has_change_permission(request, obj)
+        """Editors change all, contributors their own; what lies in the trash is restored first."""
+        if isinstance(obj, Asset) and (obj.is_trashed or not workflow.may_change(signed_in(request), obj)):
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Into the trash by the workflow; out of it for good by administrators."""
+        if isinstance(obj, Asset):
+            actor = signed_in(request)
+            allowed = (
+                has_role(actor, workflow.DELETING)
+                if obj.is_trashed
+                else workflow.may_step(actor, obj, AssetState.TRASHED)
+            )
+            return allowed and super().has_delete_permission(request, obj)
+        return super().has_delete_permission(request, obj)
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
         if db_field.name == "state":  # the trash is entered by deleting
             field.choices = [choice for choice in field.choices if choice[0] != AssetState.TRASHED]
         return field
+
+    def get_form(self, request: HttpRequest, obj: Asset | None = None, **kwargs: Any) -> Any:
+        """Offer the states that this account may move this asset into."""
+        form = super().get_form(request, obj, **kwargs)
+        if obj is not None and "state" in form.base_fields:
+            possible = {obj.state, *workflow.next_states(signed_in(request), obj)}
+            field = form.base_fields["state"]
+            field.choices = [choice for choice in field.choices if choice[0] in possible]
+        return form
 
     def changeform_view(
         self,
@@ -210,8 +244,7 @@ class AssetAdmin(ModelAdmin):
         if object_id and request.method == "GET":
             asset = self.get_object(request, object_id)
             if asset:
-                may_change = self.has_change_permission(request)
-                context |= asset_page.context_for(asset, may_change=may_change)
+                context |= asset_page.context_for(asset, signed_in(request))
                 context["show_delete"] = asset.is_trashed  # others have a button that moves them there
         return super().changeform_view(request, object_id, form_url, context)
 
@@ -317,9 +350,9 @@ class AssetAdmin(ModelAdmin):
         """One deed on one asset, from the buttons of its page."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        asset = get_object_or_404(Asset, pk=object_id)
+        asset = get_object_or_404(self.get_queryset(request), pk=object_id)
         verb = VERBS.get(name)
-        if verb is None or asset.state not in verb.offered_in:
+        if verb is None or not verb.is_open_to(signed_in(request), asset):
             refusal = _("This cannot be done with an asset in the state “%s”.")
             messages.error(request, refusal % asset.get_state_display())
         else:

@@ -7,28 +7,30 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from dam import editing, organising
 from dam.admin.verbs import VERBS, Verb
 from dam.forms import AddTagsForm, AddToCollectionForm
-from dam.models import Asset, AssetState, Collection
+from dam.models import Asset, Collection
 from dam.people import signed_in
+from dam.roles import role_of
 
 Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponse | None]
 
 
-def actions(*, in_trash: bool) -> dict[str, tuple[Action, str, Any]]:
+def actions(user: User, *, in_trash: bool) -> dict[str, tuple[Action, str, Any]]:
     """What the list offers, in the form in which Django's admin keeps actions."""
     offered: dict[str, tuple[Action, str, Any]] = {
         verb.name: (_for_all(verb), verb.name, verb.label)
         for verb in VERBS.values()
-        if (AssetState.TRASHED in verb.offered_in) == in_trash
+        if (verb.to is None) == in_trash and verb.is_ever_open_to(role_of(user))
     }
     if not in_trash:
         offered["add_to_collection"] = (
@@ -42,8 +44,19 @@ def actions(*, in_trash: bool) -> dict[str, tuple[Action, str, Any]]:
 
 def _for_all(verb: Verb) -> Action:
     def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> None:
-        affected = chosen.filter(state__in=verb.offered_in)
-        messages.success(request, verb.told(verb.run(affected, signed_in(request))))
+        actor = signed_in(request)
+        moved = verb.run(verb.among(chosen, actor), actor)
+        messages.success(request, verb.told(moved))
+        if left := chosen.count() - moved:
+            messages.warning(
+                request,
+                ngettext(
+                    "%(count)d asset stayed as it is: its state or your role does not allow this.",
+                    "%(count)d assets stayed as they are: their state or your role does not allow this.",
+                    left,
+                )
+                % {"count": left},
+            )
 
     return run
 

@@ -8,21 +8,23 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from dam.roles import Role, has_role, sees_library
 
-class OwnOrStaff(BasePermission):
-    """Everybody signed in may create; what exists is changed by its owner and by staff."""
+
+class ContributorsWrite(BasePermission):
+    """Contributors may create; what exists is changed by its owner and by editors."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in SAFE_METHODS or request.user.is_authenticated
+        return request.method in SAFE_METHODS or has_role(request.user, Role.CONTRIBUTOR)
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
-        if request.method in SAFE_METHODS or request.user.is_staff:
+        if request.method in SAFE_METHODS or sees_library(request.user):
             return True
         return obj.owner_id is not None and obj.owner_id == request.user.pk
 
 
-class StaffWrites(BasePermission):
-    """Only staff write."""
+class EditorsWrite(BasePermission):
+    """Only editors write, and those above them."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in SAFE_METHODS or bool(request.user and request.user.is_staff)
+        return request.method in SAFE_METHODS or has_role(request.user, Role.EDITOR)

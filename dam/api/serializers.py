@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from dam import editing, organising
+from dam import editing, organising, workflow
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
 from dam.ingest import AssetMetadata
@@ -18,15 +18,20 @@ from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
 from dam.people import signed_in
 from dam.tagging import ensure_skus, find_tags
 
-CONTRIBUTOR_STATES = (AssetState.DRAFT, AssetState.IN_REVIEW)
 
-
-def check_state(state: str, user: User | AnonymousUser) -> str:
-    """Only staff decide what is approved; the trash is entered by DELETE."""
+def check_state(state: str, user: User | AnonymousUser, asset: Asset | None = None) -> str:
+    """Where the account may move the asset, or may begin with a new one; the trash is entered by DELETE."""
     if state == AssetState.TRASHED:
         raise serializers.ValidationError(_("Use DELETE to move an asset to the trash."))
-    if not user.is_staff and state not in CONTRIBUTOR_STATES:
-        raise serializers.ValidationError(_("Only staff may give an asset this state."), code="not_staff")
+    if asset is not None and asset.state == state:
+        return state
+    allowed = workflow.first_states(user) if asset is None else workflow.next_states(user, asset)
+    if state not in allowed:
+        raise serializers.ValidationError(
+            _("You may not give this asset that state; possible are: %(states)s.")
+            % {"states": ", ".join(state for state in allowed if state != AssetState.TRASHED) or "–"},
+            code="not_permitted",
+        )
     return state
 
 
@@ -66,7 +71,8 @@ class AssetSerializer(serializers.ModelSerializer):
             "id", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
             "kind", "state", "origin", "owner", "version", "file_name", "mime", "size", "sha256",
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
-            "focal_x", "focal_y", "rights_holder", "licence", "rights_expire_on", "territories",
+            "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
+            "release_expires_on", "usable_until", "territories",
             "thumbnail", "web", "original", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
@@ -90,7 +96,7 @@ class AssetSerializer(serializers.ModelSerializer):
         return request.build_absolute_uri(path) if request and path else path
 
     def validate_state(self, state: str) -> str:
-        return check_state(state, self.context["request"].user)
+        return check_state(state, self.context["request"].user, self.instance)
 
     @transaction.atomic
     def update(self, asset: Asset, validated: dict[str, Any]) -> Asset:
@@ -143,7 +149,8 @@ class UploadSerializer(serializers.ModelSerializer):
         model = Asset
         fields = (
             "file", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
-            "kind", "state", "licence", "rights_holder", "rights_expire_on", "tags", "skus",
+            "kind", "state", "licence", "rights_holder", "credit", "rights_expire_on", "model_release",
+            "release_expires_on", "tags", "skus",
         )  # fmt: skip
 
     def validate_state(self, state: str) -> str:

@@ -24,7 +24,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 from dam import editing, organising
 from dam.addresses import rendition_url
 from dam.api.filters import AssetFilter
-from dam.api.permissions import OwnOrStaff, StaffWrites
+from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.serializers import (
     AddedSerializer,
@@ -39,16 +39,17 @@ from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
 from dam.people import signed_in
 from dam.renditions import PRESETS
+from dam.roles import sees_library
 
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
 class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet):
-    """Assets that the caller may see: staff the library, others the storefront and their own."""
+    """Assets that the caller may see: editors the library, others the storefront and their own."""
 
     queryset = Asset.objects.none()
     serializer_class = AssetSerializer
-    permission_classes = (OwnOrStaff,)
+    permission_classes = (ContributorsWrite,)
     filterset_class = AssetFilter
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
@@ -95,7 +96,7 @@ class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, public_id: Any) -> Response:
-        """Move to the trash; staff can restore it from there."""
+        """Move to the trash; an editor can restore it from there."""
         editing.trash([self.get_object()], actor=signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -143,19 +144,19 @@ class OrganiserViewSet(ModelViewSet):
 
 
 def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for staff; for others those on an asset that they may see."""
-    if user.is_staff:
+    """All of them for editors; for others those on an asset that they may see."""
+    if sees_library(user):
         return kind.objects.all()
     visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
     return kind.objects.filter(Exists(visible))
 
 
 class TagViewSet(OrganiserViewSet):
-    """Tags: all of them for staff, for others those on assets they may see."""
+    """Tags: all of them for editors, for others those on assets they may see."""
 
     queryset = Tag.objects.none()
     serializer_class = TagSerializer
-    permission_classes = (StaffWrites,)
+    permission_classes = (EditorsWrite,)
     lookup_field = "slug"
 
     def get_queryset(self) -> QuerySet[Tag]:
@@ -163,11 +164,11 @@ class TagViewSet(OrganiserViewSet):
 
 
 class SKUViewSet(OrganiserViewSet):
-    """SKUs: all of them for staff, for others those on assets they may see."""
+    """SKUs: all of them for editors, for others those on assets they may see."""
 
     queryset = SKU.objects.none()
     serializer_class = SKUSerializer
-    permission_classes = (StaffWrites,)
+    permission_classes = (EditorsWrite,)
     lookup_field = "code"
     lookup_value_regex = "[^/]+"
 
@@ -184,18 +185,18 @@ class SKUViewSet(OrganiserViewSet):
 
 
 class CollectionViewSet(OrganiserViewSet):
-    """Collections: all of them for staff, for others their own."""
+    """Collections: all of them for editors, for others their own."""
 
     queryset = Collection.objects.none()
     serializer_class = CollectionSerializer
-    permission_classes = (IsAuthenticated, OwnOrStaff)
+    permission_classes = (IsAuthenticated, ContributorsWrite)
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Collection]:
         collections = Collection.objects.select_related("owner")
-        return (
-            collections if self.request.user.is_staff else collections.filter(owner=signed_in(self.request))
-        )
+        if sees_library(self.request.user):
+            return collections
+        return collections.filter(owner=signed_in(self.request))
 
     def perform_create(self, serializer: BaseSerializer) -> None:
         self.write(serializer, Collection(owner=signed_in(self.request)))

@@ -1,6 +1,15 @@
 """State and invariants of the library."""
 
-from dam.models.asset import Asset, AssetKind, AssetOrigin, AssetState, AssetVersion, Lineage, Rendition
+from dam.models.asset import (
+    Asset,
+    AssetKind,
+    AssetOrigin,
+    AssetState,
+    AssetVersion,
+    Lineage,
+    ModelRelease,
+    Rendition,
+)
 from dam.models.audit import AuditEntry
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
 
@@ -16,6 +25,7 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "Lineage",
+    "ModelRelease",
     "Rendition",
     "SKURole",
     "Tag",

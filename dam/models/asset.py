@@ -13,6 +13,8 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
+from dam.roles import Role, has_role, sees_library
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -50,6 +52,14 @@ class AssetState(models.TextChoices):
     TRASHED = "trashed", _("Trashed")
 
 
+class ModelRelease(models.TextChoices):
+    """Whether the people in a picture have agreed to its use."""
+
+    NOT_NEEDED = "not_needed", _("Not needed (nobody recognisable)")
+    MISSING = "missing", _("Missing")
+    SIGNED = "signed", _("Signed")
+
+
 class AssetQuerySet(models.QuerySet["Asset"]):
     """The domain's words for choosing assets."""
 
@@ -58,20 +68,20 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         return self.exclude(state=AssetState.TRASHED)
 
     def for_storefront(self) -> Self:
-        """Approved assets whose rights have not run out."""
-        today = timezone.localdate()
-        return self.filter(
-            Q(rights_expire_on=None) | Q(rights_expire_on__gte=today), state=AssetState.APPROVED
-        )
+        """Approved assets that may be used today."""
+        return self.usable().filter(state=AssetState.APPROVED)
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        """What this caller may open: staff the library, others what is on the storefront and their own."""
-        if user.is_authenticated and user.is_staff:
+    def usable(self) -> Self:
+        """Neither their licence, nor their release, nor one of what they were made from has run out."""
+        return self.filter(Q(usable_until=None) | Q(usable_until__gte=timezone.localdate()))
+
+    def visible_to(self, user: User | AnonymousUser | None) -> Self:
+        """What this caller may open: editors the library, contributors the storefront and their own."""
+        if sees_library(user):
             return self.in_library()
-        storefront = self.for_storefront()
-        if user.is_authenticated:
-            return storefront | self.in_library().filter(owner_id=user.pk)
-        return storefront
+        if has_role(user, Role.CONTRIBUTOR):
+            return self.for_storefront() | self.in_library().filter(owner=user)
+        return self.for_storefront()
 
     def for_sku(self, code: str) -> Self:
         """Assets that show the SKU with this code."""
@@ -126,7 +136,15 @@ class Asset(models.Model):
     )
     rights_holder = models.CharField(_("rights holder"), max_length=255, blank=True)
     licence = models.CharField(_("licence"), max_length=255, blank=True)
+    credit = models.CharField(_("credit line"), max_length=255, blank=True)
     rights_expire_on = models.DateField(_("rights expire on"), null=True, blank=True)
+    model_release = models.CharField(
+        _("model release"), max_length=16, choices=ModelRelease.choices, default=ModelRelease.NOT_NEEDED
+    )
+    release_expires_on = models.DateField(_("release expires on"), null=True, blank=True)
+    # Kept by `dam.rights`: the earliest end among its ancestors, and among those and its own two.
+    inherited_until = models.DateField(null=True, editable=False)
+    usable_until = models.DateField(_("usable until"), null=True, editable=False)
     territories = models.JSONField(_("territories"), default=list, blank=True)
     tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(
         "Tag", verbose_name=_("tags"), blank=True, related_name="assets"
@@ -147,7 +165,7 @@ class Asset(models.Model):
             models.Index(fields=["state", "-id"]),
             models.Index(fields=["kind", "-id"]),
             models.Index(fields=["owner", "-id"]),
-            models.Index(fields=["rights_expire_on"]),
+            models.Index(fields=["usable_until"]),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dam.workflow import NotPermitted
 from generation import review
 from generation.models import GenerationItem, GenerationJob
 from generation.review import ReviewError
@@ -66,7 +67,7 @@ def _judge(
     for item in GenerationItem.objects.filter(public_id__in=ids).select_related("job", "output"):
         try:
             verb(item, actor=request.user, note=note)
-        except ReviewError as error:
+        except (ReviewError, NotPermitted) as error:
             refused.append({"id": str(item.public_id), "reason": str(error)})
         else:
             done.append(str(item.public_id))

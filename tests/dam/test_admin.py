@@ -24,8 +24,8 @@ LIST = "/admin/dam/asset/"
 
 
 @pytest.fixture
-def page(client: Client, editor: User) -> Client:
-    client.force_login(editor)
+def page(client: Client, administrator: User) -> Client:
+    client.force_login(administrator)
     return client
 
 
@@ -68,6 +68,7 @@ def form_of(asset: Asset, **changes: Any) -> dict[str, Any]:
         "kind": asset.kind,
         "state": asset.state,
         "tags": list(asset.tags.values_list("pk", flat=True)),
+        "model_release": asset.model_release,
         "focal_x": asset.focal_x,
         "focal_y": asset.focal_y,
     }
@@ -171,7 +172,7 @@ class TestDeeds:
         ],
     )
     def test_each_goes_through_its_verb(
-        self, page: Client, editor: User, heard: list[int], action: str, before: str, after: str
+        self, page: Client, administrator: User, heard: list[int], action: str, before: str, after: str
     ) -> None:
         chosen, other = AssetFactory(state=before), AssetFactory(state=before)
         heard.clear()
@@ -182,7 +183,7 @@ class TestDeeds:
         assert heard == [chosen.pk]
         entry = AuditEntry.objects.filter(target_id=str(chosen.public_id)).first()
         assert entry is not None
-        assert entry.actor == editor
+        assert entry.actor == administrator
 
     def test_restoring_from_the_trash(self, page: Client) -> None:
         asset = AssetFactory()
@@ -191,14 +192,14 @@ class TestDeeds:
         asset.refresh_from_db()
         assert asset.state == AssetState.APPROVED
 
-    def test_adding_to_a_new_collection_asks_first(self, page: Client, editor: User) -> None:
+    def test_adding_to_a_new_collection_asks_first(self, page: Client, administrator: User) -> None:
         assets = [AssetFactory(), AssetFactory()]
         asked = self.run(page, "add_to_collection", assets)
         assert asked.templates[0].name == "dam/ask.html"
         assert not Collection.objects.exists()
         self.run(page, "add_to_collection", assets, confirmed="1", new_collection="Spring")
         collection = Collection.objects.get(name="Spring")
-        assert collection.owner == editor
+        assert collection.owner == administrator
         assert set(collection.assets.all()) == set(assets)
 
     def test_adding_to_nothing_asks_again(self, page: Client) -> None:
@@ -292,7 +293,7 @@ class TestAssetPage:
         asset = AssetFactory(title="Red dress")
         assert "Red dress" in page.get(f"{LIST}{asset.public_id}/change/").content.decode()
 
-    def test_saving_goes_through_the_verbs(self, page: Client, editor: User, heard: list[int]) -> None:
+    def test_saving_goes_through_the_verbs(self, page: Client, administrator: User, heard: list[int]) -> None:
         asset = AssetFactory(title="Old", state=AssetState.DRAFT, tags=["old"], skus=[("S-1", "packshot")])
         new_tag, sku = TagFactory(slug="new"), SKUFactory(code="S-2")
         heard.clear()
@@ -320,7 +321,7 @@ class TestAssetPage:
             ("S-2", "on_model"),
         }
         assert set(heard) == {asset.pk}
-        deeds = AuditEntry.objects.filter(target_id=str(asset.public_id), actor=editor)
+        deeds = AuditEntry.objects.filter(target_id=str(asset.public_id), actor=administrator)
         assert {"asset.updated", "asset.state", "asset.sku_linked"} <= set(
             deeds.values_list("action", flat=True)
         )
@@ -395,7 +396,9 @@ class TestUpload:
         sent = [SimpleUploadedFile(name, content) for name, content in files]
         return page.post(self.ADDRESS, {"pictures": sent, "kind": "garment", "state": "draft", **fields})
 
-    def test_many_files_each_with_its_outcome(self, page: Client, editor: User, heard: list[int]) -> None:
+    def test_many_files_each_with_its_outcome(
+        self, page: Client, administrator: User, heard: list[int]
+    ) -> None:
         there = AssetFactory(title="There already", file=pictures.picture(seed=1))
         heard.clear()
         response = self.send(
@@ -411,7 +414,7 @@ class TestUpload:
         assert again.asset == there
         assert bad.error in response.content.decode()
         asset = Asset.objects.get(pk=new.asset.pk)
-        assert (asset.owner, asset.kind, asset.origin) == (editor, "garment", AssetOrigin.UPLOADED)
+        assert (asset.owner, asset.kind, asset.origin) == (administrator, "garment", AssetOrigin.UPLOADED)
         assert [tag.slug for tag in asset.tags.all()] == ["summer"]
         assert heard == [asset.pk]
         assert Asset.objects.count() == 2
@@ -451,7 +454,9 @@ class TestOrganising:
                 assert thumbnail_url(asset) in response.content.decode()
                 assert thumbnail_url(trashed) not in response.content.decode()
 
-    def test_renaming_a_tag_is_told_and_recorded(self, page: Client, editor: User, heard: list[int]) -> None:
+    def test_renaming_a_tag_is_told_and_recorded(
+        self, page: Client, administrator: User, heard: list[int]
+    ) -> None:
         asset = AssetFactory(tags=["summer"])
         tag = asset.tags.get()
         heard.clear()
@@ -461,7 +466,7 @@ class TestOrganising:
         tag.refresh_from_db()
         assert (tag.label, tag.synonyms) == ("Sommer", ["été", "verano"])
         assert heard == [asset.pk]
-        assert AuditEntry.objects.get(action="tag.updated").actor == editor
+        assert AuditEntry.objects.get(action="tag.updated").actor == administrator
 
     def test_a_tag_cannot_lie_below_itself(self, page: Client) -> None:
         above = TagFactory(slug="above")
@@ -494,10 +499,10 @@ class TestOrganising:
         assert heard == [goes.pk]
         assert Asset.objects.filter(pk=goes.pk).exists()
 
-    def test_a_collection_belongs_to_who_made_it(self, page: Client, editor: User) -> None:
+    def test_a_collection_belongs_to_who_made_it(self, page: Client, administrator: User) -> None:
         response = page.post("/admin/dam/collection/add/", {"name": "Spring"})
         assert response.status_code == 302, response.context["errors"]
-        assert Collection.objects.get().owner == editor
+        assert Collection.objects.get().owner == administrator
 
 
 class TestAuditLog:

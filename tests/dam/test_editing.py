@@ -107,14 +107,14 @@ def test_fields_with_verbs_of_their_own_are_refused(editor: User, name: str) -> 
     assert not entries("asset.updated")
 
 
-def test_the_state_changes_where_it_differs(editor: User, heard: list[Any]) -> None:
+def test_the_state_changes_where_it_differs(reviewer: User, heard: list[Any]) -> None:
     draft = AssetFactory(state=AssetState.DRAFT)
     approved = AssetFactory(state=AssetState.APPROVED)
     trashed = AssetFactory()
-    editing.trash([trashed], actor=editor)
+    editing.trash([trashed], actor=reviewer)
     heard.clear()
 
-    count = editing.set_state([draft, approved, trashed], actor=editor, state=AssetState.APPROVED)
+    count = editing.set_state([draft, approved, trashed], actor=reviewer, state=AssetState.APPROVED)
 
     assert count == 1
     assert heard == [("changed", [draft.pk])]
@@ -141,7 +141,7 @@ def test_trash_and_restore_go_there_and_back(editor: User) -> None:
 
 
 def test_deleting_for_good_removes_rows_and_files_after_the_commit(
-    editor: User, heard: list[Any], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    administrator: User, heard: list[Any], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     kept = AssetFactory()
     before = stored_files()
@@ -151,7 +151,7 @@ def test_deleting_for_good_removes_rows_and_files_after_the_commit(
     heard.clear()
 
     with django_capture_on_commit_callbacks(execute=True):
-        assert editing.delete_forever([asset], actor=editor) == 1
+        assert editing.delete_forever([asset], actor=administrator) == 1
         assert len(stored_files() - before) == 3
 
     assert stored_files() == before
@@ -161,7 +161,7 @@ def test_deleting_for_good_removes_rows_and_files_after_the_commit(
     assert [entry.target_id for entry in entries("asset.deleted")] == [str(asset.public_id)]
 
 
-def test_what_others_were_made_from_is_not_deleted(editor: User) -> None:
+def test_what_others_were_made_from_is_not_deleted(administrator: User) -> None:
     parent = AssetFactory(title="Red dress")
     child = ingest(
         picture(seed=99),
@@ -172,12 +172,12 @@ def test_what_others_were_made_from_is_not_deleted(editor: User) -> None:
     ).asset
 
     with pytest.raises(editing.AssetsInUse) as caught:
-        editing.delete_forever([parent], actor=editor)
+        editing.delete_forever([parent], actor=administrator)
     assert "“Red dress” cannot be deleted for good" in str(caught.value)
     assert Asset.objects.filter(pk=parent.pk).exists()
     assert not entries("asset.deleted")
 
-    assert editing.delete_forever([parent, child], actor=editor) == 2
+    assert editing.delete_forever([parent, child], actor=administrator) == 2
     assert not Asset.objects.exists()
     assert not Lineage.objects.exists()
 
@@ -253,13 +253,15 @@ VERBS: dict[str, Callable[[list[Asset], User], int]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_one_asset_costs_as_many_queries_as_many(editor: User, verb: str) -> None:
+def test_one_asset_costs_as_many_queries_as_many(administrator: User, verb: str) -> None:
     def queries(assets: list[Asset]) -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert VERBS[verb](assets, editor) == len(assets)
+            assert VERBS[verb](assets, administrator) == len(assets)
         return len(captured)
 
     few, many = ([AssetFactory() for _number in range(count)] for count in (2, 12))
-    VERBS[verb]([AssetFactory()], editor)  # what is made once (tags, the collection, the space) is there now
+    VERBS[verb](
+        [AssetFactory()], administrator
+    )  # what is made once (tags, the collection, the space) is there now
 
     assert queries(many) == queries(few)

@@ -131,27 +131,28 @@ def test_a_job_is_paused_resumed_cancelled_and_tried_again(
     assert staff_api.post(f"{address}cancel/").status_code == 409
 
 
-def test_results_are_judged(job: GenerationJob, staff_api: APIClient, editor: User) -> None:
+def test_results_are_judged(job: GenerationJob, api: APIClient, reviewer: User) -> None:
+    api.force_authenticate(reviewer)
     run_job(job)
     first, second, third, _fourth = job.items.order_by("position")
 
-    approved = staff_api.post(f"/api/v1/generation/items/{first.public_id}/approve/").json()
-    rejected = staff_api.post(
+    approved = api.post(f"/api/v1/generation/items/{first.public_id}/approve/").json()
+    rejected = api.post(
         f"/api/v1/generation/items/{second.public_id}/reject/", {"note": "too dark"}, format="json"
     ).json()
-    again = staff_api.post(
+    again = api.post(
         f"/api/v1/generation/items/{third.public_id}/regenerate/", {"note": "brighter"}, format="json"
     )
 
-    assert (approved["verdict"], approved["reviewed_by"]) == ("approved", editor.username)
+    assert (approved["verdict"], approved["reviewed_by"]) == ("approved", reviewer.username)
     assert approved["output"]["state"] == AssetState.APPROVED
     assert (rejected["verdict"], rejected["verdict_note"]) == ("rejected", "too dark")
     assert again.status_code == 201
     assert again.json()["regenerates"] == str(third.public_id)
     assert "brighter" in again.json()["prompt"]
-    refused = staff_api.post(f"/api/v1/generation/items/{again.json()['id']}/approve/")
+    refused = api.post(f"/api/v1/generation/items/{again.json()['id']}/approve/")
     assert (refused.status_code, refused.json()["detail"]) == (409, "This item has no picture to judge.")
-    read = staff_api.get(f"/api/v1/generation/items/{again.json()['id']}/")
+    read = api.get(f"/api/v1/generation/items/{again.json()['id']}/")
     assert (read.status_code, read.json()["state"]) == (200, "queued")
 
 

@@ -27,17 +27,17 @@ JSON = {"HTTP_ACCEPT": "application/json"}
 
 
 @pytest.fixture
-def staff(client: Client, editor: User) -> Client:
-    """The editor's browser."""
-    client.force_login(editor)
+def staff(client: Client, reviewer: User) -> Client:
+    """The reviewer's browser."""
+    client.force_login(reviewer)
     return client
 
 
 @pytest.fixture
-def job(painter: Configure, assets_of: Make, editor: User) -> GenerationJob:
+def job(painter: Configure, assets_of: Make, reviewer: User) -> GenerationJob:
     """Four pictures to make."""
     painter(price="0.1")
-    return create_job(plan_outfits(assets_of("model", 2), assets_of("garment", 2)), owner=editor)
+    return create_job(plan_outfits(assets_of("model", 2), assets_of("garment", 2)), owner=reviewer)
 
 
 def page_of(job: GenerationJob) -> str:
@@ -131,7 +131,7 @@ def test_the_plan_follows_what_is_ticked_and_makes_nothing(
 
 
 def test_running_a_plan_leads_to_its_job(
-    staff: Client, painter: Configure, assets_of: Make, editor: User, settings: Any
+    staff: Client, painter: Configure, assets_of: Make, reviewer: User, settings: Any
 ) -> None:
     painter(price="0.04")
     sent = {
@@ -147,7 +147,7 @@ def test_running_a_plan_leads_to_its_job(
 
     job = GenerationJob.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, page_of(job))
-    assert (job.owner, str(job.budget), job.items.count()) == (editor, "0.1000", 4)
+    assert (job.owner, str(job.budget), job.items.count()) == (reviewer, "0.1000", 4)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_results_are_shown_beside_what_they_were_made_from(staff: Client, job: G
         assert reverse("admin:dam_asset_change", args=[link.asset_id]) in shown
 
 
-def test_many_results_are_judged_at_once(staff: Client, job: GenerationJob, editor: User) -> None:
+def test_many_results_are_judged_at_once(staff: Client, job: GenerationJob, reviewer: User) -> None:
     run_job(job)
     first, second, third, fourth = job.items.order_by("position")
 
@@ -335,7 +335,7 @@ def test_many_results_are_judged_at_once(staff: Client, job: GenerationJob, edit
     assert sorted(approved["done"]) == sorted([str(first.public_id), str(second.public_id)])
     assert (approved["refused"], approved["waiting"], rejected["waiting"]) == ([], 2, 1)
     third.refresh_from_db()
-    assert (third.verdict, third.verdict_note, third.reviewed_by) == (Verdict.REJECTED, "too dark", editor)
+    assert (third.verdict, third.verdict_note, third.reviewed_by) == (Verdict.REJECTED, "too dark", reviewer)
     assert Asset.objects.get(pk=first.output_id).state == AssetState.APPROVED
     assert list(GenerationItem.objects.awaiting_review()) == [fourth]
 

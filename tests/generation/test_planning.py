@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.formats import date_format
 from pytest_django import DjangoAssertNumQueries
 
 from dam import editing
@@ -82,19 +83,19 @@ def test_the_same_picture_in_two_roles_is_left_out(assets_of: Make) -> None:
     assert [left.reason for left in plan.excluded] == ["The same picture would be used twice."]
 
 
-def test_what_cannot_be_used_is_left_out_with_its_reason(assets_of: Make, editor: User) -> None:
+def test_what_cannot_be_used_is_left_out_with_its_reason(assets_of: Make, reviewer: User) -> None:
     models, garments = assets_of("model", 2), assets_of("garment", 4)
     yesterday = timezone.localdate() - timedelta(days=1)
-    editing.update_assets([garments[0]], actor=editor, changes={"rights_expire_on": yesterday})
-    editing.trash([garments[1]], actor=editor)
-    editing.set_state([garments[2]], actor=editor, state=AssetState.REJECTED)
+    editing.update_assets([garments[0]], actor=reviewer, changes={"rights_expire_on": yesterday})
+    editing.trash([garments[1]], actor=reviewer)
+    editing.set_state([garments[2]], actor=reviewer, state=AssetState.REJECTED)
     garments = [Asset.objects.get(pk=garment.pk) for garment in garments]
 
     plan = plan_outfits(models, garments)
 
     assert {cell.inputs[1][1] for cell in plan.cells} == {garments[3]}
     assert [(left.reason, left.cells) for left in plan.excluded] == [
-        (f"The rights ran out on {yesterday.isoformat()}.", 2),
+        (f"The rights ran out on {date_format(yesterday)}.", 2),
         ("It is in the trash.", 2),
         ("It was rejected in review.", 2),
     ]

@@ -32,16 +32,16 @@ def made(painter: Configure, assets_of: Make) -> GenerationItem:
 
 
 def test_an_approved_result_reaches_the_storefront_and_shows_its_skus(
-    made: GenerationItem, editor: User
+    made: GenerationItem, reviewer: User
 ) -> None:
     model, garment = (link.asset for link in made.inputs.all())
     editing.link_sku(model, "MODEL-7", actor=None)
     editing.link_sku(garment, "TS-01", actor=None)
 
-    approve(made, actor=editor, note="lovely")
+    approve(made, actor=reviewer, note="lovely")
 
     made.refresh_from_db()
-    assert (made.verdict, made.verdict_note, made.reviewed_by) == (Verdict.APPROVED, "lovely", editor)
+    assert (made.verdict, made.verdict_note, made.reviewed_by) == (Verdict.APPROVED, "lovely", reviewer)
     assert made.reviewed_at is not None
     assert Asset.objects.for_storefront().for_sku("TS-01").filter(pk=made.output_id).exists()
     links = made.output.sku_links.all()
@@ -62,8 +62,8 @@ def test_a_product_in_a_scene_is_approved_as_scene_of_its_sku(painter: Configure
     assert [(link.sku.code, link.role) for link in item.output.sku_links.all()] == [("MUG-1", "scene")]
 
 
-def test_a_rejected_result_is_kept_and_never_shown(made: GenerationItem, editor: User) -> None:
-    reject(made, actor=editor, note="The collar is wrong.")
+def test_a_rejected_result_is_kept_and_never_shown(made: GenerationItem, reviewer: User) -> None:
+    reject(made, actor=reviewer, note="The collar is wrong.")
 
     made.refresh_from_db()
     assert made.output.state == AssetState.REJECTED
@@ -72,15 +72,15 @@ def test_a_rejected_result_is_kept_and_never_shown(made: GenerationItem, editor:
     assert AuditEntry.objects.get(action="item.rejected").details == {"note": "The collar is wrong."}
 
 
-def test_a_verdict_can_be_changed(made: GenerationItem, editor: User) -> None:
-    reject(made, actor=editor)
-    approve(made, actor=editor)
+def test_a_verdict_can_be_changed(made: GenerationItem, reviewer: User) -> None:
+    reject(made, actor=reviewer)
+    approve(made, actor=reviewer)
     made.refresh_from_db()
     assert (made.verdict, made.output.state) == (Verdict.APPROVED, AssetState.APPROVED)
 
 
-def test_a_picture_made_again_follows_the_note(made: GenerationItem, editor: User) -> None:
-    again = regenerate(made, actor=editor, note="Longer sleeves")
+def test_a_picture_made_again_follows_the_note(made: GenerationItem, reviewer: User) -> None:
+    again = regenerate(made, actor=reviewer, note="Longer sleeves")
 
     job = GenerationJob.objects.get(pk=made.job_id)
     assert (job.state, job.finished) == (JobState.QUEUED, None)
@@ -100,14 +100,14 @@ def test_a_picture_made_again_follows_the_note(made: GenerationItem, editor: Use
 
 
 def test_the_same_picture_again_comes_back_to_review(
-    painter: Configure, assets_of: Make, editor: User
+    painter: Configure, assets_of: Make, reviewer: User
 ) -> None:
     engine = painter()
     engine.incidents.extend([picture(seed=99)] * 2)
-    job = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=editor)
+    job = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=reviewer)
     run_job(job)
 
-    again = regenerate(job.items.get(), actor=editor)
+    again = regenerate(job.items.get(), actor=reviewer)
     run_job(job)
 
     assert list(GenerationItem.objects.awaiting_review()) == [again]
@@ -141,18 +141,18 @@ def test_a_blocked_picture_can_be_asked_for_differently(painter: Configure, asse
     assert again.state == ItemState.SUCCEEDED
 
 
-def test_only_a_result_can_be_judged(painter: Configure, assets_of: Make, editor: User) -> None:
+def test_only_a_result_can_be_judged(painter: Configure, assets_of: Make, reviewer: User) -> None:
     painter()
     job = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=None)
     item = job.items.get()
     for verdict in (approve, reject):
         with pytest.raises(ReviewError, match="no picture to judge"):
-            verdict(item, actor=editor)
+            verdict(item, actor=reviewer)
     with pytest.raises(ReviewError, match="not made yet"):
-        regenerate(item, actor=editor)
+        regenerate(item, actor=reviewer)
     run_job(job)
     item = job.items.get()
-    editing.trash([item.output], actor=editor)
+    editing.trash([item.output], actor=reviewer)
     with pytest.raises(ReviewError, match="in the trash"):
-        approve(job.items.get(), actor=editor)
+        approve(job.items.get(), actor=reviewer)
     assert job.items.get().verdict == Verdict.NONE

@@ -121,7 +121,7 @@ def test_a_result_lives_no_longer_than_its_shortest_rights(painter: Configure, a
     run_job(job)
 
     made = job.items.get().output
-    assert (made.rights_expire_on, made.licence) == (soon, "CC BY-SA 4.0; CC0")
+    assert (made.usable_until, made.licence) == (soon, "CC BY-SA 4.0; CC0")
 
 
 def test_a_picture_that_the_library_holds_already_is_linked_not_added(
