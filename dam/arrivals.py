@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import imagehash
 from django.conf import settings
 from django.core.files.base import File
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +20,7 @@ from PIL import Image
 
 from dam import colours, pictures, sniffing, svg
 from dam.errors import IngestError
+from dam.fingerprints import fingerprint
 from dam.models import Asset, AssetVersion, Rendition
 from dam.renditions import PRESETS, make_rendition
 
@@ -65,7 +65,7 @@ class Arrival:
             self.close()
             self._spool(io.BytesIO(rendered))
 
-    def prepare(self, asset: Asset) -> None:
+    def prepare(self, asset: Asset, number: int = 1) -> None:
         """Decode once for all that is read from the pixels, then store original and thumbnail.
 
         Raises:
@@ -78,18 +78,19 @@ class Arrival:
         asset.aspect = aspect_of(picture.width, picture.height)
         self.version = AssetVersion(
             asset=asset,
+            number=number,
             original_name=self.filename,
             extension=picture.header.extension,
             mime=picture.header.mime,
             size=self.size,
             sha256=self.sha256,
-            perceptual_hash=str(imagehash.phash(_on_white(picture.image))),
             width=picture.width,
             height=picture.height,
             has_alpha=picture.has_alpha,
             colours=main_colours,
             metadata=picture.metadata,
         )
+        self.version.fingerprint = fingerprint(pictures.on_white(picture.image))
         self._store(self.version, picture.image)
 
     def discard(self) -> None:
@@ -204,12 +205,3 @@ def _too_large(limit: int = 0) -> IngestError:
         _("The file is larger than %(limit)s MB. Make it smaller and upload it again."),
         limit=f"{megabytes:g}",
     )
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Transparent pixels hold arbitrary colours; two copies of a drawing must hash alike."""
-    if image.mode != "RGBA":
-        return image
-    paper = Image.new("RGB", image.size, "white")
-    paper.paste(image, mask=image.getchannel("A"))
-    return paper

@@ -76,7 +76,7 @@ def update_assets(
     """
     if unknown := changes.keys() - EDITABLE:
         raise ValueError(f"Not fields that can be edited: {', '.join(sorted(unknown))}")
-    chosen = _lock(assets)
+    chosen = lock(assets)
     workflow.check_changing(actor, chosen)
     # Foreign keys are logged by what they name, so the new owner is compared by id as well.
     columns = {cast(Field, Asset._meta.get_field(name)).attname: name for name in changes}
@@ -106,7 +106,7 @@ def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
     if state == AssetState.TRASHED:
         return trash(assets, actor=actor)
     state = AssetState(state)
-    chosen = [asset for asset in _lock(assets) if asset.state not in (state, AssetState.TRASHED)]
+    chosen = [asset for asset in lock(assets) if asset.state not in (state, AssetState.TRASHED)]
     workflow.check_steps(actor, chosen, state)
     stories = [(asset, {"before": asset.state, "after": state}) for asset in chosen]
     _all(chosen).update(state=state, updated=timezone.now())
@@ -120,7 +120,7 @@ def trash(assets: Assets, *, actor: Actor) -> int:
     Raises:
         NotPermitted: one of them is not the actor's to throw away; nothing was changed.
     """
-    chosen = [asset for asset in _lock(assets) if not asset.is_trashed]
+    chosen = [asset for asset in lock(assets) if not asset.is_trashed]
     workflow.check_steps(actor, chosen, AssetState.TRASHED)
     now = timezone.now()
     _all(chosen).update(state_before_trash=F("state"), state=AssetState.TRASHED, trashed_at=now, updated=now)
@@ -134,11 +134,15 @@ def restore(assets: Assets, *, actor: Actor) -> int:
     Raises:
         NotPermitted: one of them is not the actor's; nothing was changed.
     """
-    chosen = [asset for asset in _lock(assets) if asset.is_trashed]
+    chosen = [asset for asset in lock(assets) if asset.is_trashed]
     workflow.check_changing(actor, chosen)
     _all(chosen).filter(state_before_trash="").update(state_before_trash=AssetState.DRAFT)
     _all(chosen).update(
-        state=F("state_before_trash"), state_before_trash="", trashed_at=None, updated=timezone.now()
+        state=F("state_before_trash"),
+        state_before_trash="",
+        trashed_at=None,
+        merged_into=None,
+        updated=timezone.now(),
     )
     stories = [(asset, {"after": asset.state_before_trash or AssetState.DRAFT}) for asset in chosen]
     return _tell(chosen, actor, "asset.restored", stories)
@@ -153,7 +157,7 @@ def delete_forever(assets: Assets, *, actor: Actor) -> int:
         NotPermitted: only administrators and the sweep of the trash delete for good.
     """
     workflow.check_role(actor, workflow.DELETING)
-    chosen = _lock(assets)
+    chosen = lock(assets)
     keys = [asset.pk for asset in chosen]
     files = _files_of(keys)
     audit.record_many(actor, "asset.deleted", [(asset, {"title": asset.title}) for asset in chosen])
@@ -190,7 +194,7 @@ def add_to_collection(collection: Collection, assets: Assets, *, actor: Actor) -
 @transaction.atomic
 def remove_from_collection(collection: Collection, assets: Assets, *, actor: Actor) -> int:
     """Take them out of the collection; they stay in the library. Returns how many were in it."""
-    chosen = list(_all(_lock(assets)).filter(collection_links__collection=collection))
+    chosen = list(_all(lock(assets)).filter(collection_links__collection=collection))
     collection.items.filter(asset__in=chosen).delete()
     return _tell(
         chosen, actor, "asset.uncollected", _same(chosen, collection=str(collection), id=collection.pk)
@@ -223,7 +227,7 @@ def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
     return bool(deleted)
 
 
-def _lock(assets: Assets) -> list[Asset]:
+def lock(assets: Assets) -> list[Asset]:
     """The rows as they are now, held until the end of the transaction."""
     if isinstance(assets, QuerySet):
         return _lock_keys(list(assets.values_list("pk", flat=True)))

@@ -56,6 +56,15 @@ def read(file: IO[bytes], at_most: int) -> Picture:
     return Picture(picture, width, height, header, metadata)
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Transparent pixels hold arbitrary colours; two copies of a drawing must hash alike."""
+    if image.mode != "RGBA":
+        return image
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
+
+
 def _upright_size(header: Header, image: Image.Image) -> tuple[int, int]:
     """The original's size as people see it; a JPEG may have been decoded smaller than its header says."""
     width, height = (header.width, header.height) if header.mime == "image/jpeg" else image.size

@@ -1,6 +1,6 @@
 """What other apps may hear from the library. `dam` itself listens to none of it.
 
-Both signals are sent inside the transaction that made the change: a receiver may write its own
+All signals are sent inside the transaction that made the change: a receiver may write its own
 rows there (the search outbox does), and must leave all input and output to `transaction.on_commit`.
 """
 
@@ -8,5 +8,7 @@ from django.dispatch import Signal
 
 # Sent with `asset_ids: list[int]` after assets, their files, tags, SKUs or collections changed.
 assets_changed = Signal()
+# Sent with `kept_id: int` and `merged_ids: list[int]` after assets went into another one.
+assets_merged = Signal()
 # Sent with `asset_ids: list[int]` just before the rows are deleted for good.
 assets_deleted = Signal()

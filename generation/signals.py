@@ -8,8 +8,16 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import receiver
 
+from dam.signals import assets_merged
 from generation.jobs import work_waiting
+from generation.models import ItemInput
 from generation.tasks import publish
+
+
+@receiver(assets_merged, dispatch_uid="generation.inputs")
+def follow_merged(sender: type, kept_id: int, merged_ids: list[int], **kwargs: Any) -> None:
+    """What was made from a merged asset was made from the one that stays."""
+    ItemInput.objects.filter(asset__in=merged_ids).update(asset=kept_id)
 
 
 @receiver(work_waiting)

@@ -82,6 +82,12 @@ UNFOLD = {
                     ),
                     _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),
+                    _page(
+                        _("Near duplicates"),
+                        "difference",
+                        "dam_duplicatepair_changelist",
+                        "dam.view_duplicatepair",
+                    ),
                     _page(_("SKUs"), "sell", "dam_sku_changelist", "dam.view_sku"),
                     _page(_("Tags"), "label", "dam_tag_changelist", "dam.view_tag"),
                 ],

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -96,3 +97,8 @@ def render_picture(asset: Asset) -> SafeString:
 def change_url(asset: Asset) -> str:
     """The asset's page in the admin."""
     return reverse(f"{admin.site.name}:dam_asset_change", args=(asset.pk,))
+
+
+def link_to(asset: Asset) -> SafeString:
+    """The title as a link to the asset's page."""
+    return format_html('<a href="{}">{}</a>', change_url(asset), asset.display_title)

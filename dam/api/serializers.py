@@ -200,22 +200,27 @@ class CollectionSerializer(serializers.ModelSerializer):
         read_only_fields = ("created",)
 
 
+def visible_assets(ids: list[Any], user: User | AnonymousUser) -> list[Asset]:
+    """The assets that these ids name, in that order.
+
+    Raises:
+        ValidationError: at least one of them is not there, or not for this account to see.
+    """
+    found = {asset.public_id: asset for asset in Asset.objects.visible_to(user).filter(public_id__in=ids)}
+    if missing := [str(given) for given in ids if given not in found]:
+        raise serializers.ValidationError(
+            _("No such asset: %(ids)s.") % {"ids": ", ".join(missing)}, code="not_found"
+        )
+    return [found[given] for given in dict.fromkeys(ids)]
+
+
 class CollectionItemsSerializer(serializers.Serializer):
     """Assets to put into a collection."""
 
     assets = serializers.ListField(child=serializers.UUIDField(), allow_empty=False, max_length=1000)
 
     def validate_assets(self, ids: list[Any]) -> list[Asset]:
-        """The assets that these ids name, as far as the caller may see them; all or an error."""
-        found = {
-            asset.public_id: asset
-            for asset in Asset.objects.visible_to(self.context["request"].user).filter(public_id__in=ids)
-        }
-        if missing := [str(given) for given in ids if given not in found]:
-            raise serializers.ValidationError(
-                _("No such asset: %(ids)s.") % {"ids": ", ".join(missing)}, code="not_found"
-            )
-        return [found[given] for given in dict.fromkeys(ids)]
+        return visible_assets(ids, self.context["request"].user)
 
 
 class AddedSerializer(serializers.Serializer):

@@ -19,10 +19,11 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.viewsets import GenericViewSet, ModelViewSet
+from rest_framework.viewsets import ModelViewSet
 
 from dam import editing, organising
 from dam.addresses import rendition_url
+from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
@@ -35,6 +36,7 @@ from dam.api.serializers import (
     TagSerializer,
     UploadSerializer,
 )
+from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
 from dam.people import signed_in
@@ -44,7 +46,13 @@ from dam.roles import sees_library
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
-class AssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet):
+class AssetViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    DuplicateActions,
+    VersionActions,
+):
     """Assets that the caller may see: editors the library, others the storefront and their own."""
 
     queryset = Asset.objects.none()

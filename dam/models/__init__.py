@@ -11,6 +11,7 @@ from dam.models.asset import (
     Rendition,
 )
 from dam.models.audit import AuditEntry
+from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "AuditEntry",
     "Collection",
     "CollectionItem",
+    "DuplicatePair",
     "Lineage",
     "ModelRelease",
+    "PairState",
     "Rendition",
     "SKURole",
     "Tag",

@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
+from dam.fingerprints import Fingerprint
 from dam.roles import Role, has_role, sees_library
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ class Asset(models.Model):
         on_delete=models.SET_NULL,
         related_name="assets",
     )
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="merged_from"
+    )
     current = models.OneToOneField(
         "AssetVersion",
         verbose_name=_("current version"),
@@ -201,7 +205,14 @@ class AssetVersion(models.Model):
     size = models.BigIntegerField(_("size in bytes"))
     # Unique: two uploads of the same file at the same moment end as one asset.
     sha256 = models.CharField("SHA-256", max_length=64, unique=True)
-    perceptual_hash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
+    perceptual_hash = models.CharField(_("perceptual hash"), max_length=16, blank=True)
+    # The hash in four bands (`dam.fingerprints`): near ones agree in one of them up to two bits.
+    hash_band_0 = models.PositiveIntegerField(null=True, editable=False, db_index=True)
+    hash_band_1 = models.PositiveIntegerField(null=True, editable=False, db_index=True)
+    hash_band_2 = models.PositiveIntegerField(null=True, editable=False, db_index=True)
+    hash_band_3 = models.PositiveIntegerField(null=True, editable=False, db_index=True)
+    colour_layout = models.CharField(max_length=96, blank=True, editable=False)
+    near_looked_for = models.BooleanField(default=False, editable=False)
     width = models.PositiveIntegerField(_("width"), help_text=_("Pixels, orientation applied"))
     height = models.PositiveIntegerField(_("height"), help_text=_("Pixels, orientation applied"))
     has_alpha = models.BooleanField(_("transparent"), default=False)
@@ -216,9 +227,22 @@ class AssetVersion(models.Model):
         verbose_name = _("version")
         verbose_name_plural = _("versions")
         constraints = [models.UniqueConstraint(fields=["asset", "number"], name="dam_version_number")]
+        indexes = [
+            # What the search for near duplicates still has to do; a few rows of a million.
+            models.Index(fields=["id"], condition=Q(near_looked_for=False), name="dam_version_near_pending")
+        ]
 
     def __str__(self) -> str:
         return f"{self.asset.public_id} v{self.number}"
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(self.perceptual_hash, self.colour_layout)
+
+    @fingerprint.setter
+    def fingerprint(self, seen: Fingerprint) -> None:
+        self.perceptual_hash, self.colour_layout = seen.hash, seen.layout
+        self.hash_band_0, self.hash_band_1, self.hash_band_2, self.hash_band_3 = seen.bands
 
 
 def rendition_path(rendition: Rendition, filename: str) -> str:

@@ -1,0 +1,109 @@
+"""Endpoints of an asset's versions: listing, adding, going back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from dam import versions
+from dam.addresses import original_url, rendition_url
+from dam.api.problems import RejectedFile
+from dam.errors import IngestError
+from dam.models import AssetVersion
+from dam.people import signed_in
+
+NUMBER = OpenApiParameter("number", OpenApiTypes.INT, OpenApiParameter.PATH)
+
+
+class VersionSerializer(serializers.ModelSerializer):
+    """One file of an asset."""
+
+    current = serializers.SerializerMethodField()
+    created_by = serializers.CharField(source="created_by.username", read_only=True, allow_null=True)
+    file_name = serializers.CharField(source="original_name", read_only=True)
+    thumbnail = serializers.SerializerMethodField()
+    web = serializers.SerializerMethodField()
+    original = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AssetVersion
+        fields = (
+            "number", "current", "file_name", "mime", "size", "sha256", "width", "height", "created",
+            "created_by", "thumbnail", "web", "original",
+        )  # fmt: skip
+
+    def get_current(self, version: AssetVersion) -> bool:
+        return version.asset.current_id == version.pk
+
+    def get_thumbnail(self, version: AssetVersion) -> str:
+        return self._absolute(rendition_url(version.asset, "thumbnail", version))
+
+    def get_web(self, version: AssetVersion) -> str:
+        return self._absolute(rendition_url(version.asset, "web", version))
+
+    def get_original(self, version: AssetVersion) -> str:
+        return self._absolute(original_url(version.asset, version))
+
+    def _absolute(self, path: str) -> str:
+        address: str = self.context["request"].build_absolute_uri(path)
+        return address
+
+
+class NewVersionSerializer(serializers.Serializer):
+    """The file that becomes the current one."""
+
+    file = serializers.FileField(allow_empty_file=True, help_text="The picture; its content is what counts.")
+
+
+class VersionActions(GenericViewSet):
+    """What the endpoint of assets has for versions."""
+
+    @extend_schema(responses=VersionSerializer(many=True))
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def versions(self, request: Request, public_id: Any) -> Response:
+        """The asset's files, the newest first."""
+        asset = self.get_object()
+        rows = asset.versions.select_related("asset", "created_by").order_by("-number")
+        return Response(VersionSerializer(rows, many=True, context=self.get_serializer_context()).data)
+
+    @extend_schema(request={"multipart/form-data": NewVersionSerializer}, responses={201: VersionSerializer})
+    @versions.mapping.post
+    def add_version(self, request: Request, public_id: Any) -> Response:
+        """Make a new file the current one; those before stay."""
+        given = NewVersionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        file = given.validated_data["file"]
+        try:
+            version = versions.add_version(
+                self.get_object(), file, filename=file.name, actor=signed_in(request)
+            )
+        except IngestError as error:
+            raise RejectedFile(error) from error
+        body = VersionSerializer(version, context=self.get_serializer_context()).data
+        return Response(body, status=status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[NUMBER], request=None, responses=VersionSerializer)
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path=r"versions/(?P<number>\d{1,6})/restore",
+        filterset_class=None,
+        pagination_class=None,
+    )
+    def restore_version(self, request: Request, public_id: Any, number: str) -> Response:
+        """Make this file the current one again."""
+        try:
+            version = versions.restore_version(self.get_object(), int(number), actor=signed_in(request))
+        except AssetVersion.DoesNotExist as error:
+            raise NotFound(_("The asset has no version %(number)s.") % {"number": number}) from error
+        version = AssetVersion.objects.select_related("asset", "created_by").get(pk=version.pk)
+        return Response(VersionSerializer(version, context=self.get_serializer_context()).data)
