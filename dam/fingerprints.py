@@ -25,6 +25,7 @@ from dam.colours import to_lab
 
 BANDS = 4
 BAND_BITS = 16
+HASH_BITS = BANDS * BAND_BITS
 NEAR = 10  # bits
 NEAR_TURNED = 7  # bits; a turned picture's hash is known only up to a few bits
 CERTAIN = 6  # bits; beyond, the colours must agree closely

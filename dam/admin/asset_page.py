@@ -14,8 +14,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from dam import duplicates, rights, workflow
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.verbs import offered_for
+from dam.fingerprints import HASH_BITS
 from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
 
 SHOWN_RELATIVES = 24
@@ -31,6 +33,9 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "facts": facts(asset),
         "colours": colours(asset.current),
         "versions": versions,
+        "may_change": workflow.may_change(user, asset) and not asset.is_trashed,
+        "unusable": rights.why_unusable(asset),
+        "alike": _alike(asset, user),
         "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
         "used_in": _relatives(asset.children_links.select_related("child__current"), "child"),
         "used_in_count": asset.children_links.count(),
@@ -40,6 +45,20 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         ),
         "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
     }
+
+
+def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
+    """What looks like it and the account may see, with how alike it is."""
+    if asset.current is None:
+        return []
+    found = {one.asset_id: one.nearness.distance for one in duplicates.alike(asset.current)[:SHOWN_RELATIVES]}
+    shown = Asset.objects.visible_to(user).filter(pk__in=found).select_related("current")
+    return [(other, likeness(found[other.pk])) for other in sorted(shown, key=lambda other: found[other.pk])]
+
+
+def likeness(distance: int) -> str:
+    """How many of the hash's bits agree, in percent."""
+    return _("%(percent)d %%") % {"percent": round(100 * (HASH_BITS - distance) / HASH_BITS)}
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:

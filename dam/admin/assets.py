@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -23,11 +23,12 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing, workflow
+from dam import editing, versions, workflow
 from dam.admin import asset_page, bulk, filters
 from dam.admin.changelist import PlainChangeList
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
+from dam.errors import IngestError
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 from dam.people import signed_in
@@ -336,6 +337,16 @@ class AssetAdmin(ModelAdmin):
         guard = self.admin_site.admin_view
         return [
             path("upload/", guard(self.upload_view), name="dam_asset_upload"),
+            path(
+                "<int:key>/versions/",
+                guard(self.add_version_view),
+                name="dam_asset_add_version",
+            ),
+            path(
+                "<int:key>/versions/<int:number>/restore/",
+                guard(self.restore_version_view),
+                name="dam_asset_restore_version",
+            ),
             path("<path:object_id>/do/<slug:name>/", guard(self.verb_view), name="dam_asset_verb"),
             *super().get_urls(),
         ]
@@ -344,6 +355,35 @@ class AssetAdmin(ModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return upload_page(request, self.admin_site)
+
+    @method_decorator(require_POST)
+    def add_version_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """A new file for the asset, from the form of its page."""
+        asset = get_object_or_404(self.get_queryset(request), pk=key)
+        file = request.FILES.get("file")
+        if file is None:
+            messages.error(request, _("Choose a file first."))
+        else:
+            try:
+                version = versions.add_version(
+                    asset, cast(BinaryIO, file), filename=file.name or "", actor=signed_in(request)
+                )
+            except IngestError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(
+                    request, _("Version %(number)d is the current one.") % {"number": version.number}
+                )
+        return redirect("admin:dam_asset_change", asset.pk)
+
+    @method_decorator(require_POST)
+    def restore_version_view(self, request: HttpRequest, key: int, number: int) -> HttpResponse:
+        """Back to an earlier file."""
+        asset = get_object_or_404(self.get_queryset(request), pk=key)
+        get_object_or_404(asset.versions, number=number)
+        versions.restore_version(asset, number, actor=signed_in(request))
+        messages.success(request, _("Version %(number)d is the current one.") % {"number": number})
+        return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)
     def verb_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:

@@ -67,7 +67,7 @@ class DuplicatePairAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("alike"), ordering="distance")
     def likeness(self, pair: DuplicatePair) -> str:
-        percent = _("%(percent)d %%") % {"percent": round(100 * (64 - pair.distance) / 64)}
+        percent = asset_page.likeness(pair.distance)
         return f"{percent} · {_('turned or mirrored')}" if pair.turned else percent
 
     @action(description=gettext_lazy("Merge: keep the older"))

@@ -32,6 +32,12 @@ def original(asset: Asset) -> str:
 
 
 @register.filter
+def thumbnail_of(version: AssetVersion) -> str:
+    """`{{ version|thumbnail_of }}`: address of this version's small picture."""
+    return rendition_url(version.asset, "thumbnail", version)
+
+
+@register.filter
 def download(version: AssetVersion) -> str:
     """`{{ version|download }}`: address that downloads this version."""
     return original_url(version.asset, version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetState, AssetVersion
@@ -89,3 +90,30 @@ def test_only_those_who_may_change_it_add_a_version(stranger: User, api: APIClie
     assert api.post(address(asset), upload(picture(seed=11))).status_code == 403
     assert api.post(address(asset, "1/restore/")).status_code == 403
     assert AssetVersion.objects.filter(asset=asset).count() == 1
+
+
+def test_the_page_adds_and_restores_versions(client: Client, reviewer: User) -> None:
+    client.force_login(reviewer)
+    asset = AssetFactory(picture__colour="red")
+    page = f"/admin/dam/asset/{asset.pk}/"
+    body = client.post(
+        page + "versions/", upload(picture(colour="blue", seed=12)), follow=True
+    ).content.decode()
+    assert "Version 2 is the current one." in body
+    assert f"{page}versions/1/restore/" in body
+    assert f"{page}versions/2/restore/" not in body
+    client.post(page + "versions/1/restore/")
+    asset.refresh_from_db()
+    assert asset.current is not None
+    assert asset.current.number == 1
+    refused = client.post(page + "versions/", upload(b"text"), follow=True).content.decode()
+    assert "not a picture" in refused
+    assert client.post(page + "versions/9/restore/").status_code == 404
+
+
+def test_the_page_says_why_an_asset_may_not_be_used(client: Client, reviewer: User) -> None:
+    client.force_login(reviewer)
+    asset = AssetFactory(model_release="missing")
+    assert (
+        "The model release is missing." in client.get(f"/admin/dam/asset/{asset.pk}/change/").content.decode()
+    )
