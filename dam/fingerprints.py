@@ -29,8 +29,9 @@ HASH_BITS = BANDS * BAND_BITS
 NEAR = 10  # bits
 NEAR_TURNED = 7  # bits; a turned picture's hash is known only up to a few bits
 CERTAIN = 6  # bits; beyond, the colours must agree closely
-SAME_COLOURS = 15.0  # mean distance of cells in CIELAB
-VERY_SAME_COLOURS = 6.0
+SAME_COLOURS = 20.0  # mean distance in CIELAB of the cells that differ most
+VERY_SAME_COLOURS = 10.0
+JUDGED_CELLS = 4  # a small thing in another colour changes few cells
 GREY = 4.0  # chroma below which a picture counts as grey
 GREY_COPY = 4  # bits; so near, a grey picture is a copy of a coloured one
 _SIDE = 4
@@ -104,7 +105,8 @@ def _same_colours(mine: Cells, other: Cells, distance: int) -> bool:
     if distance <= GREY_COPY and (_is_grey(mine) or _is_grey(other)):
         difference[..., 1:] = 0
     limit = SAME_COLOURS if distance <= CERTAIN else VERY_SAME_COLOURS
-    return bool(np.sqrt((difference**2).sum(axis=-1)).mean() <= limit)
+    by_cell = np.sqrt((difference**2).sum(axis=-1)).ravel()
+    return bool(np.sort(by_cell)[-JUDGED_CELLS:].mean() <= limit)
 
 
 def _is_grey(cells: Cells) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +13,7 @@ from dam.arrivals import Arrival, Source, aspect_of
 from dam.audit import Actor
 from dam.colours import main_family
 from dam.errors import IngestError
-from dam.models import Asset, AssetState, AssetVersion
+from dam.models import Asset, AssetState, AssetVersion, DuplicatePair, PairState
 from dam.roles import Role, has_role
 from dam.signals import assets_changed
 
@@ -113,6 +113,9 @@ def _write(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion:
 
 
 def _make_current(asset: Asset, version: AssetVersion, actor: Actor) -> None:
+    # What looked like the file before is looked for again; what people said of it stays.
+    of_the_file_before = DuplicatePair.objects.filter(Q(first=asset) | Q(second=asset), state=PairState.OPEN)
+    of_the_file_before.delete()
     asset.current = version
     asset.colour_family = main_family(version.colours)
     asset.aspect = aspect_of(version.width, version.height)

@@ -103,7 +103,8 @@ class AssetAdmin(ModelAdmin):
                 "fields": (
                     ("rights_holder", "licence"),
                     ("credit", "territories"),
-                    ("rights_expire_on", "model_release", "release_expires_on"),
+                    "rights_expire_on",
+                    ("model_release", "release_expires_on"),
                 )
             },
         ),

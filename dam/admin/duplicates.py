@@ -29,6 +29,7 @@ class DuplicatePairAdmin(ModelAdmin):
     list_display_links = None
     list_per_page = list_max_show_all = 50
     show_full_result_count = False
+    ordering = ("distance", "-id")
     actions = ("keep_older", "keep_newer", "tell_apart")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from rest_framework.test import APIClient
 
-from dam import duplicates, editing
+from dam import duplicates, editing, versions
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.merging import merge
 from dam.models import (
@@ -238,3 +238,16 @@ def test_a_generated_copy_names_its_parents_after_the_merge(editor: User) -> Non
 
     merge(parent, [made], actor=editor)
     assert not Lineage.objects.exists()  # an asset is not made from itself
+
+
+def test_another_version_is_looked_for_anew(reviewer: User) -> None:
+    first, second = AssetFactory(file=jpeg(photo())), AssetFactory(file=jpeg(photo(), quality=40))
+    duplicates.look()
+    versions.add_version(second, jpeg(photo(4)), filename="other.jpg", actor=reviewer)
+    assert not duplicates.open_pairs().exists()
+    duplicates.look()
+    assert not duplicates.open_pairs().exists()
+    versions.restore_version(second, 1, actor=reviewer)
+    duplicates.look()
+    pair = duplicates.open_pairs().get()
+    assert (pair.first, pair.second) == (first, second)
