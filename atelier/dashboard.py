@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.roles import sees_library
 from generation.models import FINAL_STATES, GenerationJob, JobState
 from search.models import IndexEntry, IndexState, Space, SpaceState
 
@@ -33,7 +34,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],
         "index": index_state(),
-        "jobs": open_jobs(),
+        "may_generate": sees_library(request.user),
+        "jobs": open_jobs() if sees_library(request.user) else [],
         "assets_url": reverse("admin:dam_asset_changelist"),
     }
     return context

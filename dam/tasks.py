@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from dam import duplicates
+from dam import duplicates, trash
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
 def look_for_duplicates() -> None:
     """Look for what resembles the files that came in since the last time."""
     duplicates.look()
+
+
+@shared_task(name="dam.tasks.empty_trash")
+def empty_trash() -> None:
+    """Delete for good what has lain in the trash for its time."""
+    trash.empty_trash()

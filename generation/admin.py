@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial, wraps
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from dam.roles import Role, has_role
 from generation import jobs
 from generation.jobs import JobError
 from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
@@ -25,6 +29,18 @@ from generation.views.studio import found_tiles, studio_page
 from generation.wording import money
 
 _RESULTS_SHOWN = 3
+
+
+def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Generating spends money and shows the whole library: that takes an editor."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not has_role(request.user, Role.EDITOR):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return site.admin_view(guarded)
 
 
 class PageAdmin(ModelAdmin):
@@ -37,7 +53,7 @@ class PageAdmin(ModelAdmin):
 @admin.register(Studio)
 class StudioAdmin(PageAdmin):
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
+        view = partial(_for_editors, self.admin_site)
         return [
             path("", view(self.page), name="generation_studio"),
             path("find/", view(found_tiles), name="generation_studio_find"),
@@ -50,7 +66,7 @@ class StudioAdmin(PageAdmin):
 @admin.register(Review)
 class ReviewAdmin(PageAdmin):
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
+        view = partial(_for_editors, self.admin_site)
         return [
             path("", view(self.page), name="generation_review"),
             path("verdict/", view(give_verdict), name="generation_review_verdict"),
@@ -94,7 +110,7 @@ class GenerationJobAdmin(ModelAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
+        view = partial(_for_editors, self.admin_site)
         return [
             path("<str:key>/progress/", view(job_progress), name="generation_job_progress"),
             path("<str:key>/do/<str:verb>/", view(job_verb), name="generation_job_verb"),
@@ -106,8 +122,8 @@ class GenerationJobAdmin(ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff pause, resume, cancel and try again; the fields themselves are never edited."""
-        return bool(request.user.is_active and request.user.is_staff)
+        """Editors pause, resume, cancel and try again; the fields themselves are never edited."""
+        return has_role(request.user, Role.EDITOR)
 
     has_view_permission = has_change_permission
 

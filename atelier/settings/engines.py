@@ -5,6 +5,8 @@ from atelier.settings.environment import DATA_DIR, env
 # Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
 DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
+# After so many days in the trash an asset is deleted for good; 0: never.
+DAM_TRASH_DAYS = env.int("DAM_TRASH_DAYS", default=30)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

@@ -57,6 +57,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "search-sweep": {"task": "search.tasks.sweep", "schedule": 30.0},
+    "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
     "dam-duplicates": {"task": "dam.tasks.look_for_duplicates", "schedule": 30.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
 }

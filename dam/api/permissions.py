@@ -28,3 +28,10 @@ class EditorsWrite(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.method in SAFE_METHODS or has_role(request.user, Role.EDITOR)
+
+
+class EditorsOnly(BasePermission):
+    """Only editors, and those above them, for reading too."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return has_role(request.user, Role.EDITOR)

@@ -17,12 +17,12 @@ from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from generation import jobs, review
 from generation.api.serializers import (
@@ -61,7 +61,7 @@ def _planned(order: OrderSerializer, request: Request) -> Plan:
 class PlanView(APIView):
     """Plans without side effects."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (EditorsOnly,)
 
     @extend_schema(operation_id="generation_plan", request=OrderSerializer, responses=PlanSerializer)
     def post(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
 
     queryset = GenerationJob.objects.select_related("owner")
     serializer_class = JobSerializer
-    permission_classes = (IsAdminUser,)
+    permission_classes = (EditorsOnly,)
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
@@ -200,7 +200,7 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
 
     queryset = GenerationItem.objects.none()
     serializer_class = ItemSerializer
-    permission_classes = (IsAdminUser,)
+    permission_classes = (EditorsOnly,)
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
 

@@ -158,3 +158,22 @@ def test_an_editor_is_not_offered_what_only_reviewers_do(editor: User, client: C
     assert f"{asset.pk}/do/approve/" not in page
     assert '<option value="approved"' not in page
     assert 'value="approve"' not in client.get("/admin/dam/asset/").content.decode()
+
+
+PLACES = ("/admin/generation/studio/", "/admin/generation/review/", "/admin/generation/generationjob/")
+ENDPOINTS = ("/api/v1/generation/jobs/",)
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [(Role.STOREFRONT, 403), (Role.CONTRIBUTOR, 403), (Role.EDITOR, 200), (Role.REVIEWER, 200)],
+)
+def test_generating_takes_an_editor(client: Client, db: None, role: Role, status: int) -> None:
+    user = account(role)
+    client.force_login(user)
+    AssetFactory()  # an empty library has another overview
+    assert {place: client.get(place).status_code for place in PLACES} == dict.fromkeys(PLACES, status)
+    api = client_of(user)
+    assert {place: api.get(place).status_code for place in ENDPOINTS} == dict.fromkeys(ENDPOINTS, status)
+    overview = client.get("/admin/").content.decode()
+    assert ("No job is running" in overview) == (status == 200)
