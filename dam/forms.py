@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from dam import workflow
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
 
 
@@ -82,7 +84,14 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    """What is known about a whole batch of files."""
+    """What is known about a whole batch of files; offers the states that the account may give."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        allowed = workflow.first_states(user)
+        cast(forms.ChoiceField, self.fields["state"]).choices = [
+            (state.value, state.label) for state in allowed
+        ]
 
     pictures = ManyFilesField(label=_("Pictures"))
     kind = forms.ChoiceField(
@@ -90,7 +99,6 @@ class UploadForm(forms.Form):
     )
     state = forms.ChoiceField(
         label=_("State"),
-        choices=[choice for choice in AssetState.choices if choice[0] != AssetState.TRASHED],
         initial=AssetState.DRAFT,
         widget=UnfoldAdminSelectWidget,
     )

@@ -53,7 +53,7 @@ def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User)
 
 def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the form; take in what a browser without JavaScript sends."""
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request.POST or None, request.FILES or None, user=signed_in(request))
     outcomes: list[Outcome] = []
     if request.method == "POST" and form.is_valid():
         metadata = AssetMetadata(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -11,6 +12,7 @@ from dam import editing, workflow
 from dam.models import Asset, AssetState, AuditEntry
 from dam.roles import Role, role_of
 from tests.factories import AssetFactory, UserFactory
+from tests.pictures import picture
 
 LIVE = [state for state in AssetState if state != AssetState.TRASHED]
 # What each role may do, spelt out apart from the code: "to" for each "from"; contributors with their own.
@@ -158,6 +160,27 @@ def test_an_editor_is_not_offered_what_only_reviewers_do(editor: User, client: C
     assert f"{asset.pk}/do/approve/" not in page
     assert '<option value="approved"' not in page
     assert 'value="approve"' not in client.get("/admin/dam/asset/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        (Role.CONTRIBUTOR, {"draft", "in_review"}),
+        (Role.EDITOR, {"draft", "in_review", "archived"}),
+        (Role.REVIEWER, {"draft", "in_review", "archived", "approved", "rejected"}),
+    ],
+)
+def test_uploads_begin_in_states_that_the_role_may_give(
+    client: Client, db: None, role: Role, offered: set[str]
+) -> None:
+    user = account(role)
+    client.force_login(user)
+    page = client.get("/admin/dam/asset/upload/").content.decode()
+    assert {state for state in AssetState if f'<option value="{state}"' in page} == offered
+    for state in AssetState:
+        file = SimpleUploadedFile(f"{state}.jpg", picture(seed=list(AssetState).index(state)))
+        client.post("/admin/dam/asset/upload/", {"pictures": [file], "kind": "other", "state": state})
+    assert set(Asset.objects.values_list("state", flat=True)) == offered
 
 
 PLACES = ("/admin/generation/studio/", "/admin/generation/review/", "/admin/generation/generationjob/")

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.models import IndexEntry, IndexState
-from tests.factories import PASSWORD, EditorFactory
+from tests.factories import PASSWORD, ReviewerFactory
 from tests.services.processes import Process, Web, eventually
 
 pytestmark = pytest.mark.browser
@@ -63,8 +63,8 @@ def test_from_upload_to_the_storefront(
     process = worker()
     # The site is another process; it checks passwords with Django's own hashes.
     settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
-    editor = EditorFactory()
-    log_in(page, web, editor.username)
+    reviewer = ReviewerFactory()
+    log_in(page, web, reviewer.username)
 
     upload(page, web, PERSON, AssetKind.MODEL)
     upload(page, web, DRESS, AssetKind.GARMENT)
