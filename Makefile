@@ -1,13 +1,14 @@
 # make demo    set everything up, load the sample library, search it, generate a batch
 # make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
 # make test    set up and run all checks and tests
+# make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
 PY := .venv/bin/python
 export PORT
 
-.PHONY: demo run test test-embedded test-services check messages clean help
+.PHONY: demo run test test-embedded test-services check bench messages clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -43,6 +44,9 @@ test-embedded: .venv/.dev
 
 test-services: .venv/.dev
 	$(PY) -m pytest --services
+
+bench: .venv/.dev
+	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
 messages: .venv/.runtime
 	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var

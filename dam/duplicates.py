@@ -14,7 +14,7 @@ from PIL import Image
 
 from dam import audit, workflow
 from dam.audit import Actor
-from dam.fingerprints import Fingerprint, Nearness, fingerprint, nearness, probes
+from dam.fingerprints import Fingerprint, Nearness, fingerprint, nearness, probes, within_reach
 from dam.models import AssetState, AssetVersion, DuplicatePair, PairState, Rendition
 from dam.pictures import on_white
 from dam.roles import Role
@@ -37,7 +37,7 @@ def alike(version: AssetVersion) -> list[Alike]:
     if not (mine.hash and mine.layout):
         return []
     found = []
-    for asset_id, digits, layout in _candidates(version, mine).iterator(2000):
+    for asset_id, digits, layout in _shown_ones(version, _within_reach(mine)):
         near = nearness(mine, Fingerprint(digits, layout))
         if near is not None:
             found.append(Alike(asset_id, near))
@@ -90,12 +90,20 @@ def say_different(pairs: Sequence[DuplicatePair], *, actor: Actor) -> int:
     return len(changed)
 
 
-def _candidates(version: AssetVersion, mine: Fingerprint) -> QuerySet[AssetVersion, tuple[int, str, str]]:
+def _within_reach(mine: Fingerprint) -> list[int]:
+    """Keys of the versions whose hash is near; of a million, the index names some ten thousand to compare."""
     near_in_a_band = reduce(
         or_, (Q(**{f"hash_band_{band}__in": values}) for band, values in enumerate(probes(mine)))
     )
+    named = list(AssetVersion.objects.filter(near_in_a_band).values_list("pk", "perceptual_hash"))
+    near = within_reach(mine, [digits for _key, digits in named])
+    return [named[index][0] for index in near]
+
+
+def _shown_ones(version: AssetVersion, keys: Sequence[int]) -> QuerySet[AssetVersion, tuple[int, str, str]]:
+    """Of these versions the current ones of other assets in the library."""
     return (
-        AssetVersion.objects.filter(near_in_a_band, current_of__isnull=False)
+        AssetVersion.objects.filter(pk__in=keys, current_of__isnull=False)
         .exclude(asset=version.asset_id)
         .exclude(asset__state=AssetState.TRASHED)
         .exclude(colour_layout="")

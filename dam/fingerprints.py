@@ -11,7 +11,7 @@ of each cell of a 4 × 4 grid (after MPEG-7's colour layout descriptor, ISO/IEC 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -84,6 +84,17 @@ def probes(mine: Fingerprint) -> list[set[int]]:
         for values, band in zip(found, bands_of(variant), strict=True):
             values.update(band ^ flips for flips in _flips(reach))
     return found
+
+
+def within_reach(mine: Fingerprint, hashes: Sequence[str]) -> NDArray[np.intp]:
+    """Which of many hashes lie within the distance of a copy; the colours are still to be compared."""
+    if not hashes:
+        return np.empty(0, np.intp)
+    others = np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+    variants = np.fromiter(_turned_hashes(mine.hash), np.uint64, len(_TURNS))
+    distances = np.bitwise_count(others[:, None] ^ variants[None])
+    reach = np.array([NEAR, *[NEAR_TURNED] * (len(_TURNS) - 1)])
+    return np.flatnonzero((distances <= reach).any(axis=1))
 
 
 def nearness(mine: Fingerprint, other: Fingerprint) -> Nearness | None:

@@ -66,9 +66,11 @@ def test_an_upload_by_rest_is_found_by_rest(web: Web, worker: Callable[[], Proce
         assert by_picture.json()["results"][0]["id"] == public_id
 
 
-def test_an_upload_in_the_admin_is_found(worker: Callable[[], Process], client: Client, editor: User) -> None:
+def test_an_upload_in_the_admin_is_found(
+    worker: Callable[[], Process], client: Client, reviewer: User
+) -> None:
     process = worker()
-    client.force_login(editor)
+    client.force_login(reviewer)
     files = [drawing(2), drawing(3)]
     answer = client.post(
         "/admin/dam/asset/upload/",

@@ -1,0 +1,1 @@
+"""Measurements against a named peer or floor in the same run; `make bench` runs them."""

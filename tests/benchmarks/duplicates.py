@@ -1,0 +1,262 @@
+"""Near duplicates: how many copies are found, how many others, and how fast among a million."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from tqdm import tqdm
+
+from tests.benchmarks.rows import Row, report
+from tests.environment import ALWAYS, EMBEDDED
+from tests.services.servers import Postgres
+
+MILLION = 1_000_000
+ASKED = 200
+PHOTOS = 700
+SEED = 20261123
+CLOTHING = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing" / "images"
+
+_ASSETS = """
+INSERT INTO dam_asset (
+    id, public_id, title, title_zh, alt_text, alt_text_zh, description, description_zh, kind, origin, state,
+    state_before_trash, colour_family, aspect, focal_x, focal_y, rights_holder, licence, credit,
+    model_release, territories, created, updated
+)
+SELECT n, gen_random_uuid(), 'Asset ' || n, '', '', '', '', '', 'other', 'uploaded', 'approved',
+    '', '', '', 0.5, 0.5, '', '', '', 'not_needed', '[]', now(), now()
+FROM generate_series(1, %s) n
+"""
+_VERSIONS = """
+INSERT INTO dam_assetversion (
+    id, asset_id, number, file, original_name, extension, mime, size, sha256, perceptual_hash,
+    hash_band_0, hash_band_1, hash_band_2, hash_band_3, colour_layout, near_looked_for, width, height,
+    has_alpha, colours, metadata, created
+)
+SELECT n, n, 1, '', '', '.jpg', 'image/jpeg', 1, md5(n::text) || md5((-n)::text),
+    lpad(to_hex(a), 4, '0') || lpad(to_hex(b), 4, '0') || lpad(to_hex(c), 4, '0') || lpad(to_hex(d), 4, '0'),
+    a, b, c, d, repeat(md5(n::text), 3), true, 1, 1, false, '[]', '{}', now()
+FROM (
+    SELECT n, floor(random() * 65536)::int a, floor(random() * 65536)::int b,
+        floor(random() * 65536)::int c, floor(random() * 65536)::int d
+    FROM generate_series(1, %s) n
+) s
+"""
+
+Change = Callable[[Image.Image], Image.Image]
+
+
+def _marked(image: Image.Image) -> Image.Image:
+    marked, (width, height) = image.copy(), image.size
+    box = (width * 0.6, height * 0.9, width * 0.95, height * 0.96)
+    ImageDraw.Draw(marked).rectangle(box, fill="white")
+    return marked
+
+
+def _cropped(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    return image.crop((width // 40, height // 40, width - width // 40, height - height // 40))
+
+
+def _half(image: Image.Image) -> Image.Image:
+    return image.resize((image.width // 2, image.height // 2))
+
+
+def _brighter(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(1.2)
+
+
+def _harder(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Contrast(image).enhance(1.3)
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    return ImageOps.grayscale(image).convert("RGB")
+
+
+def _blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(2))
+
+
+def _tilted(image: Image.Image) -> Image.Image:
+    return image.rotate(2, resample=Image.Resampling.BICUBIC, fillcolor="white")
+
+
+def _framed(image: Image.Image) -> Image.Image:
+    return ImageOps.expand(image, image.width // 40, "white")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    return image.rotate(90, expand=True)
+
+
+COPIES: dict[str, Change] = {
+    "half_size": _half,
+    "brightness_120": _brighter,
+    "contrast_130": _harder,
+    "grey": _grey,
+    "blurred": _blurred,
+    "white_mark": _marked,
+    "cropped_5_percent": _cropped,
+    "tilted_2_degrees": _tilted,
+    "white_frame": _framed,
+    "mirrored": ImageOps.mirror,
+    "turned_90_degrees": _turned,
+}
+
+
+def run() -> None:
+    """Both measurements, on PostgreSQL and on the clothing photos where they are there."""
+    with _postgres():
+        rows = _speed()
+    if CLOTHING.is_dir():
+        rows += _quality()
+    else:
+        print(f"No clothing photos at {CLOTHING}: recall and precision were not measured.")
+    about = (
+        f"Near duplicates among {MILLION:,} versions on PostgreSQL, {ASKED} of them asked about, against a "
+        f"scan in SQL for hashes within the same distance. Recall: the share of {PHOTOS} clothing photos whose "
+        "changed copy is found, against the hash alone (10 bits, not turned). "
+        "False pairs: different photos taken for copies, per million pairs."
+    )
+    report("duplicates", about, rows)
+
+
+@contextmanager
+def _postgres() -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="atelier-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Postgres(folder / "postgres")
+        server.start()
+        try:
+            os.environ.update(ALWAYS | EMBEDDED | {"ATELIER_DATA": name, "DATABASE_URL": server.url})
+            import django
+            from django.core.management import call_command
+
+            django.setup()
+            call_command("migrate", verbosity=0)
+            yield
+        finally:
+            from django.db import connections
+
+            connections.close_all()
+            server.stop()
+
+
+def _speed() -> list[Row]:
+    from django.db import connection
+
+    from dam.duplicates import alike
+    from dam.models import AssetVersion
+
+    _fill()
+    draw = random.Random(SEED)
+    asked = list(AssetVersion.objects.filter(pk__in=draw.sample(range(1, MILLION + 1), ASKED)))
+    by_index, by_scan = [], []
+    for version in tqdm(asked, "Asking about versions"):
+        started = time.perf_counter()
+        alike(version)
+        by_index.append(1000 * (time.perf_counter() - started))
+    for version in tqdm(asked[:20], "The same by a scan"):
+        started = time.perf_counter()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT asset_id FROM dam_assetversion WHERE "
+                "bit_count(('x' || perceptual_hash)::bit(64) # ('x' || %s)::bit(64)) <= 10",
+                [version.perceptual_hash],
+            )
+            cursor.fetchall()
+        by_scan.append(1000 * (time.perf_counter() - started))
+    scan = round(statistics.median(by_scan), 1)
+    return [
+        Row("duplicates.lookup_p50_ms_1m", _rounded(by_index, 50), "ms", "scan in SQL, median", scan),
+        Row("duplicates.lookup_p95_ms_1m", _rounded(by_index, 95), "ms", "scan in SQL, median", scan),
+    ]
+
+
+def _fill() -> None:
+    """A million assets with one version each; hashes and layouts at random, with half of the bits set."""
+    from django.db import connection
+
+    with connection.cursor() as cursor, tqdm(total=2, desc="Filling the library") as progress:
+        cursor.execute(_ASSETS, [MILLION])
+        progress.update()
+        cursor.execute("SELECT setseed(0.5)")
+        cursor.execute(_VERSIONS, [MILLION])
+        cursor.execute("UPDATE dam_asset SET current_id = id")
+        cursor.execute("VACUUM ANALYZE dam_asset")
+        cursor.execute("VACUUM ANALYZE dam_assetversion")
+        progress.update()
+
+
+def _quality() -> list[Row]:
+    from dam.fingerprints import nearness
+
+    files = sorted(CLOTHING.iterdir())
+    chosen = random.Random(SEED).sample(files, PHOTOS)
+    with ProcessPoolExecutor() as pool:
+        seen = list(tqdm(pool.map(_fingerprints, chosen, chunksize=10), "Changing photos", PHOTOS))
+    rows = []
+    for name in COPIES:
+        ours = [nearness(prints[""], prints[name]) is not None for prints in seen]
+        plain = [_bits(prints[""].hash, prints[name].hash) <= 10 for prints in seen]
+        rows.append(
+            Row(
+                f"duplicates.recall.{name}",
+                round(statistics.mean(ours), 4),
+                "share",
+                "hash alone",
+                round(statistics.mean(plain), 4),
+            )
+        )
+    pairs = list(combinations([prints[""] for prints in seen], 2))
+    wrong = sum(nearness(first, second) is not None for first, second in tqdm(pairs, "Different photos"))
+    plain_wrong = sum(_bits(first.hash, second.hash) <= 10 for first, second in pairs)
+    per_million = MILLION / len(pairs)
+    rows.append(
+        Row(
+            "duplicates.false_pairs_per_million",
+            round(wrong * per_million, 1),
+            "pairs",
+            "hash alone",
+            round(plain_wrong * per_million, 1),
+        )
+    )
+    return rows
+
+
+def _fingerprints(file: Path) -> dict[str, Any]:
+    """Of the photo, under the empty name, and of each changed copy."""
+    from dam.fingerprints import fingerprint
+
+    with Image.open(file) as image:
+        photo = image.convert("RGB")
+    found = {}
+    for name, change in {"": _same, **COPIES}.items():
+        changed = change(photo)
+        changed.thumbnail((320, 320))
+        found[name] = fingerprint(changed)
+    return found
+
+
+def _same(image: Image.Image) -> Image.Image:
+    return image.copy()
+
+
+def _bits(first: str, second: str) -> int:
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+def _rounded(times: list[float], percentile: int) -> float:
+    return round(statistics.quantiles(times, n=100)[percentile - 1], 1)
