@@ -125,9 +125,9 @@ def run() -> None:
         print(f"No clothing photos at {CLOTHING}: recall and precision were not measured.")
     about = (
         f"Near duplicates among {MILLION:,} versions on PostgreSQL, {ASKED} of them asked about, against a "
-        f"scan in SQL for hashes within the same distance. Recall: the share of {PHOTOS} clothing photos whose "
-        "changed copy is found, against the hash alone (10 bits, not turned). "
-        "False pairs: different photos taken for copies, per million pairs."
+        f"scan in SQL for hashes within the same distance. Recall: the share of {PHOTOS} clothing photos "
+        "whose changed copy is found, against the hash alone (10 bits, not turned). False pairs: different "
+        "photos taken for copies, per million pairs."
     )
     report("duplicates", about, rows)
 
