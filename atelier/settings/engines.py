@@ -5,6 +5,11 @@ from atelier.settings.environment import DATA_DIR, env
 # Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
 DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
+# Bounds on archives (entries, bytes of all of them unpacked, unpacked by packed bytes) and on manifests.
+DAM_MAX_ARCHIVE_ENTRIES = env.int("DAM_MAX_ARCHIVE_ENTRIES", default=100_000)
+DAM_MAX_ARCHIVE_BYTES = env.int("DAM_MAX_ARCHIVE_BYTES", default=20 * 1024**3)
+DAM_MAX_ARCHIVE_RATIO = env.int("DAM_MAX_ARCHIVE_RATIO", default=200)
+DAM_MAX_TABLE_BYTES = env.int("DAM_MAX_TABLE_BYTES", default=128 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 
