@@ -22,7 +22,7 @@ from dam.archives import unpack_zip
 from dam.errors import ArchiveError, EntryError
 
 MAX_ROWS = 100_000
-MAX_COLUMNS = 256
+MAX_COLUMNS = 1024
 LAST_ROW = 1_048_576  # of a worksheet; a cell may claim to be further down
 SHEET = "manifest"
 PROBLEM = "problem"
@@ -81,15 +81,26 @@ def write_errors(rows: Iterable[Row], problems: Mapping[int, str], to: Path) -> 
         TableError: another ending, or the file cannot be written.
     """
     table = _with_problems(rows, problems)
-    write = {".csv": _write_csv, ".xlsx": _write_workbook}.get(to.suffix.lower())
-    if write is None:
-        raise TableError(_("%(path)s must end in .csv or .xlsx.") % {"path": to})
+    require_table_name(to)
     try:
-        write(table, to)
+        if to.suffix.lower() == ".csv":
+            _write_csv(table, to)
+        else:
+            _write_workbook(table, to)
     except OSError as error:
         raise TableError(
             _("%(path)s cannot be written (%(reason)s).") % {"path": to, "reason": error.strerror}
         ) from error
+
+
+def require_table_name(path: Path) -> None:
+    """Check that the name says as what a table is to be written.
+
+    Raises:
+        TableError: it ends in neither .csv nor .xlsx.
+    """
+    if path.suffix.lower() not in (".csv", ".xlsx"):
+        raise TableError(_("%(path)s must end in .csv or .xlsx.") % {"path": path})
 
 
 def _content(source: Path | IO[bytes]) -> bytes:
@@ -185,7 +196,13 @@ def _sheet_rows(workbook: Workbook) -> Iterator[tuple[Any, ...]]:
     named = [sheet for sheet in workbook.worksheets if sheet.title.strip().lower() == SHEET]
     sheet = (named or workbook.worksheets)[0]
     sheet.reset_dimensions()  # what the file says about its size may be wrong
-    yield from sheet.iter_rows(max_col=MAX_COLUMNS)
+    for cells in sheet.iter_rows():
+        if len(cells) > MAX_COLUMNS:
+            raise TableError(
+                _("It has cells beyond column %(limit)s. Delete those columns and save it again.")
+                % {"limit": MAX_COLUMNS}
+            )
+        yield cells
 
 
 def _workbook_row(number: int, cells: Sequence[Any], written: Sequence[Any]) -> Row:
@@ -234,7 +251,9 @@ def _write_workbook(table: Iterable[list[str]], to: Path) -> None:
     sheet = workbook.create_sheet(SHEET)
     for cells in table:
         sheet.append([ILLEGAL_CHARACTERS_RE.sub("", cell) for cell in cells])
-    workbook.save(to)
+    content = io.BytesIO()
+    workbook.save(content)
+    to.write_bytes(content.getvalue())
 
 
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────────
