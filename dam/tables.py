@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, time
-from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -27,6 +27,7 @@ LAST_ROW = 1_048_576  # of a worksheet; a cell may claim to be further down
 SHEET = "manifest"
 PROBLEM = "problem"
 XLSX_MAGIC, OLE_MAGIC = b"PK\3\4", b"\xd0\xcf\x11\xe0"
+FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]|\0")  # its element in ASCII; a zero: UTF-16, not looked into
 # What a spreadsheet takes for a formula (OWASP, CSV Injection), also in the full width of Chinese input.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
@@ -157,14 +158,17 @@ def _write_csv(table: Iterable[list[str]], to: Path) -> None:
 
 
 def _workbook_rows(raw: bytes) -> Iterator[Row]:
-    """The workbook is read twice at once: with the saved values, and with the formulas they belong to."""
-    with _counted_parts(raw) as parts:
+    """With formulas, it is read twice at once: for the saved values, and for what they are values of."""
+    parts, has_formulas = _counted_parts(raw)
+    with parts:
         try:
             with (
                 closing(load_workbook(parts, read_only=True, data_only=True)) as values,
                 closing(load_workbook(parts, read_only=True)) as formulas,
             ):
-                pairs = zip_longest(_sheet_rows(values), _sheet_rows(formulas), fillvalue=())
+                rows = _sheet_rows(values)
+                alone = ((row, row) for row in rows)
+                pairs = zip(rows, _sheet_rows(formulas), strict=True) if has_formulas else alone
                 for number, (cells, written) in enumerate(pairs, start=1):
                     if number > LAST_ROW:
                         raise TableError(_("It has rows that no worksheet has; save it again."))
@@ -175,21 +179,25 @@ def _workbook_rows(raw: bytes) -> Iterator[Row]:
             raise TableError(_("It is no readable workbook. Save it again as .xlsx, or as CSV.")) from error
 
 
-def _counted_parts(raw: bytes) -> IO[bytes]:
-    """The workbook's XML packed anew: its reader gets only bytes that were counted here.
+def _counted_parts(raw: bytes) -> tuple[IO[bytes], bool]:
+    """The workbook's XML packed anew, and whether there may be formulas in it.
 
-    Two readers of one zip archive may see different files in it.
+    So its reader gets only bytes that were counted here: two readers of one zip archive may see
+    different files in it.
     """
     parts: IO[bytes] = tempfile.SpooledTemporaryFile(1024 * 1024)  # noqa: SIM115  closed by the caller
+    has_formulas = False
     try:
         with zipfile.ZipFile(parts, "w") as target:
             for name, stream in unpack_zip(io.BytesIO(raw), settings.DAM_MAX_TABLE_BYTES):
                 if name.endswith((".xml", ".rels")):
-                    target.writestr(name, stream.read())
+                    content = stream.read()
+                    has_formulas = has_formulas or bool(FORMULA.search(content))
+                    target.writestr(name, content)
     except (ArchiveError, EntryError) as error:
         parts.close()
         raise TableError(str(error)) from error
-    return parts
+    return parts, has_formulas
 
 
 def _sheet_rows(workbook: Workbook) -> Iterator[tuple[Any, ...]]:
