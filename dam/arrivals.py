@@ -93,6 +93,15 @@ class Arrival:
         self.version.fingerprint = fingerprint(pictures.on_white(picture.image))
         self._store(self.version, picture.image)
 
+    def check(self) -> None:
+        """Decode it as `prepare` would, and keep nothing.
+
+        Raises:
+            IngestError: not a usable picture.
+        """
+        assert self.file is not None  # noqa: S101  received before
+        pictures.read(self.file, at_most=ANALYSED_SIDE)
+
     def discard(self) -> None:
         """Take back what was stored, since no row will name it."""
         for row in (self.version, self.thumbnail):

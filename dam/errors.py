@@ -1,4 +1,4 @@
-"""Why a file was not taken into the library."""
+"""Why a file, or a whole archive, was not taken into the library."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ class IngestError(Exception):
 
     def __str__(self) -> str:
         return str(self.sentence) % self.values
+
+
+class ArchiveError(Exception):
+    """An archive that is refused as a whole; `str()` says why and what to do."""
+
+
+class EntryError(Exception):
+    """One file of an archive that cannot be read or is refused; `str()` says why and what to do."""

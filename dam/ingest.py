@@ -34,11 +34,13 @@ from dam.signals import assets_changed
 
 __all__ = [
     "AssetMetadata",
+    "Check",
     "IngestError",
     "IngestItem",
     "IngestResult",
     "Outcome",
     "ParentLink",
+    "check_many",
     "ingest",
     "ingest_many",
 ]
@@ -103,6 +105,15 @@ class Outcome:
     error: IngestError | None = None
 
 
+@dataclass(frozen=True)
+class Check:
+    """What would become of one item: whether the library has it, or the reason for a refusal."""
+
+    item: IngestItem
+    is_known: bool
+    error: IngestError | None = None
+
+
 def ingest(
     source: Source,
     *,
@@ -147,6 +158,48 @@ def ingest_many(
             yield from intake.take(chunk)
 
 
+def check_many(items: Iterable[IngestItem]) -> Iterator[Check]:
+    """Say what would become of each item, in order; nothing is written."""
+    remaining = iter(items)
+    seen: set[str] = set()
+    with ThreadPoolExecutor(os.cpu_count(), "check") as pool:
+        while chunk := list(islice(remaining, BATCH)):
+            yield from _checked(chunk, pool, seen)
+
+
+def _checked(items: Sequence[IngestItem], pool: ThreadPoolExecutor, seen: set[str]) -> list[Check]:
+    entries = [_Entry(item) for item in items]
+    try:
+        _run(pool.map, _Entry.receive, entries)
+        digests = [entry.arrival.sha256 for entry in entries if entry.is_open]
+        seen.update(AssetVersion.objects.filter(sha256__in=digests).values_list("sha256", flat=True))
+        _run(pool.map, _Entry.check, [entry for entry in entries if entry.arrival.sha256 not in seen])
+        checks = []
+        for entry in entries:
+            checks.append(Check(entry.item, entry.arrival.sha256 in seen, entry.error))
+            if entry.is_open:
+                seen.add(entry.arrival.sha256)
+    finally:
+        for entry in entries:
+            entry.finish()
+    return checks
+
+
+def _run(
+    run: Callable[..., Iterable[Any]], work: Callable[[_Entry], None], entries: Iterable[_Entry]
+) -> None:
+    """Do the work on every open entry; what is refused keeps its reason."""
+
+    def guarded(entry: _Entry) -> None:
+        try:
+            work(entry)
+        except IngestError as error:
+            entry.error = error
+
+    for _done in run(guarded, [entry for entry in entries if entry.is_open]):
+        pass
+
+
 class _Intake:
     """Takes items in; `run` maps the work that needs no database over them."""
 
@@ -162,13 +215,13 @@ class _Intake:
         """The outcome of each item, in order."""
         entries = [_Entry(item) for item in items]
         try:
-            self._run(_Entry.receive, entries)
+            _run(self.run, _Entry.receive, entries)
             self._answer_known(entries)
             first: dict[str, _Entry] = {}
             for entry in entries:
                 if entry.is_open:
                     first.setdefault(entry.arrival.sha256, entry)
-            self._run(self._prepare, first.values())
+            _run(self.run, self._prepare, first.values())
             self._write([entry for entry in first.values() if entry.is_open])
             for entry in entries:
                 if entry.is_open:  # the same file once more in this batch
@@ -178,16 +231,6 @@ class _Intake:
             for entry in entries:
                 entry.finish()
         return [Outcome(entry.item, entry.result, entry.error) for entry in entries]
-
-    def _run(self, work: Callable[[_Entry], None], entries: Iterable[_Entry]) -> None:
-        def guarded(entry: _Entry) -> None:
-            try:
-                work(entry)
-            except IngestError as error:
-                entry.error = error
-
-        for _done in self.run(guarded, [entry for entry in entries if entry.is_open]):
-            pass
 
     def _prepare(self, entry: _Entry) -> None:
         known = entry.item.metadata
@@ -287,6 +330,9 @@ class _Entry:
 
     def receive(self) -> None:
         self.arrival.receive()
+
+    def check(self) -> None:
+        self.arrival.check()
 
     def rows(self) -> Iterator[Model]:
         """The rows made for it, in the order in which they refer to each other."""

@@ -1,31 +1,35 @@
-"""Reading a manifest: a CSV table that says what the files of an import are."""
+"""What a manifest means: a table whose rows say what the files of an import are."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 from django.utils.translation import gettext as _
 
 from dam.ingest import AssetMetadata
-from dam.models import AssetKind, SKURole
+from dam.models import AssetKind, ModelRelease, SKURole
+from dam.tables import PROBLEM, Row, TableError, read_table
 from dam.tagging import slug_of
 
 # Column → how many characters it may hold, as the model has it; 0: any number.
 TEXTS = {
     "title_en": 255, "title_zh": 255, "alt_text_en": 500, "alt_text_zh": 500, "description_en": 0,
-    "description_zh": 0, "licence": 255, "rights_holder": 255,
+    "description_zh": 0, "licence": 255, "rights_holder": 255, "credit": 255,
 }  # fmt: skip
-COLUMNS = ("file", *TEXTS, "kind", "tags", "skus", "rights_expire_on")
+COLUMNS = (
+    "file", *TEXTS, "kind", "tags", "skus", "rights_expire_on", "model_release", "release_expires_on",
+)  # fmt: skip
 ALSO_WRITTEN = {
     "title": "title_en", "alt_text": "alt_text_en", "description": "description_en", "license": "licence",
     "tag": "tags", "sku": "skus", "filename": "file",
 }  # fmt: skip
 MAX_CODE = 64
+T = TypeVar("T")
 SEPARATORS = str.maketrans("；，,", ";;;")
 
 
@@ -37,65 +41,82 @@ class RowProblem(Exception):
     """One row is wrong; `str()` says what."""
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one row; `number` is the one that a spreadsheet shows."""
+
+    number: int
+    file: str
+    sentence: str
+
+
 @dataclass
 class Manifest:
     """What a manifest says.
 
     Attributes:
         rows: number (as a spreadsheet shows it), file and metadata of each good row.
-        problems: file and reason of each bad one.
+        faults: what is wrong with each bad one.
         ignored: columns with names that mean nothing here.
+        table: all rows as they were read, the one with the names of the columns first.
     """
 
     rows: list[tuple[int, str, AssetMetadata]] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    table: list[Row] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """File and reason of each bad row."""
+        return [(fault.file, in_row(fault.number, fault.sentence)) for fault in self.faults]
 
 
-def read_manifest(path: Path, defaults: AssetMetadata) -> Manifest:
+def read_manifest(source: Path | IO[bytes], defaults: AssetMetadata, name: str = "") -> Manifest:
     """Read the table; cells that are empty mean the default, tags are added to the default ones.
+
+    Args:
+        source: a CSV file or an XLSX workbook (see `dam.tables`).
+        name: what a stream is called in messages.
 
     Raises:
         ImportProblem: the table cannot be read at all, or has no column `file`.
     """
-    text = _text(path)
-    table = enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), start=1)
-    manifest = Manifest()
+    shown = name or source
     try:
-        _number, names = next(table, (1, []))
-        columns = [_column(name) for name in names]
-        if "file" not in columns:
-            raise ImportProblem(
-                _("The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s.")
-                % {"path": path, "columns": ", ".join(COLUMNS)}
-            )
-        manifest.ignored = [
-            name for name, column in zip(names, columns, strict=True) if column not in COLUMNS
-        ]
-        for number, cells in table:
-            _take(number, cells, columns, defaults, manifest)
-    except csv.Error as error:
+        table = list(read_table(source))
+    except TableError as error:
         raise ImportProblem(
-            _("The manifest %(path)s is no CSV table (%(reason)s).") % {"path": path, "reason": error}
+            _("The manifest %(path)s cannot be used. %(reason)s") % {"path": shown, "reason": error}
         ) from error
+    names = table[0].cells if table else []
+    columns = [_column(name) for name in names]
+    if "file" not in columns:
+        raise ImportProblem(
+            _("The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s.")
+            % {"path": shown, "columns": ", ".join(COLUMNS)}
+        )
+    manifest = Manifest(table=table)
+    known = {*COLUMNS, PROBLEM, ""}
+    manifest.ignored = [name for name, column in zip(names, columns, strict=True) if column not in known]
+    for row in table[1:]:
+        _take(row, columns, defaults, manifest)
     return manifest
 
 
-def _take(
-    number: int, cells: list[str], columns: list[str], defaults: AssetMetadata, manifest: Manifest
-) -> None:
-    row = {column: cell.strip() for column, cell in zip(columns, cells, strict=False)}
-    if not any(row.values()):
-        return  # an empty line
-    file = row["file"]
-    try:
-        if any(cells[len(columns) :]):
-            raise RowProblem(_("It has more cells than there are columns; put quotes around commas."))
-        if not file:
-            raise RowProblem(_("The column “file” is empty."))
-        manifest.rows.append((number, file, _metadata(row, defaults)))
-    except RowProblem as problem:
-        manifest.problems.append((file, in_row(number, str(problem))))
+def _take(row: Row, columns: list[str], defaults: AssetMetadata, manifest: Manifest) -> None:
+    cells = {column: cell.strip() for column, cell in zip(columns, row.cells, strict=False)}
+    file = cells.get("file", "")
+    sentences = [row.problem] if row.problem else []
+    if any(row.cells[len(columns) :]):
+        sentences.append(_("It has more cells than there are columns; put quotes around commas."))
+    elif not file:
+        sentences.append(_("The column “file” is empty."))
+    metadata = _metadata(cells, defaults, sentences)
+    if sentences:
+        manifest.faults.append(Fault(row.number, file, " ".join(sentences)))
+    else:
+        manifest.rows.append((row.number, file, metadata))
 
 
 def in_row(number: int, sentence: str) -> str:
@@ -143,30 +164,61 @@ def parse_tags(text: str) -> tuple[str, ...]:
     return words
 
 
-def _metadata(cells: dict[str, str], defaults: AssetMetadata) -> AssetMetadata:
-    texts: dict[str, Any] = {}
-    for column, limit in TEXTS.items():
-        text = cells.get(column, "")
-        if limit and len(text) > limit:
-            raise RowProblem(
-                _("“%(column)s” has %(length)s characters; at most %(limit)s fit.")
-                % {"column": column, "length": len(text), "limit": limit}
-            )
-        texts[column.removesuffix("_en")] = text
-    kind = cells.get("kind", "").lower() or defaults.kind
-    if kind not in AssetKind.values:
+def _metadata(cells: dict[str, str], defaults: AssetMetadata, sentences: list[str]) -> AssetMetadata:
+    """What the cells say; what is wrong with them is added to the sentences."""
+
+    def parsed(column: str, parse: Callable[[str], T], otherwise: T) -> T:
+        try:
+            return parse(cells.get(column, ""))
+        except RowProblem as problem:
+            sentences.append(str(problem))
+            return otherwise
+
+    texts: dict[str, Any] = {
+        column.removesuffix("_en"): parsed(column, partial(_short, column, limit), "")
+        for column, limit in TEXTS.items()
+    }
+    nothing: tuple[str, ...] = ()
+    no_links: tuple[tuple[str, str], ...] = ()
+    return AssetMetadata(
+        **texts,
+        kind=parsed("kind", _kind, "") or defaults.kind,
+        rights_expire_on=parsed("rights_expire_on", _date, None),
+        model_release=parsed("model_release", _release, "") or defaults.model_release,
+        release_expires_on=parsed("release_expires_on", _date, None),
+        tags=(*defaults.tags, *parsed("tags", parse_tags, nothing)),
+        skus=parsed("skus", parse_skus, no_links),
+        state=defaults.state,
+    )
+
+
+def _short(column: str, limit: int, text: str) -> str:
+    if limit and len(text) > limit:
+        raise RowProblem(
+            _("“%(column)s” has %(length)s characters; at most %(limit)s fit.")
+            % {"column": column, "length": len(text), "limit": limit}
+        )
+    return text
+
+
+def _kind(text: str) -> str:
+    kind = text.lower()
+    if kind and kind not in AssetKind.values:
         raise RowProblem(
             _("“%(kind)s” is no kind; the kinds are %(kinds)s.")
             % {"kind": kind, "kinds": ", ".join(AssetKind.values)}
         )
-    return AssetMetadata(
-        **texts,
-        kind=kind,
-        rights_expire_on=_date(cells.get("rights_expire_on", "")),
-        tags=(*defaults.tags, *parse_tags(cells.get("tags", ""))),
-        skus=parse_skus(cells.get("skus", "")),
-        state=defaults.state,
-    )
+    return kind
+
+
+def _release(text: str) -> str:
+    release = text.lower()
+    if release and release not in ModelRelease.values:
+        raise RowProblem(
+            _("“%(text)s” says nothing about a model release; write one of %(values)s.")
+            % {"text": text, "values": ", ".join(ModelRelease.values)}
+        )
+    return release
 
 
 def _date(text: str) -> date | None:
@@ -174,28 +226,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
         raise RowProblem(_("“%(text)s” is no date; write it like 2027-12-31.") % {"text": text}) from error
-
-
-def _text(path: Path) -> str:
-    """The table's text: UTF-8, or GB 18030, as spreadsheets in Chinese write it."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ImportProblem(
-            _("The manifest %(path)s cannot be read (%(reason)s).") % {"path": path, "reason": error.strerror}
-        ) from error
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ImportProblem(_("The manifest %(path)s is no text; save it as CSV in UTF-8.") % {"path": path})
-
-
-def _delimiter(text: str) -> str:
-    """What separates the columns in the first line; cells further down may hold any of these."""
-    first_line = text.partition("\n")[0]
-    return max(",\t;", key=first_line.count)
 
 
 def _column(name: str) -> str:

@@ -29,6 +29,10 @@ FORMATS = {
 }
 OPENED_AS = tuple(name for name in FORMATS if name != "MPO")  # Pillow finds that out from the JPEG
 ACCEPTED_NAMES = "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC, SVG"
+PICTURE_SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp",
+    ".avif", ".heic", ".heif", ".svg",
+}  # fmt: skip
 HEAD_BYTES = 4096
 # A root element `svg`, after nothing but an XML declaration, comments and a document type.
 # Possessive, so that no head can make the expression try twice.

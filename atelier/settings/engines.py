@@ -7,6 +7,11 @@ DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
 # After so many days in the trash an asset is deleted for good; 0: never.
 DAM_TRASH_DAYS = env.int("DAM_TRASH_DAYS", default=30)
+# Bounds on archives (entries, bytes of all of them unpacked, unpacked by packed bytes) and on manifests.
+DAM_MAX_ARCHIVE_ENTRIES = env.int("DAM_MAX_ARCHIVE_ENTRIES", default=100_000)
+DAM_MAX_ARCHIVE_BYTES = env.int("DAM_MAX_ARCHIVE_BYTES", default=20 * 1024**3)
+DAM_MAX_ARCHIVE_RATIO = env.int("DAM_MAX_ARCHIVE_RATIO", default=200)
+DAM_MAX_TABLE_BYTES = env.int("DAM_MAX_TABLE_BYTES", default=128 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

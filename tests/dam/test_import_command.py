@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from openpyxl import Workbook, load_workbook
 from pytest_django import Settings
 
 from dam import editing
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState, AuditEntry
+from tests.archive_files import tar_of, zip_of
 from tests.pictures import empty, picture, pixel_bomb_png, text_as_jpg, truncated_jpeg
 
 pytestmark = pytest.mark.django_db
@@ -277,3 +280,168 @@ def test_more_files_than_one_batch_are_all_taken(tmp_path: Path) -> None:
 
     assert result.document == {"imported": 205, "duplicates": 0, "rejected": []}
     assert Asset.objects.filter(current__renditions__preset="thumbnail").count() == 205
+
+
+# ── Archives, workbooks, dry runs ─────────────────────────────────────────────────────────────────
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    book, out = Workbook(), BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+PHOTOS = {
+    "red_dress.jpg": picture(seed=1),
+    "below/帽子.PNG": picture(seed=2, format="PNG"),
+    "below/no extension": picture(seed=3, format="WEBP"),
+    "__MACOSX/._red_dress.jpg": b"x",
+    "notes.txt": b"BMW and other notes",
+}
+
+
+@pytest.mark.parametrize(
+    "pack", [zip_of, tar_of, lambda files: tar_of(files, "gz")], ids=["zip", "tar", "tar.gz"]
+)
+def test_an_archive_is_imported_like_a_folder_and_adds_nothing_twice(
+    pack: Callable[[dict[str, bytes]], bytes], tmp_path: Path
+) -> None:
+    archive = tmp_path / "photos"
+    archive.write_bytes(pack(PHOTOS))
+
+    first, second = run(archive, "--tag", "summer", "--json"), run(archive, "--json")
+
+    assert (first.code, first.document) == (0, {"imported": 3, "duplicates": 0, "rejected": []})
+    assert (second.code, second.document) == (0, {"imported": 0, "duplicates": 3, "rejected": []})
+    assert {asset.title for asset in Asset.objects.all()} == {"Red dress", "帽子", "No extension"}
+
+
+def test_an_archive_that_broke_off_is_gone_on_with_when_it_is_whole(tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    whole = zip_of({f"{seed}.jpg": picture(seed=seed) for seed in range(6)})
+    archive.write_bytes(whole[: len(whole) // 2])
+
+    broken = run(archive, "--json")
+    assert broken.code == 1
+    assert "incomplete" in broken.reasons["photos.zip"]
+    assert 0 < broken.document["imported"] < 6
+
+    archive.write_bytes(whole)
+    assert run(archive, "--json").document["duplicates"] == broken.document["imported"]
+    assert Asset.objects.count() == 6
+
+
+def test_bad_entries_of_an_archive_stop_no_good_ones(tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    files = {"good.jpg": picture(seed=1), "../up.jpg": picture(seed=2), "text.jpg": text_as_jpg(),
+             "bomb.bmp": bytes(20_000_000), "inner.zip": zip_of({"a.jpg": picture(seed=3)})}  # fmt: skip
+    archive.write_bytes(zip_of(files))
+
+    result = run(archive, "--json")
+
+    assert (result.code, result.document["imported"]) == (1, 1)
+    assert set(result.reasons) == {"../up.jpg", "text.jpg", "bomb.bmp", "inner.zip"}
+    assert Asset.objects.get().title == "Good"
+
+
+def test_a_refused_archive_imports_nothing_and_says_why(tmp_path: Path, settings: Settings) -> None:
+    settings.DAM_MAX_ARCHIVE_ENTRIES = 2
+    archive = tmp_path / "photos.tar"
+    archive.write_bytes(tar_of(PHOTOS))
+
+    result = run(archive)
+
+    assert result.code == 2
+    assert "more than 2 entries" in result.message
+    assert not Asset.objects.exists()
+
+
+@pytest.mark.parametrize("pack", [zip_of, tar_of], ids=["zip", "tar"])
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.xlsx"])
+def test_a_manifest_inside_the_archive_says_what_the_files_are(
+    pack: Callable[[dict[str, bytes]], bytes], name: str, tmp_path: Path
+) -> None:
+    content = {
+        "manifest.csv": "file,title,sku,rights_expire_on\nbelow\\帽子.PNG,Hat,10023,2030-06-30\n".encode(
+            "gb18030"
+        ),
+        "manifest.xlsx": workbook(
+            ["file", "title", "sku", "rights_expire_on"], ["below/帽子.PNG", "Hat", 10023, date(2030, 6, 30)]
+        ),
+    }[name]
+    archive = tmp_path / "photos"
+    archive.write_bytes(pack({**PHOTOS, name: content}))
+
+    result = run(archive, "--json")
+
+    assert (result.code, result.document["imported"]) == (0, 1)
+    assert "2 pictures in the folder are not in the manifest" in result.err
+    hat = Asset.objects.get()
+    assert (hat.title, hat.skus.get().code, hat.rights_expire_on) == ("Hat", "10023", date(2030, 6, 30))
+
+
+def test_two_manifests_in_an_archive_are_one_too_many(tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(zip_of({**PHOTOS, "manifest.csv": b"file\n", "manifest.xlsx": workbook(["file"])}))
+
+    assert "two manifests" in run(archive).message
+
+
+def test_a_dry_run_shows_every_problem_by_row_and_writes_only_the_error_sheet(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "half.jpg").write_bytes(truncated_jpeg())
+    run(folder / "below" / "hat.PNG")
+    manifest, errors = tmp_path / "list.xlsx", tmp_path / "errors.xlsx"
+    manifest.write_bytes(
+        workbook(
+            ["file", "title", "kind", "note"],
+            ["red_dress.jpg", "Red", "garment", "fine"],
+            ["half.jpg", "Half", "garment", "=A1+1"],
+            ["missing.jpg", "-1", "garment", "x"],
+            ["below/hat.PNG", "Hat", "garment", "y"],
+            ["below/deeper/no extension", "Odd", "vehicle", "z"],
+        )
+    )
+
+    result = run(folder, "--manifest", manifest, "--dry-run", "--errors", errors)
+
+    assert result.code == 1
+    assert result.out == "1 would be imported, 1 in the library already.\n"
+    for line in (
+        "missing.jpg: Row 4: There is no such file",
+        "Row 6: “vehicle” is no kind",
+        "half.jpg: Row 3: ",
+    ):
+        assert line in result.err
+    assert Asset.objects.count() == 1
+    sheet = load_workbook(errors)["manifest"]
+    rows = [[cell.value or "" for cell in row] for row in sheet.iter_rows()]
+    assert rows[0] == ["file", "title", "kind", "note", "problem"]
+    assert [row[0] for row in rows[1:]] == ["half.jpg", "missing.jpg", "below/deeper/no extension"]
+    assert rows[2][1] == "'-1"
+    assert "no such file" in rows[2][4]
+
+
+def test_a_dry_run_of_an_archive_finds_what_the_import_would(tmp_path: Path) -> None:
+    archive, errors = tmp_path / "photos.tar", tmp_path / "errors.csv"
+    archive.write_bytes(
+        tar_of({**PHOTOS, "again.jpg": PHOTOS["red_dress.jpg"], "half.jpg": truncated_jpeg()})
+    )
+
+    dry = run(archive, "--dry-run", "--errors", errors, "--json")
+    assert not Asset.objects.exists()
+
+    assert dry.document == run(archive, "--json").document
+    assert dry.document["imported"] == 3
+    assert errors.read_text("utf-8-sig").splitlines()[1].startswith("half.jpg,")
+
+
+def test_an_error_sheet_of_another_kind_is_refused_before_anything_is_done(folder: Path) -> None:
+    result = run(folder, "--errors", folder / "errors.txt")
+
+    assert result.code == 2
+    assert "must end in .csv or .xlsx" in result.message
+    assert not Asset.objects.exists()

@@ -1,4 +1,4 @@
-"""Import a folder of pictures from the command line."""
+"""Import pictures from the command line: one, a folder, or an archive."""
 
 from __future__ import annotations
 
@@ -11,25 +11,35 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from dam.imports import ImportProblem, ImportReport, import_pictures
+from dam.imports import ImportProblem, ImportReport, import_pictures, write_error_sheet
 from dam.models import AssetKind, AssetState
+from dam.tables import TableError, require_table_name
 
 USAGE, REJECTED, INTERRUPTED = 2, 1, 130
 
 
 class Command(BaseCommand):
     help = (
-        "Import a picture, or a folder of pictures and the folders below it. What the library has already "
-        "is left as it is, so an interrupted import is simply run again. Exit code 1: files were rejected."
+        "Import a picture, a folder of pictures and the folders below it, or a zip or tar archive. What the "
+        "library has already is left as it is, so an interrupted import is simply run again. "
+        "Exit code 1: files were rejected."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="a picture or a folder")
+        parser.add_argument("path", type=Path, help="a picture, a folder or an archive")
         parser.add_argument(
             "--manifest",
             type=Path,
-            help="CSV with the columns file, title_en, title_zh, tags (a;b), skus (CODE:role;…), kind, "
-            "licence, rights_holder, rights_expire_on; only the files that it lists are imported",
+            help="CSV or XLSX with the columns file, title_en, title_zh, tags (a;b), skus (CODE:role;…), "
+            "kind, licence, rights_holder, rights_expire_on; only the files that it lists are imported; an "
+            "archive may hold it as manifest.csv or manifest.xlsx",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="show every problem and write nothing")
+        parser.add_argument(
+            "--errors",
+            type=Path,
+            metavar="FILE",
+            help="write the bad rows of the manifest with what is wrong to this file (.csv or .xlsx)",
         )
         parser.add_argument("--kind", choices=AssetKind.values, default=AssetKind.OTHER.value)
         parser.add_argument("--tag", action="append", default=[], help="for all of them; may be repeated")
@@ -39,7 +49,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        sheet: Path | None = options["errors"]
         try:
+            if sheet:
+                require_table_name(sheet)
             report = import_pictures(
                 options["path"],
                 manifest=options["manifest"],
@@ -47,8 +60,9 @@ class Command(BaseCommand):
                 tags=options["tag"],
                 owner=_owner(options["owner"]),
                 state=options["state"],
+                dry_run=options["dry_run"],
             )
-        except ImportProblem as problem:
+        except (ImportProblem, TableError) as problem:
             raise CommandError(str(problem), returncode=USAGE) from problem
         except DatabaseError as error:
             raise CommandError(
@@ -60,7 +74,9 @@ class Command(BaseCommand):
                 "Interrupted. What was imported so far is complete; run the same command again to go on.",
                 returncode=INTERRUPTED,
             ) from interrupt
-        self._print(report, as_json=options["json"])
+        self._print(report, as_json=options["json"], dry_run=options["dry_run"])
+        if sheet:
+            _write_sheet(report, sheet)
         if report.stopped:
             raise CommandError(f"The import was stopped. {report.stopped}", returncode=REJECTED)
         if report.rejected:
@@ -70,7 +86,7 @@ class Command(BaseCommand):
                 returncode=REJECTED,
             )
 
-    def _print(self, report: ImportReport, *, as_json: bool) -> None:
+    def _print(self, report: ImportReport, *, as_json: bool, dry_run: bool) -> None:
         for notice in report.notices:
             self.stderr.write(notice, self.style.WARNING)
         if as_json:
@@ -83,7 +99,15 @@ class Command(BaseCommand):
             return
         for rejection in report.rejected:
             self.stderr.write(f"{rejection['file']}: {rejection['reason']}", self.style.WARNING)
-        self.stdout.write(f"{report.imported:,} imported, {report.duplicates:,} in the library already.")
+        imported = "would be imported" if dry_run else "imported"
+        self.stdout.write(f"{report.imported:,} {imported}, {report.duplicates:,} in the library already.")
+
+
+def _write_sheet(report: ImportReport, to: Path) -> None:
+    try:
+        write_error_sheet(report, to)
+    except TableError as error:
+        raise CommandError(str(error), returncode=USAGE) from error
 
 
 def _owner(username: str | None) -> User | None:
