@@ -1,4 +1,4 @@
-"""What other apps may hear from the library. `dam` itself listens to none of it.
+"""What happens in the library, for other apps to hear; `dam.receivers` keeps the words of assets by it.
 
 All signals are sent inside the transaction that made the change: a receiver may write its own
 rows there (the search outbox does), and must leave all input and output to `transaction.on_commit`.

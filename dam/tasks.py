@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from dam import duplicates, trash
+from dam import duplicates, facets, trash, words
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
@@ -17,3 +17,15 @@ def look_for_duplicates() -> None:
 def empty_trash() -> None:
     """Delete for good what has lain in the trash for its time."""
     trash.empty_trash()
+
+
+@shared_task(name="dam.tasks.fold_counts")
+def fold_counts() -> None:
+    """Keep the counts of assets in few rows."""
+    facets.fold()
+
+
+@shared_task(name="dam.tasks.fill_words")
+def fill_words() -> None:
+    """Make the words of assets that came into the table past the library's verbs."""
+    words.fill()

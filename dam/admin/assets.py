@@ -23,16 +23,16 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing, versions, workflow
-from dam.admin import asset_page, bulk, filters
-from dam.admin.changelist import PlainChangeList
+from dam import editing, versions, words, workflow
+from dam.admin import asset_page, browse, bulk, filters
+from dam.admin.changelist import LibraryChangeList
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
 from dam.errors import IngestError
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 from dam.people import signed_in
-from dam.roles import has_role, sees_library
+from dam.roles import Role, has_role, sees_library
 
 VIEWS = ("grid", "list")
 
@@ -73,14 +73,8 @@ class AssetAdmin(ModelAdmin):
     list_per_page = list_max_show_all = 60
     show_full_result_count = False
     compressed_fields = False
-    search_fields = (
-        "title",
-        "title_zh",
-        "current__original_name",
-        "skus__code",
-        "tags__label",
-        "tags__label_zh",
-    )
+    search_fields = ("words__words",)  # says that there is a search; `get_search_results` is it
+    sortable_by = ()  # headings would sort by page number; the menu of orders pages by key
     search_help_text = gettext_lazy("Title, SKU, tag or file name")
     autocomplete_fields = ("tags",)
     inlines = (AssetSKUInline,)
@@ -121,7 +115,18 @@ class AssetAdmin(ModelAdmin):
     # The list
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return PlainChangeList
+        return LibraryChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Asset], search_term: str
+    ) -> tuple[QuerySet[Asset], bool]:
+        """By the words of `dam.words`, or by the id that other pages show."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(public_id=UUID(search_term.strip())), False
+        except ValueError:
+            return queryset.filter(pk__in=words.having(search_term).values("asset_id")), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
         """What the account may open, and what of it lies in the trash."""
@@ -141,7 +146,12 @@ class AssetAdmin(ModelAdmin):
             request.session["asset_view"] = chosen
             return redirect(f"{request.path}?{query.urlencode()}")
         shown = request.session.get("asset_view", VIEWS[0])
-        return super().changelist_view(request, {"asset_view": shown, **(extra_context or {})})
+        context = {
+            "asset_view": shown,
+            "saved_searches": browse.searches_of(request),
+            "may_share": has_role(request.user, Role.EDITOR),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     @display(description=gettext_lazy("picture"))
     def picture(self, asset: Asset) -> SafeString:
@@ -338,6 +348,13 @@ class AssetAdmin(ModelAdmin):
         guard = self.admin_site.admin_view
         return [
             path("upload/", guard(self.upload_view), name="dam_asset_upload"),
+            path("searches/", guard(self.of_viewers(browse.save_search)), name="dam_asset_save_search"),
+            path(
+                "searches/<int:key>/delete/",
+                guard(self.of_viewers(browse.delete_search)),
+                name="dam_asset_delete_search",
+            ),
+            path("<int:key>/panel/", guard(self.of_viewers(self.panel_view)), name="dam_asset_panel"),
             path(
                 "<int:key>/versions/",
                 guard(self.add_version_view),
@@ -351,6 +368,20 @@ class AssetAdmin(ModelAdmin):
             path("<path:object_id>/do/<slug:name>/", guard(self.verb_view), name="dam_asset_verb"),
             *super().get_urls(),
         ]
+
+    def of_viewers(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """A view for those who may see the list."""
+
+        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            return view(request, **arguments)
+
+        return guarded
+
+    def panel_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """The panel beside the list."""
+        return browse.panel(request, get_object_or_404(self.get_queryset(request), pk=key))
 
     def upload_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):

@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from dam.admin.changelist import AFTER_VAR, BEFORE_VAR, LibraryChangeList, shown_number
 from dam.colours import FAMILIES
+from dam.facets import DIMENSIONS
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState, Collection
 
 OFFERED = 100
@@ -53,6 +55,18 @@ class LinkFilter(SimpleListFilter):
         """The label of the choice that is on, for the button that opens the filter."""
         return dict(self.lookup_choices).get(self.value() or "", "")
 
+    def choices(self, changelist: LibraryChangeList) -> Iterator[Any]:  # type: ignore[override]
+        """Each with the number of assets that it would show; those that would show none, only if chosen."""
+        offered = list(super().choices(changelist))
+        if self.field not in DIMENSIONS:
+            yield from offered
+            return
+        counts = changelist.cube.by(self.field, changelist.chosen)
+        yield {**offered[0], "value": ""}
+        for choice, (value, _label) in zip(offered[1:], self.lookup_choices, strict=True):
+            if counts[value] or choice["selected"]:
+                yield {**choice, "value": value, "count": shown_number(counts[value], changelist.cube)}
+
 
 class KindFilter(LinkFilter):
     title, parameter_name, field = _("kind"), "kind", "kind"
@@ -81,8 +95,9 @@ class ColourFilter(LinkFilter):
     template = "dam/filters/swatches.html"
     offered = [(family, FAMILY_FACES[family][1]) for family in FAMILIES]
 
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        for choice, family in zip(super().choices(changelist), ("", *FAMILIES), strict=True):
+    def choices(self, changelist: LibraryChangeList) -> Iterator[Any]:  # type: ignore[override]
+        for choice in super().choices(changelist):
+            family = choice["value"]
             yield {**choice, "fill": FAMILY_FACES[family][0] if family else ""}
 
 
@@ -118,6 +133,16 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     template = "dam/filters/completed.html"
 
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """By subquery: an asset that shows a SKU in two roles is still one asset."""
+        chosen = str(self.value() or "")
+        if not chosen:
+            return queryset
+        through = getattr(Asset, self.field.name).through
+        column = through._meta.get_field(self.field.m2m_reverse_field_name()).attname
+        linked = through.objects.filter(**{column: chosen}) if chosen.isdigit() else through.objects.none()
+        return queryset.filter(pk__in=linked.values("asset_id"))
+
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         clear = changelist.get_query_string(remove=[self.lookup_kwarg])
         return ({**choice, "clear": clear} for choice in super().choices(changelist))
@@ -125,7 +150,7 @@ class CompletedFilter(AutocompleteSelectFilter):
     @property
     def kept(self) -> list[tuple[str, str]]:
         """The other filters, which stay on when this one is applied; the page does not."""
-        dropped = {self.lookup_kwarg, PAGE_VAR}
+        dropped = {self.lookup_kwarg, AFTER_VAR, BEFORE_VAR}
         pairs = self.request.GET.lists()
         return [(name, value) for name, values in pairs if name not in dropped for value in values]
 

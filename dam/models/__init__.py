@@ -11,17 +11,20 @@ from dam.models.asset import (
     Rendition,
 )
 from dam.models.audit import AuditEntry
+from dam.models.browsing import AssetCount, AssetWords, SavedSearch
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
 
 __all__ = [
     "SKU",
     "Asset",
+    "AssetCount",
     "AssetKind",
     "AssetOrigin",
     "AssetSKU",
     "AssetState",
     "AssetVersion",
+    "AssetWords",
     "AuditEntry",
     "Collection",
     "CollectionItem",
@@ -31,5 +34,6 @@ __all__ = [
     "PairState",
     "Rendition",
     "SKURole",
+    "SavedSearch",
     "Tag",
 ]

@@ -170,6 +170,10 @@ class Asset(models.Model):
             models.Index(fields=["kind", "-id"]),
             models.Index(fields=["owner", "-id"]),
             models.Index(fields=["usable_until"]),
+            # Rare sorts are gathered by this one, common ones are met soon along the primary key.
+            models.Index(fields=["state", "kind", "origin", "colour_family", "-id"], name="dam_asset_sort"),
+            models.Index(fields=["title", "id"], name="dam_asset_title"),
+            models.Index(fields=["updated", "id"], name="dam_asset_updated"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,119 @@
+"""Words by which lists find assets: how text becomes words, and keeping each asset's up to date.
+
+A Latin word is found by its beginning, Chinese by any two neighbouring characters. PostgreSQL looks the
+words up in a GIN index; elsewhere (SQLite, for smaller libraries) the column is read through.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.fields import BooleanField
+
+from dam.models import Asset, AssetSKU, AssetWords
+
+MOST_WORDS, MOST_ASKED, LONGEST = 400, 30, 64
+BATCH = 2000
+CHINESE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+RUN = re.compile(rf"[{CHINESE}]+|[^\W_{CHINESE}]+")
+LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
+IS_CHINESE = re.compile(rf"[{CHINESE}]")
+
+
+def words_of(texts: Iterable[str]) -> list[str]:
+    """The words of some texts, each once, in the order in which they come; at most 400."""
+    found: dict[str, None] = {}
+    for run in _runs(" ".join(texts)):
+        found.update(dict.fromkeys(_pairs(run) if IS_CHINESE.match(run) else _parts(run)))
+        if len(found) >= MOST_WORDS:
+            break
+    return list(found)[:MOST_WORDS]
+
+
+def asked(text: str) -> list[str]:
+    """The beginnings of words that an asset must all have to match this text; at most 30 count."""
+    wanted: list[str] = []
+    for run in _runs(text):
+        if IS_CHINESE.match(run) and len(run) > 1:
+            wanted += [run[place : place + 2] for place in range(len(run) - 1)]
+        else:
+            wanted.append(run[:LONGEST])
+    return list(dict.fromkeys(wanted))[:MOST_ASKED]
+
+
+def having(text: str) -> QuerySet[AssetWords]:
+    """The rows of the assets with these words; none for a text without any letter or digit."""
+    beginnings = asked(text)
+    rows = AssetWords.objects.all()
+    if not beginnings:
+        return rows.none()
+    if connection.vendor != "postgresql":
+        for beginning in beginnings:
+            rows = rows.filter(words__contains=f" {beginning}")
+        return rows
+    # Only letters and digits are in there, so nothing can leave the quotes; no alias, as it may change.
+    query = " & ".join(f"'{beginning}':*" for beginning in beginnings)
+    matches = RawSQL("document @@ %s::tsquery", (query,), output_field=BooleanField())
+    return rows.filter(matches)
+
+
+def rewrite(asset_ids: Sequence[int]) -> None:
+    """Make the words of these assets anew: five queries for each two thousand of them."""
+    for start in range(0, len(asset_ids), BATCH):
+        _rewrite(asset_ids[start : start + BATCH])
+
+
+def fill(at_most: int = 50_000) -> int:
+    """Make the words of assets that have none yet; returns how many those were."""
+    missing = list(Asset.objects.filter(words=None).order_by("pk").values_list("pk", flat=True)[:at_most])
+    rewrite(missing)
+    return len(missing)
+
+
+def _rewrite(asset_ids: Sequence[int]) -> None:
+    texts: dict[int, list[str]] = defaultdict(list)
+    own = Asset.objects.filter(pk__in=asset_ids).values_list(
+        "pk", "title", "title_zh", "current__original_name", "alt_text", "alt_text_zh"
+    )
+    for key, *written in own:
+        texts[key] += [text or "" for text in written]
+    codes = AssetSKU.objects.filter(asset__in=asset_ids).values_list("asset_id", "sku__code", "sku__name")
+    for key, *written in codes:
+        texts[key] += written
+    tags = Asset.tags.through.objects.filter(asset__in=asset_ids)
+    for key, label, label_zh, synonyms in tags.values_list(
+        "asset_id", "tag__label", "tag__label_zh", "tag__synonyms"
+    ):
+        texts[key] += [label, label_zh, *synonyms]
+    AssetWords.objects.bulk_create(
+        [
+            AssetWords(asset_id=key, words="".join(f" {word}" for word in words_of(texts[key])))
+            for key in sorted(texts)
+        ],
+        update_conflicts=True,
+        unique_fields=["asset"],
+        update_fields=["words"],
+    )
+
+
+def _runs(text: str) -> list[str]:
+    return RUN.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _pairs(run: str) -> Iterator[str]:
+    """Neighbours, and the last character alone: any character begins one of them."""
+    for place in range(len(run)):
+        yield run[place : place + 2]
+
+
+def _parts(run: str) -> Iterator[str]:
+    """The word, and its letters and numbers apart: “IMG2034” is found by “2034” too."""
+    yield run[:LONGEST]
+    if len(parts := LETTERS_OR_DIGITS.findall(run)) > 1:
+        yield from (part[:LONGEST] for part in parts)
