@@ -23,6 +23,7 @@ urlpatterns = [
     path("search/", RedirectView.as_view(pattern_name="admin:search_page", query_string=True), name="find"),
     path("admin/", admin.site.urls),
     path("assets/", include("dam.urls")),
+    path("share/", include("dam.share_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

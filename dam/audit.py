@@ -22,10 +22,11 @@ def record(actor: Actor, action: str, target: Model, **details: Any) -> None:
 
 def record_many(actor: Actor, action: str, deeds: Iterable[tuple[Model, dict[str, Any]]]) -> None:
     """The same deed on many targets, in one insert."""
-    who = actor if isinstance(actor, Model) else None
+    who = actor if isinstance(actor, User) else None
     AuditEntry.objects.bulk_create(
         AuditEntry(
             actor=who,
+            actor_name=who.get_username() if who else "",
             action=action,
             target_type=target._meta.model_name or "",
             target_id=name_of(target),

@@ -17,7 +17,7 @@ from django.db.models import Count, QuerySet, Sum
 from dam.models import Asset, AssetCount, AssetState
 
 DIMENSIONS = ("state", "kind", "origin", "colour_family")
-PROBED = 5000
+PROBED = 2000
 FOLDED = 100_000  # rows at a time
 
 Sort = tuple[str, ...]  # a value for each of DIMENSIONS

@@ -62,7 +62,7 @@ class CollectionForm(forms.ModelForm):
 
     class Meta:
         model = Collection
-        fields = ("name", "name_zh", "description", "shared_until")
+        fields = ("name", "name_zh", "description")
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
-from django.db.models import Min
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from dam.models import Asset, Lineage, ModelRelease
 
-# The fields that say how long an asset itself may be used.
-FIELDS = frozenset({"rights_expire_on", "model_release", "release_expires_on"})
+# The fields that say how long and where an asset itself may be used.
+FIELDS = frozenset({"rights_expire_on", "model_release", "release_expires_on", "territories"})
 # Kept as `usable_until` where there is nothing to run out, since it was never given.
 NEVER_USABLE = date(1970, 1, 1)
 CHUNK = 2000  # assets looked at in one query
@@ -28,13 +28,14 @@ def own_end(asset: Asset) -> date | None:
 
 
 def settle(asset_ids: Iterable[int]) -> list[int]:
-    """Bring `inherited_until` and `usable_until` of these assets and of all made from them up to date.
+    """Bring `inherited_until`, `usable_until` and `usable_in` of these assets and of all made from them
+    up to date.
 
     Goes down the lineage one generation at a time, in as many queries as there are generations; where
     nothing changed, those below are not looked at. Call it in the transaction of the change.
 
     Returns:
-        Keys of the assets whose `usable_until` changed.
+        Keys of the assets whose `usable_until` or `usable_in` changed.
     """
     changed: set[int] = set()
     frontier = set(asset_ids)
@@ -56,6 +57,8 @@ def why_unusable(asset: Asset) -> str:
     signed = asset.model_release == ModelRelease.SIGNED
     if signed and asset.release_expires_on and asset.release_expires_on < today:
         return _("The model release ran out on %(date)s.") % {"date": _shown(asset.release_expires_on)}
+    if asset.usable_in == ",":
+        return _("The licences of the pictures that it was made from have no territory in common.")
     if asset.inherited_until == NEVER_USABLE:
         return _("The model release of a picture that it was made from is missing.")
     if asset.inherited_until and asset.inherited_until < today:
@@ -86,19 +89,53 @@ def expiring(within: timedelta) -> Iterator[Asset]:
 
 
 def _settle_one_generation(keys: Sequence[int]) -> list[int]:
-    links = Lineage.objects.filter(child__in=keys).values("child").order_by("child")
-    inherited = dict(links.annotate(end=Min("parent__usable_until")).values_list("child", "end"))
+    ends: dict[int, list[date | None]] = defaultdict(list)
+    places: dict[int, list[frozenset[str] | None]] = defaultdict(list)
+    links = Lineage.objects.filter(child__in=keys)
+    for child, end, written in links.values_list("child", "parent__usable_until", "parent__usable_in"):
+        ends[child].append(end)
+        places[child].append(_codes(written))
     stale, moved = [], []
     for asset in Asset.objects.filter(pk__in=keys):
-        before = (asset.inherited_until, asset.usable_until)
-        asset.inherited_until = inherited.get(asset.pk)
-        asset.usable_until = _earliest((own_end(asset), asset.inherited_until))
-        if before != (asset.inherited_until, asset.usable_until):
+        before = (asset.inherited_until, asset.usable_until, asset.usable_in)
+        asset.inherited_until = _earliest(ends[asset.pk])
+        codes = _common((own_territories(asset), *places[asset.pk]))
+        nowhere = NEVER_USABLE if codes == frozenset() else None
+        asset.usable_until = _earliest((own_end(asset), asset.inherited_until, nowhere))
+        asset.usable_in = _written(codes)
+        if before != (asset.inherited_until, asset.usable_until, asset.usable_in):
             stale.append(asset)
-        if before[1] != asset.usable_until:
+        if before[1:] != (asset.usable_until, asset.usable_in):
             moved.append(asset.pk)
-    Asset.objects.bulk_update(stale, ["inherited_until", "usable_until"], batch_size=500)
+    Asset.objects.bulk_update(stale, ["inherited_until", "usable_until", "usable_in"], batch_size=500)
     return moved
+
+
+def own_territories(asset: Asset) -> frozenset[str] | None:
+    """Codes of the territories that the asset's own licence covers; None: everywhere."""
+    return frozenset(code.strip().upper() for code in asset.territories if code.strip()) or None
+
+
+def where_usable(asset: Asset) -> list[str] | None:
+    """Codes of the territories where it may be used, those of all it was made from considered.
+
+    None: everywhere. An empty list: nowhere, since the licences of its parts have none in common.
+    """
+    codes = _codes(asset.usable_in)
+    return None if codes is None else sorted(codes)
+
+
+def _common(places: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    bounded = [codes for codes in places if codes is not None]
+    return frozenset.intersection(*bounded) if bounded else None
+
+
+def _codes(written: str | None) -> frozenset[str] | None:
+    return None if written is None else frozenset(filter(None, written.split(",")))
+
+
+def _written(codes: frozenset[str] | None) -> str | None:
+    return None if codes is None else f",{''.join(f'{code},' for code in sorted(codes))}"
 
 
 def _has_run_out(end: date | None) -> bool:

@@ -272,15 +272,15 @@ def _with_problems(rows: Iterable[Row], problems: Mapping[int, str]) -> Iterator
     remaining = iter(rows)
     names = next(remaining, Row(1, [])).cells
     kept = [place for place, name in enumerate(names) if name.strip().lower() != PROBLEM]
-    yield [*(_disarmed(names[place]) for place in kept), PROBLEM]
+    yield [*(disarmed(names[place]) for place in kept), PROBLEM]
     for number, cells, _problem in remaining:
         if number in problems:
             full = [*cells, *[""] * (len(names) - len(cells))]
-            inside = [_disarmed(full[place]) for place in kept]
-            yield [*inside, _disarmed(problems[number]), *map(_disarmed, full[len(names) :])]
+            inside = [disarmed(full[place]) for place in kept]
+            yield [*inside, disarmed(problems[number]), *map(disarmed, full[len(names) :])]
 
 
-def _disarmed(cell: str) -> str:
+def disarmed(cell: str) -> str:
     """With an apostrophe before what a spreadsheet would take for a formula."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 

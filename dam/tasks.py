@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from dam import duplicates, facets, trash, words
+from dam import duplicates, facets, notices, trash, words
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
@@ -29,3 +29,16 @@ def fold_counts() -> None:
 def fill_words() -> None:
     """Make the words of assets that came into the table past the library's verbs."""
     words.fill()
+
+
+@shared_task(name="dam.tasks.tell_people")
+def tell_people() -> None:
+    """Tell owners of rights that end, and assignees of what is due."""
+    notices.tell_of_rights()
+    notices.tell_of_due()
+
+
+@shared_task(name="dam.tasks.send_letters")
+def send_letters() -> None:
+    """Send by mail what has not been sent or read."""
+    notices.send_letters()

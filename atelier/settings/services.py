@@ -61,6 +61,8 @@ CELERY_BEAT_SCHEDULE = {
     "dam-duplicates": {"task": "dam.tasks.look_for_duplicates", "schedule": 30.0},
     "dam-counts": {"task": "dam.tasks.fold_counts", "schedule": 60.0},
     "dam-words": {"task": "dam.tasks.fill_words", "schedule": 3600.0},
+    "dam-notices": {"task": "dam.tasks.tell_people", "schedule": 3600.0},
+    "dam-letters": {"task": "dam.tasks.send_letters", "schedule": 900.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
 }
 
@@ -84,3 +86,15 @@ STORAGES: dict[str, dict[str, Any]] = {
     else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+
+# A mail server as smtp://user:password@host:port (smtp+tls:// for STARTTLS); empty: nothing is sent by mail.
+_mail = env.email_url("EMAIL_URL", default="dummymail://")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST = _mail.get("EMAIL_HOST") or ""
+EMAIL_PORT = _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="atelier@localhost")

@@ -95,13 +95,15 @@ class LibraryChangeList(ChangeList):
         if narrowed is None and total <= facets.PROBED:
             gathered = self._of_sort(Asset.objects.all(), chosen).order_by().values_list("pk", flat=True)
             rows = self._sorted(Asset.objects.filter(pk__in=list(gathered)))
+        self._take_page(request, rows)
+        # Of more than are probed, those on show may be others than those counted.
+        total = total if self.cube.complete else max(total, len(self.result_list))
         self.result_count = total if self.cube.complete else AtLeast(total)
         self.shown_count = shown_number(total, self.cube)
         self.full_result_count = self.result_count
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = False
-        self._take_page(request, rows)
         self.multi_page = bool(self.next_page or self.previous_page)
         self.paginator = None
 

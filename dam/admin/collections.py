@@ -26,10 +26,10 @@ from dam.people import signed_in
 class CollectionAdmin(OrganiserAdmin):
     form = CollectionForm
     through, link, asset_filter = CollectionItem, "collection", "collection"
-    list_display = ("name", "name_zh", "pictures", "asset_count", "owner", "shared_until")
+    list_display = ("name", "name_zh", "pictures", "asset_count", "owner")
     list_select_related = ("owner",)
     search_fields = ("name", "name_zh", "description")
-    fields = (("name", "name_zh"), "description", "shared_until")
+    fields = (("name", "name_zh"), "description")
 
     def shown_assets(self, pk: int) -> QuerySet[Asset]:
         """In the order of the collection."""

@@ -56,7 +56,9 @@ class LinkFilter(SimpleListFilter):
         return dict(self.lookup_choices).get(self.value() or "", "")
 
     def choices(self, changelist: LibraryChangeList) -> Iterator[Any]:  # type: ignore[override]
-        """Each with the number of assets that it would show; those that would show none, only if chosen."""
+        """Each with the number of assets that it would show. Those that would surely show none are left
+        out, unless they are chosen.
+        """
         offered = list(super().choices(changelist))
         if self.field not in DIMENSIONS:
             yield from offered
@@ -64,8 +66,11 @@ class LinkFilter(SimpleListFilter):
         counts = changelist.cube.by(self.field, changelist.chosen)
         yield {**offered[0], "value": ""}
         for choice, (value, _label) in zip(offered[1:], self.lookup_choices, strict=True):
-            if counts[value] or choice["selected"]:
-                yield {**choice, "value": value, "count": shown_number(counts[value], changelist.cube)}
+            count = shown_number(counts[value], changelist.cube)
+            if counts[value]:
+                yield {**choice, "value": value, "count": count}
+            elif choice["selected"] or not changelist.cube.complete:
+                yield {**choice, "value": value, "count": count if changelist.cube.complete else None}
 
 
 class KindFilter(LinkFilter):

@@ -35,3 +35,10 @@ class EditorsOnly(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return has_role(request.user, Role.EDITOR)
+
+
+class AdministratorsOnly(BasePermission):
+    """Only administrators, for reading too."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return has_role(request.user, Role.ADMINISTRATOR)

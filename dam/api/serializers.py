@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from dam import editing, organising, workflow
+from dam import editing, organising, rights, workflow
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
 from dam.ingest import AssetMetadata
@@ -61,6 +61,9 @@ class AssetSerializer(serializers.ModelSerializer):
     tags = TagList(required=False)
     skus = SKUList(required=False)
     territories = WordList(required=False)
+    usable_in = serializers.SerializerMethodField(
+        help_text="Where it may be used, what it was made from considered; null: everywhere."
+    )
     thumbnail = serializers.SerializerMethodField()
     web = serializers.SerializerMethodField()
     original = serializers.SerializerMethodField()
@@ -72,10 +75,14 @@ class AssetSerializer(serializers.ModelSerializer):
             "kind", "state", "origin", "owner", "version", "file_name", "mime", "size", "sha256",
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
             "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
-            "release_expires_on", "usable_until", "territories",
+            "release_expires_on", "usable_until", "territories", "usable_in",
             "thumbnail", "web", "original", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_usable_in(self, asset: Asset) -> list[str] | None:
+        return rights.where_usable(asset)
 
     @extend_schema_field(ColourSerializer(many=True))
     def get_colours(self, asset: Asset) -> list[dict[str, Any]]:
@@ -196,7 +203,7 @@ class CollectionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Collection
-        fields = ("id", "name", "name_zh", "description", "owner", "shared_until", "created")
+        fields = ("id", "name", "name_zh", "description", "owner", "created")
         read_only_fields = ("created",)
 
 

@@ -2,6 +2,9 @@
 
 from rest_framework.routers import SimpleRouter
 
+from dam.api.audit import AuditViewSet
+from dam.api.browsing import SavedSearchViewSet
+from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
 
 router = SimpleRouter()
@@ -9,5 +12,9 @@ router.register("assets", AssetViewSet, basename="asset")
 router.register("tags", TagViewSet, basename="tag")
 router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
+router.register("assignments", AssignmentViewSet, basename="assignment")
+router.register("notices", NoticeViewSet, basename="notice")
+router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
+router.register("audit", AuditViewSet, basename="audit")
 
 urlpatterns = router.urls

@@ -23,6 +23,8 @@ from rest_framework.viewsets import ModelViewSet
 
 from dam import editing, organising
 from dam.addresses import rendition_url
+from dam.api.browsing import FacetActions
+from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter
 from dam.api.permissions import ContributorsWrite, EditorsWrite
@@ -36,6 +38,7 @@ from dam.api.serializers import (
     TagSerializer,
     UploadSerializer,
 )
+from dam.api.sharing import ShareActions
 from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
@@ -50,7 +53,9 @@ class AssetViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
+    CommentActions,
     DuplicateActions,
+    FacetActions,
     VersionActions,
 ):
     """Assets that the caller may see: editors the library, others the storefront and their own."""
@@ -192,7 +197,7 @@ class SKUViewSet(OrganiserViewSet):
         return self.get_paginated_response(self.get_serializer(self.paginate_queryset(shown), many=True).data)
 
 
-class CollectionViewSet(OrganiserViewSet):
+class CollectionViewSet(OrganiserViewSet, ShareActions):
     """Collections: all of them for editors, for others their own."""
 
     queryset = Collection.objects.none()

@@ -12,8 +12,10 @@ from dam.models.asset import (
 )
 from dam.models.audit import AuditEntry
 from dam.models.browsing import AssetCount, AssetWords, SavedSearch
+from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+from dam.models.sharing import ShareLink
 
 __all__ = [
     "SKU",
@@ -25,15 +27,20 @@ __all__ = [
     "AssetState",
     "AssetVersion",
     "AssetWords",
+    "Assignment",
     "AuditEntry",
     "Collection",
     "CollectionItem",
+    "Comment",
     "DuplicatePair",
     "Lineage",
     "ModelRelease",
+    "Notice",
+    "NoticeKind",
     "PairState",
     "Rendition",
     "SKURole",
     "SavedSearch",
+    "ShareLink",
     "Tag",
 ]

@@ -76,6 +76,10 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         """Neither their licence, nor their release, nor one of what they were made from has run out."""
         return self.filter(Q(usable_until=None) | Q(usable_until__gte=timezone.localdate()))
 
+    def usable_in_territory(self, code: str) -> Self:
+        """What may be used in the territory with this code."""
+        return self.filter(Q(usable_in=None) | Q(usable_in__contains=f",{code.strip().upper()},"))
+
     def visible_to(self, user: User | AnonymousUser | None) -> Self:
         """What this caller may open: editors the library, contributors the storefront and their own."""
         if sees_library(user):
@@ -150,6 +154,8 @@ class Asset(models.Model):
     inherited_until = models.DateField(null=True, editable=False)
     usable_until = models.DateField(_("usable until"), null=True, editable=False)
     territories = models.JSONField(_("territories"), default=list, blank=True)
+    # Kept by `dam.rights`: where it and all it was made from may be used, like ",CN,DE,"; null: everywhere.
+    usable_in = models.CharField(max_length=1200, null=True, editable=False)  # noqa: DJ001
     tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(
         "Tag", verbose_name=_("tags"), blank=True, related_name="assets"
     )

@@ -10,8 +10,22 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    """Adds and reads; what is in the log stays as it is."""
+
+    def update(self, **changes: Any) -> int:
+        raise TypeError("An audit entry is never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("An audit entry is never deleted.")
+
+
 class AuditEntry(models.Model):
-    """One deed. It names its target by public id, so that it outlives the target."""
+    """One deed. It names its target by public id and its actor by name, so that it outlives both.
+
+    On PostgreSQL a trigger refuses every change from whatever client (migration 0005), but for the
+    reference to an account that is deleted.
+    """
 
     at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
     actor = models.ForeignKey(
@@ -22,15 +36,19 @@ class AuditEntry(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
+    actor_name = models.CharField(_("who, by name"), max_length=150, blank=True, editable=False)
     action = models.CharField(_("action"), max_length=64)
     target_type = models.CharField(_("type"), max_length=32)
     target_id = models.CharField(_("target"), max_length=64, db_index=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
 
+    objects = AuditEntryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit log")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["at"])]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_type} {self.target_id}"

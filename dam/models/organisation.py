@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone, translation
@@ -77,12 +75,8 @@ class AssetSKU(models.Model):
         return f"{self.sku} ({self.get_role_display()})"
 
 
-def new_share_token() -> str:
-    return secrets.token_urlsafe(24)
-
-
 class Collection(models.Model):
-    """A set of assets put together by people, shared by a link that expires."""
+    """A set of assets put together by people; `dam.models.sharing` has the links to it."""
 
     name = models.CharField(_("name (English)"), max_length=120)
     name_zh = models.CharField(_("name (Chinese)"), max_length=120, blank=True)
@@ -96,10 +90,6 @@ class Collection(models.Model):
         related_name="collections",
     )
     assets = models.ManyToManyField("dam.Asset", through="CollectionItem", related_name="collections")
-    share_token = models.CharField(max_length=64, default=new_share_token, unique=True, editable=False)
-    shared_until = models.DateTimeField(
-        _("shared until"), null=True, blank=True, help_text=_("Empty: the link is off.")
-    )
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
@@ -110,10 +100,6 @@ class Collection(models.Model):
     def __str__(self) -> str:
         chinese = (translation.get_language() or "").startswith("zh")
         return (self.name_zh if chinese else self.name) or self.name
-
-    @property
-    def is_shared(self) -> bool:
-        return self.shared_until is not None and self.shared_until > timezone.now()
 
 
 class CollectionItem(models.Model):

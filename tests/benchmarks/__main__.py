@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import duplicates
+import subprocess
+import sys
 
-SUITES = {"duplicates": duplicates.run}
+from tests.benchmarks import duplicates, listing
+
+SUITES = {"duplicates": duplicates.run, "listing": listing.run}
 
 
 def main() -> None:
-    """Run all of them, or the one that is named."""
+    """Run the one that is named; without a name all of them, each in a process and with a server of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=sorted(SUITES), help="this one alone")
     only = parser.parse_args().only
-    for name, run in SUITES.items():
-        if only in (None, name):
-            run()
+    if only:
+        SUITES[only]()
+        return
+    for name in SUITES:
+        subprocess.run([sys.executable, "-m", "tests.benchmarks", "--only", name], check=True)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,41 +14,13 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from tqdm import tqdm
 
+from tests.benchmarks.library import MILLION, fill, postgres
 from tests.benchmarks.rows import Row, report
-from tests.environment import ALWAYS, EMBEDDED
-from tests.services.servers import Postgres
 
-MILLION = 1_000_000
 ASKED = 200
 PHOTOS = 700
 SEED = 20261123
 CLOTHING = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing" / "images"
-
-_ASSETS = """
-INSERT INTO dam_asset (
-    id, public_id, title, title_zh, alt_text, alt_text_zh, description, description_zh, kind, origin, state,
-    state_before_trash, colour_family, aspect, focal_x, focal_y, rights_holder, licence, credit,
-    model_release, territories, created, updated
-)
-SELECT n, gen_random_uuid(), 'Asset ' || n, '', '', '', '', '', 'other', 'uploaded', 'approved',
-    '', '', '', 0.5, 0.5, '', '', '', 'not_needed', '[]', now(), now()
-FROM generate_series(1, %s) n
-"""
-_VERSIONS = """
-INSERT INTO dam_assetversion (
-    id, asset_id, number, file, original_name, extension, mime, size, sha256, perceptual_hash,
-    hash_band_0, hash_band_1, hash_band_2, hash_band_3, colour_layout, near_looked_for, width, height,
-    has_alpha, colours, metadata, created
-)
-SELECT n, n, 1, '', '', '.jpg', 'image/jpeg', 1, md5(n::text) || md5((-n)::text),
-    lpad(to_hex(a), 4, '0') || lpad(to_hex(b), 4, '0') || lpad(to_hex(c), 4, '0') || lpad(to_hex(d), 4, '0'),
-    a, b, c, d, repeat(md5(n::text), 3), true, 1, 1, false, '[]', '{}', now()
-FROM (
-    SELECT n, floor(random() * 65536)::int a, floor(random() * 65536)::int b,
-        floor(random() * 65536)::int c, floor(random() * 65536)::int d
-    FROM generate_series(1, %s) n
-) s
-"""
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -117,7 +86,7 @@ COPIES: dict[str, Change] = {
 
 def run() -> None:
     """Both measurements, on PostgreSQL and on the clothing photos where they are there."""
-    with _postgres():
+    with postgres():
         rows = _speed()
     if CLOTHING.is_dir():
         rows += _quality()
@@ -132,35 +101,13 @@ def run() -> None:
     report("duplicates", about, rows)
 
 
-@contextmanager
-def _postgres() -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="atelier-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = Postgres(folder / "postgres")
-        server.start()
-        try:
-            os.environ.update(ALWAYS | EMBEDDED | {"ATELIER_DATA": name, "DATABASE_URL": server.url})
-            import django
-            from django.core.management import call_command
-
-            django.setup()
-            call_command("migrate", verbosity=0)
-            yield
-        finally:
-            from django.db import connections
-
-            connections.close_all()
-            server.stop()
-
-
 def _speed() -> list[Row]:
     from django.db import connection
 
     from dam.duplicates import alike
     from dam.models import AssetVersion
 
-    _fill()
+    fill()
     draw = random.Random(SEED)
     asked = list(AssetVersion.objects.filter(pk__in=draw.sample(range(1, MILLION + 1), ASKED)))
     by_index, by_scan = [], []
@@ -183,21 +130,6 @@ def _speed() -> list[Row]:
         Row("duplicates.lookup_p50_ms_1m", _rounded(by_index, 50), "ms", "scan in SQL, median", scan),
         Row("duplicates.lookup_p95_ms_1m", _rounded(by_index, 95), "ms", "scan in SQL, median", scan),
     ]
-
-
-def _fill() -> None:
-    """A million assets with one version each; hashes and layouts at random, with half of the bits set."""
-    from django.db import connection
-
-    with connection.cursor() as cursor, tqdm(total=2, desc="Filling the library") as progress:
-        cursor.execute(_ASSETS, [MILLION])
-        progress.update()
-        cursor.execute("SELECT setseed(0.5)")
-        cursor.execute(_VERSIONS, [MILLION])
-        cursor.execute("UPDATE dam_asset SET current_id = id")
-        cursor.execute("VACUUM ANALYZE dam_asset")
-        cursor.execute("VACUUM ANALYZE dam_assetversion")
-        progress.update()
 
 
 def _quality() -> list[Row]:

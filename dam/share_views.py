@@ -1,0 +1,179 @@
+"""The pages behind a share link: for people without an account, who see nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import patch_cache_control
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from zipstream import ZIP_STORED, ZipStream
+
+from dam import sharing
+from dam.errors import IngestError
+from dam.models import Asset, ShareLink
+from dam.renditions import rendition_for
+from dam.views import download_name
+
+PRESETS = ("thumbnail", "web")
+SHOWN = 500
+PIECE = 256 * 1024
+
+
+def _opened(view: Any) -> Any:
+    """A view of an open link, whose password the caller has given where it has one."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        link = get_object_or_404(ShareLink.objects.select_related("collection"), token=token)
+        try:
+            sharing.check_open(link)
+        except sharing.LinkClosed as closed:
+            return _private(_page(request, link, status=410, closed=str(closed)))
+        if link.password and request.session.get(_key(link)) != link.password[-32:]:
+            if request.resolver_match and request.resolver_match.url_name == "share":
+                return _private(_page(request, link, status=401, asks=True))
+            return redirect("share", token)
+        return _private(view(request, link, *args, **kwargs))
+
+    return opened
+
+
+def _private(response: HttpResponseBase) -> HttpResponseBase:
+    """Nothing of it is for search engines, other sites' frames or their logs."""
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Referrer-Policy"] = "same-origin"
+    return response
+
+
+@never_cache
+@require_GET
+@_opened
+def share(request: HttpRequest, link: ShareLink) -> HttpResponse:
+    """What the link shows."""
+    assets = list(sharing.shown_by(link)[: SHOWN + 1])
+    return _page(request, link, assets=assets[:SHOWN], more=len(assets) > SHOWN)
+
+
+@never_cache
+@require_POST
+def unlock(request: HttpRequest, token: str) -> HttpResponseBase:
+    """Try the password; the right one opens the link for this browser."""
+    link = get_object_or_404(ShareLink.objects.select_related("collection"), token=token)
+    if not link.is_open:
+        return redirect("share", token)
+    try:
+        right = sharing.try_password(
+            link, request.POST.get("password", ""), request.META.get("REMOTE_ADDR", "")
+        )
+    except sharing.TooManyTries as error:
+        return _private(_page(request, link, status=429, asks=True, wrong=str(error)))
+    if not right:
+        return _private(_page(request, link, status=401, asks=True, wrong=_("This is not the password.")))
+    request.session[_key(link)] = link.password[-32:]  # another password asks again
+    return redirect("share", token)
+
+
+@require_GET
+@_opened
+def picture(request: HttpRequest, link: ShareLink, public_id: UUID, preset: str) -> HttpResponseBase:
+    """A rendition to look at; it does not count as a download."""
+    if preset not in PRESETS:
+        raise Http404
+    asset = _asset(link, public_id)
+    try:
+        rendition = rendition_for(asset.current, preset)  # type: ignore[arg-type]  # shown ones have a file
+        response = FileResponse(rendition.file.open("rb"), content_type=rendition.mime)
+    except (FileNotFoundError, IngestError) as error:
+        raise Http404 from error
+    patch_cache_control(response, private=True, max_age=300)
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+@_opened
+def original(request: HttpRequest, link: ShareLink, public_id: UUID) -> HttpResponseBase:
+    """One file, counted."""
+    asset = _asset(link, public_id)
+    version = asset.current
+    if version is None or not default_storage.exists(str(version.file.name)):
+        raise Http404
+    if request.method == "GET":
+        try:
+            sharing.take_downloads(link, [asset])
+        except sharing.NoDownloadsLeft as error:
+            return _page(request, link, status=403, closed=str(error))
+    response = FileResponse(
+        version.file.open("rb"),
+        content_type=version.mime,
+        as_attachment=True,
+        filename=download_name(version),
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@never_cache
+@require_POST
+@_opened
+def everything(request: HttpRequest, link: ShareLink) -> HttpResponseBase:
+    """All files as a zip, packed while it is sent; each counts as a download."""
+    assets = [asset for asset in sharing.shown_by(link) if asset.current]
+    if not assets:
+        return redirect("share", link.token)
+    try:
+        sharing.take_downloads(link, assets)
+    except sharing.NoDownloadsLeft as error:
+        return _page(request, link, status=403, closed=str(error))
+    packed = ZipStream(compress_type=ZIP_STORED)  # pictures are compressed already
+    names: Counter[str] = Counter()
+    for asset in assets:
+        packed.add(_pieces(asset), _free_name(asset, names))
+    name = slugify(str(link.collection), allow_unicode=True) or "collection"
+    response = StreamingHttpResponse(packed, content_type="application/zip")
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.zip") or "attachment"
+    return response
+
+
+def _pieces(asset: Asset) -> Iterator[bytes]:
+    """The file, opened when its turn comes."""
+    if asset.current is None:
+        return
+    with asset.current.file.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _free_name(asset: Asset, names: Counter[str]) -> str:
+    """The file's name, with a number where another file of the zip has the same."""
+    name = download_name(asset.current).replace("/", "_").replace("\\", "_")  # type: ignore[arg-type]
+    names[name.casefold()] += 1
+    if names[name.casefold()] == 1:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem} ({names[name.casefold()]}){dot}{extension}"
+
+
+def _asset(link: ShareLink, public_id: UUID) -> Asset:
+    return get_object_or_404(sharing.shown_by(link), public_id=public_id)
+
+
+def _page(request: HttpRequest, link: ShareLink, *, status: int = 200, **context: Any) -> HttpResponse:
+    return render(request, "dam/share.html", {"link": link, **context}, status=status)
+
+
+def _key(link: ShareLink) -> str:
+    return f"share-{link.pk}"
