@@ -27,9 +27,10 @@ def _page(title: str | Promise, icon: str, name: str, permission: str, **more: A
 
 
 def _in_assets(request: HttpRequest) -> bool:
-    """The upload page lies below the assets, but has a line of its own."""
-    below, upload = reverse("admin:dam_asset_changelist"), reverse("admin:dam_asset_upload")
-    return request.path.startswith(below) and not request.path.startswith(upload)
+    """Two pages lie below the assets, but have lines of their own."""
+    own_lines = (reverse("admin:dam_asset_upload"), reverse("admin:dam_my_work"))
+    below = reverse("admin:dam_asset_changelist")
+    return request.path.startswith(below) and not request.path.startswith(own_lines)
 
 
 UNFOLD = {
@@ -79,6 +80,9 @@ UNFOLD = {
                         "dam_asset_changelist",
                         "dam.view_asset",
                         active=_in_assets,
+                    ),
+                    _page(
+                        _("My work"), "inbox", "dam_my_work", "dam.view_asset", badge="dam.admin.talk.badge"
                     ),
                     _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dam import duplicates, rights, workflow
+from dam.admin import talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
@@ -26,6 +27,7 @@ SHOWN_DEEDS = 12
 
 def context_for(asset: Asset, user: User) -> dict[str, Any]:
     """Everything around the form: preview, facts, colours, relatives, collections, history."""
+    may_change = workflow.may_change(user, asset) and not asset.is_trashed
     versions = list(asset.versions.select_related("created_by").order_by("-number"))
     return {
         "asset": asset,
@@ -33,7 +35,8 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "facts": facts(asset),
         "colours": colours(asset.current),
         "versions": versions,
-        "may_change": workflow.may_change(user, asset) and not asset.is_trashed,
+        "may_change": may_change,
+        **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
         "alike": _alike(asset, user),
         "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),

@@ -24,7 +24,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam import editing, versions, words, workflow
-from dam.admin import asset_page, browse, bulk, filters
+from dam.admin import asset_page, browse, bulk, filters, talk
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
@@ -354,7 +354,17 @@ class AssetAdmin(ModelAdmin):
                 guard(self.of_viewers(browse.delete_search)),
                 name="dam_asset_delete_search",
             ),
-            path("<int:key>/panel/", guard(self.of_viewers(self.panel_view)), name="dam_asset_panel"),
+            path("my-work/", guard(self.of_viewers(talk.my_work)), name="dam_my_work"),
+            path("my-work/read/", guard(self.of_viewers(talk.read_news)), name="dam_read_news"),
+            path("my-work/<int:number>/done/", guard(self.of_viewers(talk.finish)), name="dam_finish"),
+            path("<int:key>/comment/", guard(self.on_asset(talk.comment)), name="dam_asset_comment"),
+            path(
+                "<int:key>/comment/<int:number>/remove/",
+                guard(self.on_asset(talk.remove_comment)),
+                name="dam_asset_remove_comment",
+            ),
+            path("<int:key>/assign/", guard(self.on_asset(talk.assign)), name="dam_asset_assign"),
+            path("<int:key>/panel/", guard(self.on_asset(browse.panel)), name="dam_asset_panel"),
             path(
                 "<int:key>/versions/",
                 guard(self.add_version_view),
@@ -379,9 +389,13 @@ class AssetAdmin(ModelAdmin):
 
         return guarded
 
-    def panel_view(self, request: HttpRequest, key: int) -> HttpResponse:
-        """The panel beside the list."""
-        return browse.panel(request, get_object_or_404(self.get_queryset(request), pk=key))
+    def on_asset(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """A view of one asset that the account may open."""
+
+        def found(request: HttpRequest, key: int, **arguments: Any) -> HttpResponse:
+            return view(request, get_object_or_404(self.get_queryset(request), pk=key), **arguments)
+
+        return self.of_viewers(found)
 
     def upload_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):

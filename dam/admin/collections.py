@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from dam import editing
+from dam.admin import share_links
 from dam.admin.organiser import SHOWN_PICTURES, OrganiserAdmin
 from dam.forms import CollectionForm
 from dam.models import Asset, AssetState, Collection, CollectionItem
@@ -25,6 +26,7 @@ from dam.people import signed_in
 @admin.register(Collection)
 class CollectionAdmin(OrganiserAdmin):
     form = CollectionForm
+    change_form_outer_after_template = "dam/collection_after.html"
     through, link, asset_filter = CollectionItem, "collection", "collection"
     list_display = ("name", "name_zh", "pictures", "asset_count", "owner")
     list_select_related = ("owner",)
@@ -47,6 +49,9 @@ class CollectionAdmin(OrganiserAdmin):
         context = dict(extra_context or {})
         if object_id and self.has_change_permission(request):
             context["remove_url"] = reverse("admin:dam_collection_remove", args=(object_id,))
+        if object_id and object_id.isdigit():
+            collection = Collection.objects.filter(pk=object_id).first()
+            context |= share_links.context_for(collection, request) if collection else {}
         return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Collection, form: ModelForm, change: Any) -> None:
@@ -55,8 +60,25 @@ class CollectionAdmin(OrganiserAdmin):
         super().save_model(request, obj, form, change)
 
     def get_urls(self) -> list[URLPattern]:
-        remove = self.admin_site.admin_view(self.remove_view)
-        return [path("<path:object_id>/remove/", remove, name="dam_collection_remove"), *super().get_urls()]
+        guard = self.admin_site.admin_view
+        return [
+            path("<int:key>/links/", guard(self.share_view), name="dam_collection_share"),
+            path(
+                "<int:key>/links/<int:number>/revoke/",
+                guard(self.unshare_view),
+                name="dam_collection_unshare",
+            ),
+            path("<path:object_id>/remove/", guard(self.remove_view), name="dam_collection_remove"),
+            *super().get_urls(),
+        ]
+
+    def share_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """A new link to the collection."""
+        return share_links.create(request, get_object_or_404(Collection, pk=key))
+
+    def unshare_view(self, request: HttpRequest, key: int, number: int) -> HttpResponse:
+        """An end to a link."""
+        return share_links.revoke(request, get_object_or_404(Collection, pk=key), number)
 
     @method_decorator(require_POST)
     def remove_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

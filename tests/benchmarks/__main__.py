@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-
 import subprocess
 import sys
 
@@ -13,7 +12,7 @@ SUITES = {"duplicates": duplicates.run, "listing": listing.run}
 
 
 def main() -> None:
-    """Run the one that is named; without a name all of them, each in a process and with a server of its own."""
+    """Run the one that is named, or all of them, each in a process and with a server of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=sorted(SUITES), help="this one alone")
     only = parser.parse_args().only

@@ -26,7 +26,9 @@ SELECT n, gen_random_uuid(), 'Asset ' || n, '', '', '', '', '',
     (ARRAY['uploaded', 'imported', 'imported', 'generated'])[1 + n %% 4],
     (ARRAY['approved', 'approved', 'approved', 'draft', 'in_review'])[1 + n %% 5],
     '', CASE WHEN n %% 9973 = 0 THEN 'pink'
-        ELSE (ARRAY['red', 'blue', 'white', 'black', 'grey', 'brown', 'green'])[1 + n %% 7] END, '', 0.5, 0.5, '', '', '', 'not_needed', '[]', now(), now()
+        ELSE (ARRAY['red', 'blue', 'white', 'black', 'grey', 'brown', 'green'])[1 + n %% 7] END,
+    '', 0.5, 0.5, '', '', '', 'not_needed', '[]',
+    now(), now()
 FROM generate_series(1, %s) n
 """
 _VERSIONS = """
@@ -44,7 +46,6 @@ FROM (
     FROM generate_series(1, %s) n
 ) s
 """
-
 
 
 @contextmanager

@@ -106,7 +106,10 @@ def fill(number: int) -> None:
         first = Image.objects.create(title="asset 1", file=ImageFile(file, name="one.jpg"))
     first.tags.add("t1")
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO taggit_tag (name, slug) SELECT 't' || n, 't' || n FROM generate_series(2, %s) n", [TAGS])
+        cursor.execute(
+            "INSERT INTO taggit_tag (name, slug) SELECT 't' || n, 't' || n FROM generate_series(2, %s) n",
+            [TAGS],
+        )
         _copy(cursor, "wagtailimages_image", {"title": TITLE}, number)
         cursor.execute(
             "INSERT INTO taggit_taggeditem (tag_id, object_id, content_type_id) SELECT t.id, i.id, "
@@ -128,12 +131,12 @@ def fill(number: int) -> None:
 
 
 def _copy(cursor: Any, table: str, changed: dict[str, str], number: int) -> None:
-    cursor.execute(f"SELECT * FROM {table} LIMIT 0")
+    cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608  our own table names
     columns = [column.name for column in cursor.description]
     fresh = {"id": "n", **changed}
     values = ", ".join(fresh.get(column, f"row.{column}") for column in columns)
     cursor.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} "
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} "  # noqa: S608
         f"FROM (SELECT * FROM {table} ORDER BY id LIMIT 1) AS row, generate_series(2, {number}) n"
     )
 

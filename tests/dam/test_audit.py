@@ -1,0 +1,79 @@
+"""The audit log: nobody changes it, administrators take it out."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection, transaction
+from rest_framework.test import APIClient
+
+from dam import editing
+from dam.models import AuditEntry
+from tests.factories import AssetFactory, EditorFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
+AUDIT = "/api/v1/audit/"
+
+
+def test_no_entry_is_changed_or_deleted(editor: User) -> None:
+    AssetFactory(owner=editor)
+    entry = AuditEntry.objects.latest("pk")
+    with pytest.raises(TypeError):
+        entry.save()
+    with pytest.raises(TypeError):
+        entry.delete()
+    with pytest.raises(TypeError):
+        AuditEntry.objects.update(action="nothing")
+    with pytest.raises(TypeError):
+        AuditEntry.objects.all().delete()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE dam_auditentry SET action = 'nothing'", "DELETE FROM dam_auditentry",
+     "UPDATE dam_auditentry SET actor_id = NULL, actor_name = ''"],
+)  # fmt: skip
+def test_not_even_by_sql(editor: User, statement: str) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("Only PostgreSQL keeps the log by a trigger.")
+    AssetFactory(owner=editor)
+    before = list(AuditEntry.objects.values())
+    with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
+        connection.cursor().execute(statement)
+    assert list(AuditEntry.objects.values()) == before
+
+
+def test_who_it_was_stays_when_the_account_goes() -> None:
+    somebody = EditorFactory(username="leaving")
+    asset = AssetFactory()
+    editing.update_assets([asset], actor=somebody, changes={"title": "New"})
+    User.objects.filter(pk=somebody.pk).delete()
+    entry = AuditEntry.objects.get(action="asset.updated")
+    assert (entry.actor, entry.actor_name) == (None, "leaving")
+
+
+def test_administrators_read_filter_and_export_it(api: APIClient, administrator: User, editor: User) -> None:
+    asset = AssetFactory(title="=1+1")
+    editing.update_assets([asset], actor=editor, changes={"title": "=cmd|'x'!A1"})
+    api.force_authenticate(administrator)
+    listed = api.get(AUDIT, {"actor": editor.username}).data["results"]
+    assert [(one["action"], one["target"]) for one in listed] == [("asset.updated", str(asset.public_id))]
+    answer = api.get(f"{AUDIT}export/", {"target": str(asset.public_id)})
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["action"] for row in rows] == ["asset.ingested", "asset.updated"]
+    assert rows[1]["actor"] == editor.username
+    assert not [cell for row in rows for cell in row.values() if cell.startswith("=")]
+
+
+@pytest.mark.parametrize("path", ["", "export/"])
+def test_nobody_else_reads_it(
+    api: APIClient, editor: User, reviewer: User, stranger: User, path: str
+) -> None:
+    assert api.get(f"{AUDIT}{path}").status_code in (401, 403)
+    for user in (stranger, editor, reviewer):
+        api.force_authenticate(user)
+        assert api.get(f"{AUDIT}{path}").status_code == 403
