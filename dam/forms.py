@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam import workflow
+from dam import organising, workflow
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
 
 
@@ -53,8 +53,19 @@ class SKUForm(forms.ModelForm):
 
     class Meta:
         model = SKU
-        fields = ("code", "name", "name_zh", "attributes")
+        fields = ("code", "name", "name_zh", "parent", "status", "barcode", "attributes")
         widgets = {"attributes": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
+        help_texts = {"attributes": _("Names with texts or numbers: {“colour”: “navy”, “size”: 38}")}
+
+    def clean_attributes(self) -> dict[str, Any]:
+        return self.cleaned_data["attributes"] or {}
+
+    def clean_parent(self) -> SKU | None:
+        parent = self.cleaned_data["parent"]
+        sku = SKU(pk=self.instance.pk, code=self.cleaned_data.get("code", ""))
+        if problem := organising.parent_problem(sku, parent):
+            raise forms.ValidationError(problem)
+        return parent
 
 
 class CollectionForm(forms.ModelForm):

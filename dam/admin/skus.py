@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import TextFilter
+from unfold.decorators import display
 
 from dam.admin.organiser import OrganiserAdmin
+from dam.articles import split_attribute, text_of
 from dam.forms import SKUForm
 from dam.models import SKU, AssetSKU
+from dam.models.organisation import SKUQuerySet
+
+
+class AttributeFilter(TextFilter):
+    """One attribute, written as in the API: “colour:navy”, or “colour” for any."""
+
+    title, parameter_name = _("attribute (name:value)"), "attribute"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SKU]) -> QuerySet[SKU]:
+        wanted = (self.value() or "").strip()
+        if not wanted or not isinstance(queryset, SKUQuerySet):
+            return queryset
+        try:
+            return queryset.with_attribute(*split_attribute(wanted))
+        except ValidationError as error:
+            messages.error(request, error.messages[0])
+            return queryset.none()
 
 
 @admin.register(SKU)
 class SKUAdmin(OrganiserAdmin):
     through, link, asset_filter = AssetSKU, "sku", "skus__id__exact"
-    list_display = ("code", "name", "name_zh", "pictures", "asset_count", "created")
-    search_fields = ("code", "name", "name_zh")
+    list_display = ("code", "name", "name_zh", "parent", "said", "status", "pictures", "asset_count")
+    list_select_related = ("parent",)
+    list_filter = ("status", AttributeFilter)
+    list_filter_submit = True
+    search_fields = ("code", "name", "name_zh", "=barcode")
+    autocomplete_fields = ("parent",)
     form = SKUForm
-    fields = ("code", ("name", "name_zh"), "attributes")
+    fields = (("code", "barcode"), ("name", "name_zh"), ("parent", "status"), "attributes")
+
+    @display(description=_("attributes"))
+    def said(self, sku: SKU) -> str:
+        return ", ".join(f"{name}: {text_of(value)}" for name, value in sku.attributes.items())

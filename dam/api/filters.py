@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import django_filters
+from django.core.exceptions import ValidationError as Invalid
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
 
+from dam.articles import split_attribute
 from dam.colours import FAMILIES
-from dam.models import Asset, AssetKind, AssetOrigin, AssetSKU, AssetState
+from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetSKU, AssetState, SKUStatus
+from dam.models.organisation import SKUQuerySet
 
 
 class AssetFilter(django_filters.FilterSet):
@@ -29,3 +33,29 @@ class AssetFilter(django_filters.FilterSet):
     def with_sku(self, assets: QuerySet[Asset], name: str, code: str) -> QuerySet[Asset]:
         """By subquery: an asset that shows the SKU in two roles is still one asset."""
         return assets.filter(pk__in=AssetSKU.objects.filter(sku__code=code).values("asset_id"))
+
+
+class SKUFilter(django_filters.FilterSet):
+    """Which SKUs: by words, status, the article they are variants of, and attributes."""
+
+    q = django_filters.CharFilter(method="matching", label=_("Words of code or name, or a whole barcode"))
+    status = django_filters.ChoiceFilter(choices=SKUStatus.choices)
+    parent = django_filters.CharFilter(field_name="parent__code", label=_("Code of the article"))
+    attribute = django_filters.CharFilter(
+        method="with_attributes", label=_("“name:value”, or “name” for any value; repeated: all of them")
+    )
+
+    class Meta:
+        model = SKU
+        fields = ("q", "status", "parent", "attribute")
+
+    def matching(self, skus: SKUQuerySet, name: str, text: str) -> SKUQuerySet:
+        return skus.matching(text)
+
+    def with_attributes(self, skus: SKUQuerySet, name: str, value: str) -> SKUQuerySet:
+        for wanted in self.data.getlist(name):
+            try:
+                skus = skus.with_attribute(*split_attribute(wanted))
+            except Invalid as error:
+                raise ValidationError({name: error.messages}) from error
+        return skus

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from dam import editing, organising, workflow
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
+from dam.articles import check_attributes
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
 from dam.people import signed_in
@@ -183,10 +184,31 @@ class TagSerializer(serializers.ModelSerializer):
 class SKUSerializer(serializers.ModelSerializer):
     """A sellable article."""
 
+    parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent
+        slug_field="code",
+        queryset=SKU.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="Code of the article that this one is a variant of; it is no variant itself.",
+    )
+    attributes = serializers.DictField(
+        required=False,
+        validators=[check_attributes],
+        help_text="Names with texts or numbers; PATCH replaces all of them.",
+    )
+
     class Meta:
         model = SKU
-        fields = ("code", "name", "name_zh", "attributes", "created")
+        fields: tuple[str, ...] = (
+            "code", "name", "name_zh", "parent", "status", "barcode", "attributes", "created",
+        )  # fmt: skip
         read_only_fields = ("created",)
+
+    def validate_parent(self, parent: SKU | None) -> SKU | None:
+        sku = self.instance or SKU(code=self.initial_data.get("code", ""))
+        if problem := organising.parent_problem(sku, parent):
+            raise serializers.ValidationError(problem)
+        return parent
 
 
 class CollectionSerializer(serializers.ModelSerializer):

@@ -24,7 +24,7 @@ from rest_framework.viewsets import ModelViewSet
 from dam import editing, organising
 from dam.addresses import rendition_url
 from dam.api.duplicates import DuplicateActions
-from dam.api.filters import AssetFilter
+from dam.api.filters import AssetFilter, SKUFilter
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.serializers import (
@@ -177,14 +177,15 @@ class SKUViewSet(OrganiserViewSet):
     queryset = SKU.objects.none()
     serializer_class = SKUSerializer
     permission_classes = (EditorsWrite,)
+    filterset_class = SKUFilter
     lookup_field = "code"
     lookup_value_regex = "[^/]+"
 
     def get_queryset(self) -> QuerySet[SKU]:
-        return shown_to(self.request.user, SKU, "skus")
+        return shown_to(self.request.user, SKU, "skus").select_related("parent")
 
     @extend_schema(responses=AssetSerializer(many=True))
-    @action(detail=True, serializer_class=AssetSerializer)
+    @action(detail=True, serializer_class=AssetSerializer, filterset_class=None)
     def assets(self, request: Request, code: str) -> Response:
         """The assets that show this SKU, as far as the caller may see them."""
         sku = self.get_object()

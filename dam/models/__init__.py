@@ -12,7 +12,15 @@ from dam.models.asset import (
 )
 from dam.models.audit import AuditEntry
 from dam.models.duplicates import DuplicatePair, PairState
-from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+from dam.models.organisation import (
+    SKU,
+    AssetSKU,
+    Collection,
+    CollectionItem,
+    SKURole,
+    SKUStatus,
+    Tag,
+)
 
 __all__ = [
     "SKU",
@@ -31,5 +39,6 @@ __all__ = [
     "PairState",
     "Rendition",
     "SKURole",
+    "SKUStatus",
     "Tag",
 ]
