@@ -68,6 +68,16 @@ class SKUForm(forms.ModelForm):
         return parent
 
 
+class SKUTableForm(forms.Form):
+    """A table of SKUs, and how strictly it is taken."""
+
+    table = forms.FileField(label=_("Table (CSV or XLSX)"))
+    partial = forms.BooleanField(label=_("Take the good rows although others are bad"), required=False)
+    discontinue_missing = forms.BooleanField(
+        label=_("Discontinue SKUs that the table does not name"), required=False
+    )
+
+
 class CollectionForm(forms.ModelForm):
     """What a collection is called, and until when its link works."""
 

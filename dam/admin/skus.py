@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 
 from dam.admin.organiser import OrganiserAdmin
+from dam.admin.sku_tables import export_view, sync_page
 from dam.articles import split_attribute, text_of
 from dam.forms import SKUForm
 from dam.models import SKU, AssetSKU
@@ -48,3 +50,21 @@ class SKUAdmin(OrganiserAdmin):
     @display(description=_("attributes"))
     def said(self, sku: SKU) -> str:
         return ", ".join(f"{name}: {text_of(value)}" for name, value in sku.attributes.items())
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("sync/", guard(self.sync_view), name="dam_sku_sync"),
+            path("export/", guard(self.export_view), name="dam_sku_export"),
+            *super().get_urls(),
+        ]
+
+    def sync_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return sync_page(request, self.admin_site)
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return export_view(request)

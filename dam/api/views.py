@@ -36,6 +36,7 @@ from dam.api.serializers import (
     TagSerializer,
     UploadSerializer,
 )
+from dam.api.sku_tables import SKUTableActions
 from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
@@ -171,7 +172,7 @@ class TagViewSet(OrganiserViewSet):
         return shown_to(self.request.user, Tag, "tags").select_related("parent")
 
 
-class SKUViewSet(OrganiserViewSet):
+class SKUViewSet(SKUTableActions, OrganiserViewSet):
     """SKUs: all of them for editors, for others those on assets they may see."""
 
     queryset = SKU.objects.none()
