@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from dam import organising, workflow
-from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam.coverage import CoverageQuery
+from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, SKUStatus, Tag
 
 
 class WordsField(forms.Field):
@@ -66,6 +67,39 @@ class SKUForm(forms.ModelForm):
         if problem := organising.parent_problem(sku, parent):
             raise forms.ValidationError(problem)
         return parent
+
+
+class CoverageForm(forms.Form):
+    """Which SKUs the page of coverage shows."""
+
+    q = forms.CharField(label=_("Code or name"), required=False, max_length=200)
+    missing = forms.ChoiceField(
+        label=_("Missing"), required=False, choices=[("", _("Anything or nothing")), *SKURole.choices]
+    )
+    parent = forms.CharField(label=_("Article (code) and its variants"), required=False, max_length=64)
+    collection = forms.ModelChoiceField(
+        label=_("Collection"), required=False, queryset=Collection.objects.all(), empty_label=_("Any")
+    )
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any")), *SKUStatus.choices]
+    )
+    count = forms.ChoiceField(
+        label=_("What counts"),
+        required=False,
+        choices=[("", _("Pictures in any state")), ("approved", _("Approved pictures"))],
+    )
+
+    def query(self) -> CoverageQuery:
+        """The filters that were chosen."""
+        chosen = self.cleaned_data
+        return CoverageQuery(
+            text=chosen["q"],
+            missing=chosen["missing"],
+            parent=chosen["parent"],
+            status=chosen["status"],
+            collection=chosen["collection"].pk if chosen["collection"] else None,
+            approved_only=chosen["count"] == "approved",
+        )
 
 
 class SKUTableForm(forms.Form):

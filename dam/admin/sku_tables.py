@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
@@ -20,7 +21,7 @@ SHOWN_ROWS = 200
 CHECK, ERRORS = "check", "errors"
 
 
-def sync_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def sync_page(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     """Show the form; with POST what the table changes (`do=sync`) or would change (`do=check`).
 
     `do=errors` gives the bad rows back as a table.

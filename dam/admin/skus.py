@@ -6,17 +6,20 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 
+from dam.admin.coverage import coverage_page
 from dam.admin.organiser import OrganiserAdmin
 from dam.admin.sku_tables import export_view, sync_page
 from dam.articles import split_attribute, text_of
 from dam.forms import SKUForm
 from dam.models import SKU, AssetSKU
 from dam.models.organisation import SKUQuerySet
+from dam.roles import sees_library
 
 
 class AttributeFilter(TextFilter):
@@ -54,17 +57,24 @@ class SKUAdmin(OrganiserAdmin):
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         return [
+            path("coverage/", guard(self.coverage_view), name="dam_sku_coverage"),
             path("sync/", guard(self.sync_view), name="dam_sku_sync"),
             path("export/", guard(self.export_view), name="dam_sku_export"),
             *super().get_urls(),
         ]
 
-    def sync_view(self, request: HttpRequest) -> HttpResponse:
+    def coverage_view(self, request: HttpRequest) -> HttpResponse:
+        """It shows pictures of every state and owner, so it is for those who see the library."""
+        if not self.has_view_permission(request) or not sees_library(request.user):
+            raise PermissionDenied
+        return coverage_page(request, self.admin_site)
+
+    def sync_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_change_permission(request):
             raise PermissionDenied
         return sync_page(request, self.admin_site)
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return export_view(request)

@@ -31,7 +31,9 @@ class SKUSyncSerializer(serializers.Serializer):
         help_text="CSV or XLSX: code, name, name_zh, parent, status, barcode, attr:NAME.",
     )
     dry_run = serializers.BooleanField(default=False, help_text="Say what would change, and change nothing.")
-    partial = serializers.BooleanField(default=False, help_text="Take the good rows although others are bad.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # the stubs mean BaseSerializer.partial
+        default=False, help_text="Take the good rows although others are bad."
+    )
     deactivate_missing = serializers.BooleanField(
         default=False, help_text="SKUs that the table does not name become discontinued."
     )
