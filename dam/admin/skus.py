@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -16,6 +18,7 @@ from dam.admin.coverage import coverage_page
 from dam.admin.organiser import OrganiserAdmin
 from dam.admin.sku_tables import export_view, sync_page
 from dam.articles import split_attribute, text_of
+from dam.coverage import rows_of
 from dam.forms import SKUForm
 from dam.models import SKU, AssetSKU
 from dam.models.organisation import SKUQuerySet
@@ -48,11 +51,28 @@ class SKUAdmin(OrganiserAdmin):
     search_fields = ("code", "name", "name_zh", "=barcode")
     autocomplete_fields = ("parent",)
     form = SKUForm
+    change_form_outer_after_template = "dam/sku_page.html"
     fields = (("code", "barcode"), ("name", "name_zh"), ("parent", "status"), "attributes")
+
+    class Media:
+        js = ("atelier/panels.js",)
 
     @display(description=_("attributes"))
     def said(self, sku: SKU) -> str:
         return ", ".join(f"{name}: {text_of(value)}" for name, value in sku.attributes.items())
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """With what it has pictures of, and its variants."""
+        context = dict(extra_context or {})
+        if object_id and object_id.isdigit() and (sku := SKU.objects.filter(pk=object_id).first()):
+            context |= {"coverage": rows_of([sku])[0], "variants": sku.variants.order_by("code")}
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
