@@ -133,35 +133,42 @@ def page_of(query: CoverageQuery, *, after: str = "", before: str = "") -> Cover
     )
 
 
-def rows_of(skus: Sequence[SKU], *, approved_only: bool = False) -> list[CoverageRow]:
-    """The rows of these SKUs, in one query."""
-    cells = _cells([sku.pk for sku in skus], approved_only=approved_only)
+def rows_of(
+    skus: Sequence[SKU], *, approved_only: bool = False, links: QuerySet[AssetSKU] | None = None
+) -> list[CoverageRow]:
+    """The rows of these SKUs, in one query; `links`: those that count, if not all of `counted`."""
+    cells: dict[int, dict[str, Cell]] = defaultdict(dict)
+    for link in _best(counted() if links is None else links, [sku.pk for sku in skus], 1):
+        is_missing = approved_only and not link.approved
+        cells[link.sku_id][link.role] = Cell(link.role, link.approved, link.total, link.asset, is_missing)
     return [
         CoverageRow(sku, tuple(cells[sku.pk].get(role, Cell(role)) for role in SKURole.values))
         for sku in skus
     ]
 
 
-def _cells(keys: list[int], *, approved_only: bool) -> dict[int, dict[str, Cell]]:
-    """The best picture of each SKU and role with the counts beside it: approved first, then the newest."""
+def pictures_of(sku: SKU, links: QuerySet[AssetSKU], most: int) -> dict[str, list[Asset]]:
+    """The SKU's best pictures in each role, in one query."""
+    pictures: dict[str, list[Asset]] = {role: [] for role in SKURole.values}
+    for link in sorted(_best(links, [sku.pk], most), key=lambda link: link.place):
+        pictures[link.role].append(link.asset)
+    return pictures
+
+
+def _best(links: QuerySet[AssetSKU], keys: Sequence[int], most: int) -> QuerySet[AssetSKU, Any]:
+    """The best links of each SKU and role with counts beside them: approved first, then the newest."""
     approved = Case(When(asset__state=AssetState.APPROVED, then=Value(1)), default=Value(0))
     of_cell: dict[str, Any] = {"partition_by": [F("sku_id"), F("role")]}
-    best = (
-        counted()
-        .filter(sku__in=keys)
+    return (
+        links.filter(sku__in=keys)
         .annotate(
             place=Window(RowNumber(), order_by=[approved.desc(), F("asset_id").desc()], **of_cell),
             total=Window(Count("pk"), **of_cell),
             approved=Window(Sum(approved), **of_cell),
         )
-        .filter(place=1)
+        .filter(place__lte=most)
         .select_related("asset__current")
     )
-    cells: dict[int, dict[str, Cell]] = defaultdict(dict)
-    for link in best:
-        is_missing = approved_only and not link.approved
-        cells[link.sku_id][link.role] = Cell(link.role, link.approved, link.total, link.asset, is_missing)
-    return cells
 
 
 def totals_of(query: CoverageQuery) -> list[RoleTotal]:

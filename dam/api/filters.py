@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import django_filters
 from django.core.exceptions import ValidationError as Invalid
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from dam.articles import split_attribute
 from dam.colours import FAMILIES
-from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetSKU, AssetState, SKUStatus
+from dam.coverage import counted
+from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetSKU, AssetState, SKURole, SKUStatus
 from dam.models.organisation import SKUQuerySet
 
 
@@ -45,9 +46,17 @@ class SKUFilter(django_filters.FilterSet):
         method="with_attributes", label=_("“name:value”, or “name” for any value; repeated: all of them")
     )
 
+    missing = django_filters.ChoiceFilter(
+        choices=SKURole.choices, method="lacking", label=_("A role in which it has no picture to be seen")
+    )
+
     class Meta:
         model = SKU
-        fields = ("q", "status", "parent", "attribute")
+        fields = ("q", "status", "parent", "attribute", "missing")
+
+    def lacking(self, skus: SKUQuerySet, name: str, role: str) -> SKUQuerySet:
+        visible = counted().filter(asset__in=Asset.objects.visible_to(self.request.user))
+        return skus.filter(~Exists(visible.filter(sku=OuterRef("pk"), role=role)))
 
     def matching(self, skus: SKUQuerySet, name: str, text: str) -> SKUQuerySet:
         return skus.matching(text)

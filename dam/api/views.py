@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
+from django.db.models import ProtectedError, QuerySet
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -32,9 +32,11 @@ from dam.api.serializers import (
     AssetSerializer,
     CollectionItemsSerializer,
     CollectionSerializer,
+    SKUDetailSerializer,
     SKUSerializer,
     TagSerializer,
     UploadSerializer,
+    shown_to,
 )
 from dam.api.sku_tables import SKUTableActions
 from dam.api.versions import VersionActions
@@ -152,14 +154,6 @@ class OrganiserViewSet(ModelViewSet):
             raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
 
 
-def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for editors; for others those on an asset that they may see."""
-    if sees_library(user):
-        return kind.objects.all()
-    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
-    return kind.objects.filter(Exists(visible))
-
-
 class TagViewSet(OrganiserViewSet):
     """Tags: all of them for editors, for others those on assets they may see."""
 
@@ -184,6 +178,12 @@ class SKUViewSet(SKUTableActions, OrganiserViewSet):
 
     def get_queryset(self) -> QuerySet[SKU]:
         return shown_to(self.request.user, SKU, "skus").select_related("parent")
+
+    @extend_schema(responses=SKUDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The SKU with its variants and its pictures by role, as far as the caller may see them."""
+        detail = SKUDetailSerializer(self.get_object(), context=self.get_serializer_context())
+        return Response(detail.data)
 
     @extend_schema(responses=AssetSerializer(many=True))
     @action(detail=True, serializer_class=AssetSerializer, filterset_class=None)

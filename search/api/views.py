@@ -18,8 +18,7 @@ from rest_framework.views import APIView
 
 from dam import editing
 from dam.api.permissions import ContributorsWrite
-from dam.api.serializers import visible_assets
-from dam.api.views import shown_to
+from dam.api.serializers import shown_to, visible_assets
 from dam.models import SKU, Asset, SKURole
 from dam.people import signed_in
 from search.api.serializers import (

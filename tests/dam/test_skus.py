@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from dam.models import SKU
@@ -174,3 +176,58 @@ class TestFinding:
         AssetFactory(skus=[("SHIRT-38", "packshot")])
         AssetFactory(skus=[("SHIRT-40", "packshot")], state="draft")
         assert codes(api.get(f"{SKUS}?attribute=colour:navy")) == {"SHIRT-38"}
+
+
+class TestTheDetail:
+    @pytest.fixture(autouse=True)
+    def shop(self, db: None) -> None:
+        shirt = SKUFactory(code="SHIRT")
+        for code in ("SHIRT-M", "SHIRT-L"):
+            SKUFactory(code=code, parent=shirt, attributes={"size": code[-1]})
+        AssetFactory(title="old", skus=[("SHIRT", "packshot"), ("SHIRT-M", "packshot")])
+        AssetFactory(title="new", skus=[("SHIRT", "packshot")])
+        AssetFactory(title="draft", skus=[("SHIRT", "packshot"), ("SHIRT", "scene")], state="draft")
+        AssetFactory(title="rejected", skus=[("SHIRT", "detail")], state="rejected")
+
+    def test_variants_and_pictures_by_role(self, staff_api: APIClient) -> None:
+        body = staff_api.get(f"{SKUS}SHIRT/").json()
+        assert [(row["code"], row["attributes"]) for row in body["variants"]] == [
+            ("SHIRT-L", {"size": "L"}), ("SHIRT-M", {"size": "M"}),
+        ]  # fmt: skip
+        coverage = {row.pop("role"): row for row in body["coverage"]}
+        assert list(coverage) == ["packshot", "on_model", "detail", "scene"]
+        assert [picture["title"] for picture in coverage["packshot"]["pictures"]] == ["new", "old", "draft"]
+        assert coverage["packshot"]["pictures"][0]["thumbnail"].startswith("http")
+        assert (coverage["packshot"]["approved"], coverage["packshot"]["total"]) == (2, 3)
+        assert (coverage["scene"]["approved"], coverage["scene"]["missing"]) == (0, False)
+        assert coverage["detail"] == {"total": 0, "approved": 0, "missing": True, "pictures": []}
+
+    def test_others_get_what_they_may_see(self, api: APIClient, stranger: User) -> None:
+        for user in (None, stranger):
+            api.force_authenticate(user)
+            body = api.get(f"{SKUS}SHIRT/").json()
+            assert [row["code"] for row in body["variants"]] == ["SHIRT-M"]
+            coverage = {row["role"]: row for row in body["coverage"]}
+            assert [picture["title"] for picture in coverage["packshot"]["pictures"]] == ["new", "old"]
+            assert (coverage["packshot"]["total"], coverage["scene"]["missing"]) == (2, True)
+            assert api.get(f"{SKUS}SHIRT-L/").status_code == 404
+
+    def test_what_is_missing(self, staff_api: APIClient, api: APIClient) -> None:
+        assert codes(staff_api.get(f"{SKUS}?missing=packshot")) == {"SHIRT-L"}
+        assert codes(staff_api.get(f"{SKUS}?missing=scene")) == {"SHIRT-L", "SHIRT-M"}
+        assert codes(api.get(f"{SKUS}?missing=scene")) == {"SHIRT", "SHIRT-M"}
+
+    def test_as_many_queries_for_many_pictures_and_variants(self, staff_api: APIClient) -> None:
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as captured:
+                assert staff_api.get(f"{SKUS}SHIRT/").status_code == 200
+            return len(captured)
+
+        queries()  # the role of the account is asked for once
+        few = queries()
+        for number in range(15):
+            SKUFactory(code=f"SHIRT-{number}", parent=SKU.objects.get(code="SHIRT"))
+            AssetFactory(skus=[("SHIRT", "on_model")])
+        assert queries() == few
+        on_model = staff_api.get(f"{SKUS}SHIRT/").json()["coverage"][1]
+        assert (on_model["total"], len(on_model["pictures"])) == (15, 12)
