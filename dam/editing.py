@@ -218,6 +218,28 @@ def link_sku(asset: Asset, sku: SKU | str, role: str = SKURole.PACKSHOT, *, acto
 
 
 @transaction.atomic
+def link_assets(sku: SKU, assets: Assets, role: str, *, actor: Actor) -> int:
+    """Say that all of these assets show the SKU in this role. Returns of how many that is new.
+
+    Raises:
+        NotPermitted: one of them is not the actor's to change; nothing was changed.
+    """
+    role = SKURole(role)
+    chosen = lock(assets)
+    workflow.check_changing(actor, chosen)
+    keys = [asset.pk for asset in chosen]
+    linked = set(
+        AssetSKU.objects.filter(sku=sku, role=role, asset__in=keys).values_list("asset_id", flat=True)
+    )
+    new = [asset for asset in chosen if asset.pk not in linked]
+    # `link_sku` does not lock the asset, so the same link may come from there at this moment.
+    AssetSKU.objects.bulk_create(
+        [AssetSKU(asset=asset, sku=sku, role=role) for asset in new], ignore_conflicts=True
+    )
+    return _tell(new, actor, "asset.sku_linked", _same(new, sku=sku.code, role=role))
+
+
+@transaction.atomic
 def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
     """Undo `link_sku`. Returns whether there was something to undo."""
     workflow.check_changing(actor, [asset])

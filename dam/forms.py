@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam import workflow
-from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam import organising, workflow
+from dam.coverage import CoverageQuery
+from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, SKUStatus, Tag
 
 
 class WordsField(forms.Field):
@@ -53,8 +54,62 @@ class SKUForm(forms.ModelForm):
 
     class Meta:
         model = SKU
-        fields = ("code", "name", "name_zh", "attributes")
+        fields = ("code", "name", "name_zh", "parent", "status", "barcode", "attributes")
         widgets = {"attributes": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
+        help_texts = {"attributes": _("Names with texts or numbers: {“colour”: “navy”, “size”: 38}")}
+
+    def clean_attributes(self) -> dict[str, Any]:
+        return self.cleaned_data["attributes"] or {}
+
+    def clean_parent(self) -> SKU | None:
+        parent = self.cleaned_data["parent"]
+        sku = SKU(pk=self.instance.pk, code=self.cleaned_data.get("code", ""))
+        if problem := organising.parent_problem(sku, parent):
+            raise forms.ValidationError(problem)
+        return parent
+
+
+class CoverageForm(forms.Form):
+    """Which SKUs the page of coverage shows."""
+
+    q = forms.CharField(label=_("Code or name"), required=False, max_length=200)
+    missing = forms.ChoiceField(
+        label=_("Missing"), required=False, choices=[("", _("Anything or nothing")), *SKURole.choices]
+    )
+    parent = forms.CharField(label=_("Article (code) and its variants"), required=False, max_length=64)
+    collection = forms.ModelChoiceField(
+        label=_("Collection"), required=False, queryset=Collection.objects.all(), empty_label=_("Any")
+    )
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any")), *SKUStatus.choices]
+    )
+    count = forms.ChoiceField(
+        label=_("What counts"),
+        required=False,
+        choices=[("", _("Pictures in any state")), ("approved", _("Approved pictures"))],
+    )
+
+    def query(self) -> CoverageQuery:
+        """The filters that were chosen."""
+        chosen = self.cleaned_data
+        return CoverageQuery(
+            text=chosen["q"],
+            missing=chosen["missing"],
+            parent=chosen["parent"],
+            status=chosen["status"],
+            collection=chosen["collection"].pk if chosen["collection"] else None,
+            approved_only=chosen["count"] == "approved",
+        )
+
+
+class SKUTableForm(forms.Form):
+    """A table of SKUs, and how strictly it is taken."""
+
+    table = forms.FileField(label=_("Table (CSV or XLSX)"))
+    partial = forms.BooleanField(label=_("Take the good rows although others are bad"), required=False)
+    discontinue_missing = forms.BooleanField(
+        label=_("Discontinue SKUs that the table does not name"), required=False
+    )
 
 
 class CollectionForm(forms.ModelForm):

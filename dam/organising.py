@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dam import audit
 from dam.models import SKU, Asset, Collection, Tag
 from dam.signals import assets_changed
 
 Organiser = Tag | SKU | Collection
-CIRCLE = _("A tag cannot lie below itself.")
+CIRCLE = gettext_lazy("A tag cannot lie below itself.")
 
 
 @transaction.atomic
@@ -47,6 +48,21 @@ def would_circle(tag: Tag, parent: Tag | None) -> bool:
     while above is not None and above != tag:
         above = above.parent
     return above is not None
+
+
+def parent_problem(sku: SKU, parent: SKU | None) -> str:
+    """Why the SKU cannot be a variant of this one, as a sentence; empty where it can. One level only."""
+    if parent is None:
+        return ""
+    if parent.code == sku.code:
+        return _("A SKU cannot be a variant of itself.")
+    if parent.parent_id is not None:
+        return _("“%(parent)s” is a variant itself; choose the article that it is a variant of.") % {
+            "parent": parent.code
+        }
+    if sku.pk is not None and sku.variants.exists():
+        return _("“%(code)s” has variants of its own; it cannot be one.") % {"code": sku.code}
+    return ""
 
 
 def _tell_assets(thing: Organiser) -> None:

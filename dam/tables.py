@@ -81,17 +81,38 @@ def write_errors(rows: Iterable[Row], problems: Mapping[int, str], to: Path) -> 
     Raises:
         TableError: another ending, or the file cannot be written.
     """
-    table = _with_problems(rows, problems)
+    write_table(with_problems(rows, problems), to)
+
+
+def write_table(table: Iterable[list[str]], to: Path) -> None:
+    """Write rows so that `read_table` gives them back, and no spreadsheet takes a cell for a formula.
+
+    Raises:
+        TableError: the file ends in neither .csv nor .xlsx, or cannot be written.
+    """
     require_table_name(to)
     try:
         if to.suffix.lower() == ".csv":
-            _write_csv(table, to)
+            with to.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(csv_lines(table))
         else:
             _write_workbook(table, to)
     except OSError as error:
         raise TableError(
             _("%(path)s cannot be written (%(reason)s).") % {"path": to, "reason": error.strerror}
         ) from error
+
+
+def csv_lines(table: Iterable[list[str]]) -> Iterator[str]:
+    """The rows as lines of a CSV file, as `write_table` writes it."""
+    yield "\ufeff"  # or Excel takes it for the system's encoding
+    line = io.StringIO()
+    writer = csv.writer(line)
+    for cells in table:
+        writer.writerow(map(_disarmed, cells))
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
 def require_table_name(path: Path) -> None:
@@ -146,12 +167,6 @@ def _delimiter(text: str) -> str:
     """What separates the columns in the first line; cells further down may hold any of these."""
     first_line = text.partition("\n")[0]
     return max(",\t;", key=first_line.count)
-
-
-def _write_csv(table: Iterable[list[str]], to: Path) -> None:
-    # With a byte order mark, or Excel takes it for the system's encoding.
-    with to.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows(table)
 
 
 # ── XLSX ──────────────────────────────────────────────────────────────────────────────────────────
@@ -258,7 +273,7 @@ def _write_workbook(table: Iterable[list[str]], to: Path) -> None:
     workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet(SHEET)
     for cells in table:
-        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", cell) for cell in cells])
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", _disarmed(cell)) for cell in cells])
     content = io.BytesIO()
     workbook.save(content)
     to.write_bytes(content.getvalue())
@@ -267,23 +282,22 @@ def _write_workbook(table: Iterable[list[str]], to: Path) -> None:
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _with_problems(rows: Iterable[Row], problems: Mapping[int, str]) -> Iterator[list[str]]:
+def with_problems(rows: Iterable[Row], problems: Mapping[int, str]) -> Iterator[list[str]]:
     """The bad rows; a column "problem" from an earlier round makes room for the new one."""
     remaining = iter(rows)
     names = next(remaining, Row(1, [])).cells
     kept = [place for place, name in enumerate(names) if name.strip().lower() != PROBLEM]
-    yield [*(disarmed(names[place]) for place in kept), PROBLEM]
+    yield [*(names[place] for place in kept), PROBLEM]
     for number, cells, _problem in remaining:
         if number in problems:
             full = [*cells, *[""] * (len(names) - len(cells))]
-            inside = [disarmed(full[place]) for place in kept]
-            yield [*inside, disarmed(problems[number]), *map(disarmed, full[len(names) :])]
+            yield [*(full[place] for place in kept), problems[number], *full[len(names) :]]
 
 
-def disarmed(cell: str) -> str:
-    """With an apostrophe before what a spreadsheet would take for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+def _disarmed(cell: str) -> str:
+    """With an apostrophe before what a spreadsheet would take for a formula, or `_armed` for our mark."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
 def _armed(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell

@@ -23,6 +23,7 @@ from dam.roles import Role, has_role
 from generation import jobs
 from generation.jobs import JobError
 from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
+from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
 from generation.views.review import give_verdict, review_page
 from generation.views.studio import found_tiles, studio_page
@@ -57,10 +58,14 @@ class StudioAdmin(PageAdmin):
         return [
             path("", view(self.page), name="generation_studio"),
             path("find/", view(found_tiles), name="generation_studio_find"),
+            path("fill/", view(self.fill), name="generation_fill"),
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
         return studio_page(request, self.admin_site)
+
+    def fill(self, request: HttpRequest) -> HttpResponse:
+        return fill_page(request, self.admin_site)
 
 
 @admin.register(Review)

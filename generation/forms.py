@@ -23,6 +23,8 @@ from generation.orders import SELECTIONS, Order
 from generation.providers.registry import get_provider
 
 SLOT_PREFIX = "slot-"
+# What the pictures are for travels beside the form: the role, and the code of each SKU that lacks it.
+FILL_ROLE, FILL = "fill_role", "fill"
 
 
 def provider_choices() -> list[tuple[str, str]]:
@@ -88,6 +90,8 @@ class StudioForm(forms.Form):
             instruction=self.cleaned_data["instruction"],
             provider=self.cleaned_data["provider"],
             language=self.cleaned_data["language"],
+            fill_role=data.get(FILL_ROLE, ""),
+            fill_skus=data.getlist(FILL),
             choices=_slot_choices(data),
         )
 

@@ -99,7 +99,9 @@ def _title(plan: Plan) -> str:
 
 
 def _request(plan: Plan) -> dict[str, Any]:
+    fill = {"role": plan.fill.role, "skus": list(plan.fill.skus)} if plan.fill else None
     return {
+        **({"fill": fill} if fill else {}),
         "sentence": plan.sentence,
         "instruction": plan.instruction,
         "inputs": _chosen_ids(plan),

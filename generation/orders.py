@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dam.models import Asset
+from generation.filling import find_fill
 from generation.models import JobKind
 from generation.planning import (
     Plan,
@@ -62,6 +63,9 @@ class Order:
     provider: str = ""
     language: str = ""
     limit: int = DEFAULT_LIMIT
+    # What the pictures are for: the role that these SKUs (by code) lack pictures in.
+    fill_role: str = ""
+    fill_skus: Sequence[str] = ()
     # Slot number of a composition → public id of the asset that was picked for it.
     choices: Mapping[int, str] = field(default_factory=dict)
 
@@ -72,6 +76,10 @@ def plan_order(order: Order, *, user: User | AnonymousUser | None) -> Plan:
     Raises:
         PlanError, SelectionError: a sentence that says what is missing.
     """
+    return replace(_planned(order, user), fill=find_fill(order.fill_role, order.fill_skus))
+
+
+def _planned(order: Order, user: User | AnonymousUser | None) -> Plan:
     common = {"provider": order.provider, "language": order.language}
     if order.kind == JobKind.COMPOSITION:
         return plan_composition(order.sentence, user, choices=_picked(order, user), **common)

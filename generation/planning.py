@@ -76,6 +76,14 @@ class SlotChoice:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """What pictures are made for: SKUs that lack them in a role, by key and code."""
+
+    role: str
+    skus: Mapping[int, str]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A matrix of pictures with count, price and time."""
 
@@ -90,6 +98,7 @@ class Plan:
     sentence: str = ""
     instruction: str = ""
     slots: tuple[SlotChoice, ...] = field(default=())
+    fill: Fill | None = None
 
     @property
     def picture_count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from dam.audit import record
 from dam.editing import link_sku, set_state
-from dam.models import Asset, AssetState, SKURole
+from dam.models import SKU, Asset, AssetState, SKURole
 from generation import prompts
 from generation.jobs import idempotency_key, work_waiting
 from generation.models import (
@@ -42,9 +43,24 @@ def approve(item: GenerationItem, *, actor: User | None, note: str = "") -> None
     """The result is good: it is approved and shows the SKUs that went into it."""
     asset = _result(item)
     with transaction.atomic():
+        # The verdict first, so that `follow_approved` leaves the rest to this.
+        _write(item, Verdict.APPROVED, actor, note)
         set_state([asset], actor=actor, state=AssetState.APPROVED)
         _link_skus(item, asset, actor)
-        _write(item, Verdict.APPROVED, actor, note)
+
+
+@transaction.atomic
+def follow_approved(asset_ids: Sequence[int]) -> None:
+    """Results that somebody approved in the library, not in the review: the same follows from it.
+
+    Once for each result, so that a link that somebody takes away later stays away.
+    """
+    approved = GenerationItem.objects.filter(
+        output__in=asset_ids, output__state=AssetState.APPROVED, state=ItemState.SUCCEEDED
+    ).exclude(verdict=Verdict.APPROVED)
+    for item in approved.select_related("job", "output"):
+        _write(item, Verdict.APPROVED, None, item.verdict_note)
+        _link_skus(item, _result(item), None)
 
 
 def reject(item: GenerationItem, *, actor: User | None, note: str = "") -> None:
@@ -91,10 +107,18 @@ def _write(item: GenerationItem, verdict: Verdict, actor: User | None, note: str
 
 
 def _link_skus(item: GenerationItem, asset: Asset, actor: User | None) -> None:
+    """The SKUs of its inputs, in the role of its kind of job; those it was made for, in the one they lack."""
     roles, sku_role = _SKU_ROLES.get(JobKind(item.job.kind), ((), SKURole.DETAIL))
-    inputs = item.inputs.filter(role__in=roles).prefetch_related("asset__skus")
-    for sku in {sku.pk: sku for link in inputs for sku in link.asset.skus.all()}.values():
-        link_sku(asset, sku, sku_role, actor=actor)
+    fill = item.job.request.get("fill") or {"role": "", "skus": []}
+    shown: dict[tuple[int, str], SKU] = {}
+    for link in item.inputs.prefetch_related("asset__skus"):
+        for sku in link.asset.skus.all():
+            if sku.pk in fill["skus"]:
+                shown[sku.pk, fill["role"]] = sku
+            elif link.role in roles:
+                shown[sku.pk, sku_role] = sku
+    for (_key, role), sku in shown.items():
+        link_sku(asset, sku, role, actor=actor)
 
 
 def _new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationItem:

@@ -1,4 +1,4 @@
-"""Receivers of the app's signals; they only enqueue, and only after the commit."""
+"""Receivers of signals: they follow what the library does, and enqueue work after the commit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import receiver
 
-from dam.signals import assets_merged
+from dam.signals import assets_changed, assets_merged
 from generation.jobs import work_waiting
 from generation.models import ItemInput
+from generation.review import follow_approved
 from generation.tasks import publish
 
 
@@ -18,6 +19,12 @@ from generation.tasks import publish
 def follow_merged(sender: type, kept_id: int, merged_ids: list[int], **kwargs: Any) -> None:
     """What was made from a merged asset was made from the one that stays."""
     ItemInput.objects.filter(asset__in=merged_ids).update(asset=kept_id)
+
+
+@receiver(assets_changed, dispatch_uid="generation.approved")
+def follow_changed(sender: type, asset_ids: list[int], **kwargs: Any) -> None:
+    """A result may have been approved in the library."""
+    follow_approved(asset_ids)
 
 
 @receiver(work_waiting)

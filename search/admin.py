@@ -17,6 +17,7 @@ from unfold.decorators import display
 from search.dispatch import request_drain
 from search.models import IndexEntry, IndexState, Space
 from search.page import search_page
+from search.suggestions_page import suggestions_page
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -39,10 +40,18 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.find)
-        return [path("find/", page, name="search_page"), *super().get_urls()]
+        suggestions = self.admin_site.admin_view(self.suggest)
+        return [
+            path("find/", page, name="search_page"),
+            path("sku/<int:key>/suggestions/", suggestions, name="search_sku_suggestions"),
+            *super().get_urls(),
+        ]
 
     def find(self, request: HttpRequest) -> HttpResponse:
         return search_page(request, self.admin_site)
+
+    def suggest(self, request: HttpRequest, key: int) -> HttpResponse:
+        return suggestions_page(request, self.admin_site, key)
 
 
 @admin.register(IndexEntry)

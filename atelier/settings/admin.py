@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -26,11 +27,15 @@ def _page(title: str | Promise, icon: str, name: str, permission: str, **more: A
     }
 
 
-def _in_assets(request: HttpRequest) -> bool:
-    """Two pages lie below the assets, but have lines of their own."""
-    own_lines = (reverse("admin:dam_asset_upload"), reverse("admin:dam_my_work"))
-    below = reverse("admin:dam_asset_changelist")
-    return request.path.startswith(below) and not request.path.startswith(own_lines)
+def _lies_in(name: str, *others: str) -> Callable[[HttpRequest], bool]:
+    """Below this page, but not on those below it that have a line of their own."""
+
+    def active(request: HttpRequest) -> bool:
+        below = reverse(f"admin:{name}")
+        elsewhere = tuple(reverse(f"admin:{other}") for other in others)
+        return request.path.startswith(below) and not request.path.startswith(elsewhere)
+
+    return active
 
 
 UNFOLD = {
@@ -79,7 +84,7 @@ UNFOLD = {
                         "photo_library",
                         "dam_asset_changelist",
                         "dam.view_asset",
-                        active=_in_assets,
+                        active=_lies_in("dam_asset_changelist", "dam_asset_upload", "dam_my_work"),
                     ),
                     _page(
                         _("My work"), "inbox", "dam_my_work", "dam.view_asset", badge="dam.admin.talk.badge"
@@ -92,7 +97,14 @@ UNFOLD = {
                         "dam_duplicatepair_changelist",
                         "dam.view_duplicatepair",
                     ),
-                    _page(_("SKUs"), "sell", "dam_sku_changelist", "dam.view_sku"),
+                    _page(
+                        _("SKUs"),
+                        "sell",
+                        "dam_sku_changelist",
+                        "dam.view_sku",
+                        active=_lies_in("dam_sku_changelist", "dam_sku_coverage"),
+                    ),
+                    _page(_("SKU coverage"), "grid_on", "dam_sku_coverage", "dam.view_sku"),
                     _page(_("Tags"), "label", "dam_tag_changelist", "dam.view_tag"),
                 ],
             },

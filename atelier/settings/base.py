@@ -129,6 +129,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AssetKindEnum": "dam.models.AssetKind",
         "AssetStateEnum": "dam.models.AssetState",
+        "SKURoleEnum": "dam.models.SKURole",
+        "SKUStatusEnum": "dam.models.SKUStatus",
+        "InputRoleEnum": "generation.models.InputRole",
         "JobKindEnum": "generation.models.JobKind",
         "JobStateEnum": "generation.models.JobState",
         "ItemStateEnum": "generation.models.ItemState",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import django_filters
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError as Invalid
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
 
 from dam import words
+from dam.articles import split_attribute
 from dam.colours import FAMILIES
-from dam.models import Asset, AssetKind, AssetOrigin, AssetSKU, AssetState
+from dam.coverage import counted
+from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetSKU, AssetState, SKURole, SKUStatus
 from dam.models.asset import AssetQuerySet
+from dam.models.organisation import SKUQuerySet
 
 
 class AssetFilter(django_filters.FilterSet):
@@ -43,3 +48,37 @@ class AssetFilter(django_filters.FilterSet):
 
     def with_words(self, assets: QuerySet[Asset], name: str, text: str) -> QuerySet[Asset]:
         return assets.filter(pk__in=words.having(text).values("asset_id"))
+
+
+class SKUFilter(django_filters.FilterSet):
+    """Which SKUs: by words, status, the article they are variants of, and attributes."""
+
+    q = django_filters.CharFilter(method="matching", label=_("Words of code or name, or a whole barcode"))
+    status = django_filters.ChoiceFilter(choices=SKUStatus.choices)
+    parent = django_filters.CharFilter(field_name="parent__code", label=_("Code of the article"))
+    attribute = django_filters.CharFilter(
+        method="with_attributes", label=_("“name:value”, or “name” for any value; repeated: all of them")
+    )
+
+    missing = django_filters.ChoiceFilter(
+        choices=SKURole.choices, method="lacking", label=_("A role in which it has no picture to be seen")
+    )
+
+    class Meta:
+        model = SKU
+        fields = ("q", "status", "parent", "attribute", "missing")
+
+    def lacking(self, skus: SKUQuerySet, name: str, role: str) -> SKUQuerySet:
+        visible = counted().filter(asset__in=Asset.objects.visible_to(self.request.user))
+        return skus.filter(~Exists(visible.filter(sku=OuterRef("pk"), role=role)))
+
+    def matching(self, skus: SKUQuerySet, name: str, text: str) -> SKUQuerySet:
+        return skus.matching(text)
+
+    def with_attributes(self, skus: SKUQuerySet, name: str, value: str) -> SKUQuerySet:
+        for wanted in self.data.getlist(name):
+            try:
+                skus = skus.with_attribute(*split_attribute(wanted))
+            except Invalid as error:
+                raise ValidationError({name: error.messages}) from error
+        return skus

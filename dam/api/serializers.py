@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,10 +15,15 @@ from rest_framework import serializers
 from dam import editing, organising, rights, workflow
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
+from dam.articles import check_attributes
+from dam.coverage import counted, pictures_of, rows_of
 from dam.ingest import AssetMetadata
-from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, Tag
 from dam.people import signed_in
+from dam.roles import sees_library
 from dam.tagging import ensure_skus, find_tags
+
+SHOWN_PICTURES = 12  # of a SKU in one role
 
 
 def check_state(state: str, user: User | AnonymousUser, asset: Asset | None = None) -> str:
@@ -33,6 +40,20 @@ def check_state(state: str, user: User | AnonymousUser, asset: Asset | None = No
             code="not_permitted",
         )
     return state
+
+
+def absolute(path: str, context: Mapping[str, Any]) -> str:
+    """The path as an address that works from elsewhere."""
+    request = context.get("request")
+    return request.build_absolute_uri(path) if request and path else path
+
+
+def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
+    """All of them for editors; for others those on an asset that they may see."""
+    if sees_library(user):
+        return kind.objects.all()
+    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
+    return kind.objects.filter(Exists(visible))
 
 
 class ColourSerializer(serializers.Serializer):
@@ -99,8 +120,7 @@ class AssetSerializer(serializers.ModelSerializer):
         return self._absolute(original_url(asset))
 
     def _absolute(self, path: str) -> str:
-        request = self.context.get("request")
-        return request.build_absolute_uri(path) if request and path else path
+        return absolute(path, self.context)
 
     def validate_state(self, state: str) -> str:
         return check_state(state, self.context["request"].user, self.instance)
@@ -190,10 +210,98 @@ class TagSerializer(serializers.ModelSerializer):
 class SKUSerializer(serializers.ModelSerializer):
     """A sellable article."""
 
+    parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent
+        slug_field="code",
+        queryset=SKU.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="Code of the article that this one is a variant of; it is no variant itself.",
+    )
+    attributes = serializers.DictField(
+        required=False,
+        validators=[check_attributes],
+        help_text="Names with texts or numbers; PATCH replaces all of them.",
+    )
+
     class Meta:
         model = SKU
-        fields = ("code", "name", "name_zh", "attributes", "created")
+        fields: tuple[str, ...] = (
+            "code", "name", "name_zh", "parent", "status", "barcode", "attributes", "created",
+        )  # fmt: skip
         read_only_fields = ("created",)
+
+    def validate_parent(self, parent: SKU | None) -> SKU | None:
+        sku = self.instance or SKU(code=self.initial_data.get("code", ""))
+        if problem := organising.parent_problem(sku, parent):
+            raise serializers.ValidationError(problem)
+        return parent
+
+
+class PictureSerializer(serializers.ModelSerializer):
+    """A picture of a SKU, in brief."""
+
+    id = serializers.UUIDField(source="public_id")
+    thumbnail = serializers.SerializerMethodField()
+    web = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Asset
+        fields = ("id", "title", "title_zh", "state", "thumbnail", "web")
+
+    def get_thumbnail(self, asset: Asset) -> str:
+        return absolute(thumbnail_url(asset), self.context)
+
+    def get_web(self, asset: Asset) -> str:
+        return absolute(rendition_url(asset, "web"), self.context)
+
+
+class RolePicturesSerializer(serializers.Serializer):
+    """What a SKU has in one role, as far as the caller may see it."""
+
+    role = serializers.ChoiceField(SKURole.choices)
+    total = serializers.IntegerField()
+    approved = serializers.IntegerField()
+    missing = serializers.BooleanField(source="is_missing")
+    pictures = PictureSerializer(many=True, help_text="The best of them: approved first, then the newest.")
+
+
+class VariantSerializer(serializers.ModelSerializer):
+    """A variant of an article, in brief."""
+
+    class Meta:
+        model = SKU
+        fields = ("code", "name", "name_zh", "status", "attributes")
+
+
+class SKUDetailSerializer(SKUSerializer):
+    """A sellable article with its variants, and what it has pictures of."""
+
+    variants = serializers.SerializerMethodField()
+    coverage = serializers.SerializerMethodField()
+
+    class Meta(SKUSerializer.Meta):
+        fields = (*SKUSerializer.Meta.fields, "variants", "coverage")
+
+    @extend_schema_field(VariantSerializer(many=True))
+    def get_variants(self, sku: SKU) -> Any:
+        shown = shown_to(self.context["request"].user, SKU, "skus").filter(parent=sku).order_by("code")
+        return VariantSerializer(shown, many=True).data
+
+    @extend_schema_field(RolePicturesSerializer(many=True))
+    def get_coverage(self, sku: SKU) -> Any:
+        links = counted().filter(asset__in=Asset.objects.visible_to(self.context["request"].user))
+        pictures = pictures_of(sku, links, SHOWN_PICTURES)
+        rows = [
+            {
+                "role": cell.role,
+                "total": cell.total,
+                "approved": cell.approved,
+                "is_missing": cell.is_missing,
+                "pictures": pictures[cell.role],
+            }
+            for cell in rows_of([sku], links=links)[0].cells
+        ]
+        return RolePicturesSerializer(rows, many=True, context=self.context).data
 
 
 class CollectionSerializer(serializers.ModelSerializer):

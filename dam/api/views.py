@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
+from django.db.models import ProtectedError, QuerySet
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -26,7 +26,7 @@ from dam.addresses import rendition_url
 from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
-from dam.api.filters import AssetFilter
+from dam.api.filters import AssetFilter, SKUFilter
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.serializers import (
@@ -34,11 +34,14 @@ from dam.api.serializers import (
     AssetSerializer,
     CollectionItemsSerializer,
     CollectionSerializer,
+    SKUDetailSerializer,
     SKUSerializer,
     TagSerializer,
     UploadSerializer,
+    shown_to,
 )
 from dam.api.sharing import ShareActions
+from dam.api.sku_tables import SKUTableActions
 from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
@@ -156,14 +159,6 @@ class OrganiserViewSet(ModelViewSet):
             raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
 
 
-def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for editors; for others those on an asset that they may see."""
-    if sees_library(user):
-        return kind.objects.all()
-    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
-    return kind.objects.filter(Exists(visible))
-
-
 class TagViewSet(OrganiserViewSet):
     """Tags: all of them for editors, for others those on assets they may see."""
 
@@ -176,20 +171,27 @@ class TagViewSet(OrganiserViewSet):
         return shown_to(self.request.user, Tag, "tags").select_related("parent")
 
 
-class SKUViewSet(OrganiserViewSet):
+class SKUViewSet(SKUTableActions, OrganiserViewSet):
     """SKUs: all of them for editors, for others those on assets they may see."""
 
     queryset = SKU.objects.none()
     serializer_class = SKUSerializer
     permission_classes = (EditorsWrite,)
+    filterset_class = SKUFilter
     lookup_field = "code"
     lookup_value_regex = "[^/]+"
 
     def get_queryset(self) -> QuerySet[SKU]:
-        return shown_to(self.request.user, SKU, "skus")
+        return shown_to(self.request.user, SKU, "skus").select_related("parent")
+
+    @extend_schema(responses=SKUDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The SKU with its variants and its pictures by role, as far as the caller may see them."""
+        detail = SKUDetailSerializer(self.get_object(), context=self.get_serializer_context())
+        return Response(detail.data)
 
     @extend_schema(responses=AssetSerializer(many=True))
-    @action(detail=True, serializer_class=AssetSerializer)
+    @action(detail=True, serializer_class=AssetSerializer, filterset_class=None)
     def assets(self, request: Request, code: str) -> Response:
         """The assets that show this SKU, as far as the caller may see them."""
         sku = self.get_object()

@@ -14,7 +14,15 @@ from dam.models.audit import AuditEntry
 from dam.models.browsing import AssetCount, AssetWords, SavedSearch
 from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
-from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+from dam.models.organisation import (
+    SKU,
+    AssetSKU,
+    Collection,
+    CollectionItem,
+    SKURole,
+    SKUStatus,
+    Tag,
+)
 from dam.models.sharing import ShareLink
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "PairState",
     "Rendition",
     "SKURole",
+    "SKUStatus",
     "SavedSearch",
     "ShareLink",
     "Tag",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
+
+from dam.articles import check_attributes, check_barcode, check_code, value_of
 
 
 class Tag(models.Model):
@@ -34,22 +40,78 @@ class Tag(models.Model):
         return (self.label_zh if chinese else self.label) or self.label or self.slug
 
 
-class SKU(models.Model):
-    """A sellable article that assets show."""
+class SKUStatus(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    DISCONTINUED = "discontinued", _("Discontinued")
 
-    code = models.CharField(_("code"), max_length=64, unique=True)
+
+class SKUQuerySet(models.QuerySet["SKU"]):
+    """The domain's words for choosing SKUs."""
+
+    def matching(self, text: str) -> Self:
+        """Those whose code, name or barcode holds every word of the text."""
+        found = self
+        for word in text.split():
+            found = found.filter(
+                Q(code__icontains=word)
+                | Q(name__icontains=word)
+                | Q(name_zh__icontains=word)
+                | Q(barcode=word)
+            )
+        return found
+
+    def with_attribute(self, name: str, value: str) -> Self:
+        """Those with this value, in letters of any case, or as the number that it is; empty: with any."""
+        text = KeyTextTransform(name, "attributes")
+        if not value:
+            return self.alias(attribute=text).filter(attribute__isnull=False)
+        # As expressions: in a keyword, a name such as “range” would be taken for a lookup.
+        found = Q(attribute_text__iexact=value)
+        chosen = self.alias(attribute_text=text)
+        if not isinstance(number := value_of(value), str):
+            chosen = chosen.alias(attribute_value=KeyTransform(name, "attributes"))
+            found |= Q(attribute_value=number)
+        return chosen.filter(found)
+
+
+class SKU(models.Model):
+    """A sellable article that assets show; a variant (a size, a colour) names the article it is one of."""
+
+    code = models.CharField(_("code"), max_length=64, unique=True, validators=[check_code])
     name = models.CharField(_("name (English)"), max_length=255, blank=True)
     name_zh = models.CharField(_("name (Chinese)"), max_length=255, blank=True)
-    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("variant of"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="variants",
+    )
+    status = models.CharField(_("status"), max_length=16, choices=SKUStatus.choices, default=SKUStatus.ACTIVE)
+    barcode = models.CharField(
+        _("barcode"), max_length=14, blank=True, db_index=True, validators=[check_barcode]
+    )
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True, validators=[check_attributes])
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = SKUQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("SKU")
         verbose_name_plural = _("SKUs")
         ordering = ["code"]
+        constraints = [models.CheckConstraint(condition=~Q(parent=F("pk")), name="dam_sku_no_self")]
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def display_name(self) -> str:
+        """The name in the reader's language, or the other one, or nothing."""
+        chinese = (translation.get_language() or "").startswith("zh")
+        first, second = (self.name_zh, self.name) if chinese else (self.name, self.name_zh)
+        return first or second
 
 
 class SKURole(models.TextChoices):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 from django.utils import translation
 
@@ -58,3 +60,9 @@ def alt(asset: Asset) -> str:
     chinese = (translation.get_language() or "").startswith("zh")
     first, second = (asset.alt_text_zh, asset.alt_text) if chinese else (asset.alt_text, asset.alt_text_zh)
     return first or second or asset.display_title
+
+
+@register.filter
+def entry(mapping: dict[Any, Any], key: Any) -> Any:
+    """`{{ mapping|entry:key }}`: what a dictionary has under this key, or nothing."""
+    return mapping.get(key, "")

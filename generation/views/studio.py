@@ -15,9 +15,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from dam.models import Asset, AssetKind
+from dam.models import Asset, AssetKind, SKURole
 from generation import wording
-from generation.forms import SLOT_PREFIX, StudioForm
+from generation.forms import FILL, FILL_ROLE, SLOT_PREFIX, StudioForm
 from generation.jobs import JobError, create_job
 from generation.models import JobKind
 from generation.orders import KINDS, LABELS, SELECTIONS, Order, plan_order
@@ -102,6 +102,9 @@ def studio_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "kinds": JobKind.choices,
         "pickers": _pickers(kind, form, request),
         "assets": request.GET.get("assets", ""),
+        "fill_role": form.data.get(FILL_ROLE, ""),
+        "fill_label": dict(SKURole.choices).get(form.data.get(FILL_ROLE, ""), ""),
+        "fill_skus": form.data.getlist(FILL),  # type: ignore[attr-defined]  # it is bound to a QueryDict
     }
     return TemplateResponse(request, "generation/studio.html", context)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -14,7 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dam.models import Asset
+from dam import editing
+from dam.api.permissions import ContributorsWrite
+from dam.api.serializers import shown_to, visible_assets
+from dam.models import SKU, Asset, SKURole
+from dam.people import signed_in
 from search.api.serializers import (
     FiltersSerializer,
     HitSerializer,
@@ -24,14 +30,13 @@ from search.api.serializers import (
     cursor_for,
 )
 from search.query import SearchError, SearchRequest, search
+from search.sku_suggestions import NothingToGoBy, request_for
 
 
-def answer(request: Request, asked: dict[str, Any], like: Asset | None = None) -> Response:
-    """Search with validated input and show the page."""
-    query = SearchRequest(
-        text=asked.get("q", ""),
-        image=asked.get("image"),
-        like=like or asked.get("like"),
+def answer(request: Request, asked: dict[str, Any], wanted: SearchRequest | None = None) -> Response:
+    """Search with validated input and show the page; what else is `wanted` comes from the address."""
+    query = replace(
+        wanted or SearchRequest(text=asked.get("q", ""), image=asked.get("image"), like=asked.get("like")),
         kind=asked["kind"],
         tag=asked["tag"],
         sku=asked["sku"],
@@ -100,4 +105,51 @@ class SimilarView(APIView):
         asset = get_object_or_404(visible, public_id=public_id)
         asked = FiltersSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.validated_data, like=asset)
+        return answer(request, asked.validated_data, SearchRequest(like=asset))
+
+
+class AcceptedSerializer(serializers.Serializer):
+    """Suggestions that are right: these assets show the SKU in this role."""
+
+    assets = serializers.ListField(child=serializers.UUIDField(), allow_empty=False, max_length=200)
+    role = serializers.ChoiceField(SKURole.choices, default=SKURole.PACKSHOT)
+
+    def validate_assets(self, ids: list[Any]) -> list[Asset]:
+        return visible_assets(ids, self.context["request"].user)
+
+
+class LinkedSerializer(serializers.Serializer):
+    """How many links are new."""
+
+    linked = serializers.IntegerField()
+
+
+class SKUSuggestionsView(APIView):
+    """Pictures that may show a SKU, and saying that they do."""
+
+    permission_classes = (ContributorsWrite,)
+
+    @extend_schema(parameters=[FiltersSerializer], responses=ResultsSerializer)
+    def get(self, request: Request, code: str) -> Response:
+        """Pictures like those of the SKU, or like its name and attributes where it has none."""
+        sku = self._sku(request, code)
+        asked = FiltersSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        try:
+            wanted = request_for(sku)
+        except NothingToGoBy as error:
+            raise ValidationError({"detail": str(error)}) from error
+        return answer(request, asked.validated_data, wanted)
+
+    @extend_schema(request=AcceptedSerializer, responses=LinkedSerializer)
+    def post(self, request: Request, code: str) -> Response:
+        """These assets show the SKU in this role."""
+        sku = self._sku(request, code)
+        given = AcceptedSerializer(data=request.data, context={"request": request})
+        given.is_valid(raise_exception=True)
+        accepted = given.validated_data
+        linked = editing.link_assets(sku, accepted["assets"], accepted["role"], actor=signed_in(request))
+        return Response({"linked": linked})
+
+    def _sku(self, request: Request, code: str) -> SKU:
+        return get_object_or_404(shown_to(request.user, SKU, "skus").select_related("parent"), code=code)

@@ -20,10 +20,19 @@ def equals(field: str, value: str) -> str:
     return f"{field} == {quoted(value)}" if value else ""
 
 
+def differs(field: str, value: str) -> str:
+    return f"{field} != {quoted(value)}"
+
+
 def contains(field: str, value: str | int) -> str:
     """The array `field` holds `value`."""
     literal = quoted(value) if isinstance(value, str) else str(int(value))
     return f"array_contains({field}, {literal})"
+
+
+def lacks(field: str, value: str) -> str:
+    """The array `field` does not hold `value`."""
+    return f"not {contains(field, value)}"
 
 
 def storefront(today: int) -> str:
