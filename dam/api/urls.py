@@ -1,8 +1,10 @@
 """Addresses of the library's API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
+from dam.views import SidecarFile
 
 router = SimpleRouter()
 router.register("assets", AssetViewSet, basename="asset")
@@ -10,4 +12,7 @@ router.register("tags", TagViewSet, basename="tag")
 router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),
+    *router.urls,
+]

@@ -25,6 +25,7 @@ from dam import editing, organising
 from dam.addresses import rendition_url
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter
+from dam.api.metadata import MetadataActions
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.serializers import (
@@ -51,6 +52,7 @@ class AssetViewSet(
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
     DuplicateActions,
+    MetadataActions,
     VersionActions,
 ):
     """Assets that the caller may see: editors the library, others the storefront and their own."""

@@ -150,6 +150,8 @@ class Asset(models.Model):
     inherited_until = models.DateField(null=True, editable=False)
     usable_until = models.DateField(_("usable until"), null=True, editable=False)
     territories = models.JSONField(_("territories"), default=list, blank=True)
+    # Fields that were filled from the file's own metadata, and from what: {"title": "xmp:dc:title"}.
+    from_file = models.JSONField(default=dict, editable=False)
     tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(
         "Tag", verbose_name=_("tags"), blank=True, related_name="assets"
     )

@@ -1,0 +1,138 @@
+"""Files with embedded metadata for tests: real pictures, and blocks made by hand."""
+
+from __future__ import annotations
+
+import re
+import struct
+from io import BytesIO
+
+from PIL import Image
+
+from dam.containers import png
+from dam.xmp import NAMESPACES
+from tests.pictures import picture
+
+BERLIN = (52.0, 31.0, 12.0), (13.0, 24.0, 18.0)
+# What a camera and an editor say of one picture, with the place in both.
+FULL = """
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Crown</rdf:li><rdf:li xml:lang="en">Crown</rdf:li>
+  <rdf:li xml:lang="zh-CN">皇冠</rdf:li><rdf:li xml:lang="fr">Couronne</rdf:li></rdf:Alt></dc:title>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">A gold crown.</rdf:li>
+  <rdf:li xml:lang="zh">金色的皇冠。</rdf:li></rdf:Alt></dc:description>
+<Iptc4xmpCore:AltTextAccessibility><rdf:Alt><rdf:li xml:lang="x-default">Crown on white</rdf:li>
+  <rdf:li xml:lang="zh-Hans">白底皇冠</rdf:li></rdf:Alt></Iptc4xmpCore:AltTextAccessibility>
+<photoshop:Credit>Studio North</photoshop:Credit>
+<dc:rights><rdf:Alt><rdf:li xml:lang="x-default">© Crown House</rdf:li></rdf:Alt></dc:rights>
+<xmpRights:UsageTerms><rdf:Alt><rdf:li xml:lang="x-default">Web only</rdf:li></rdf:Alt></xmpRights:UsageTerms>
+<dc:subject><rdf:Bag><rdf:li>gold</rdf:li><rdf:li>头饰</rdf:li></rdf:Bag></dc:subject>
+<exif:GPSLatitude>52,31.2N</exif:GPSLatitude>
+<Iptc4xmpExt:LocationCreated><rdf:Bag><rdf:li rdf:parseType="Resource">
+  <exif:GPSLongitude>13,24.3E</exif:GPSLongitude><Iptc4xmpExt:City>Berlin</Iptc4xmpExt:City>
+  </rdf:li></rdf:Bag></Iptc4xmpExt:LocationCreated>
+<studio:Shelf xmlns:studio="https://example.com/studio/">B7</studio:Shelf>
+"""
+FIELDS = {
+    "title": "Crown",
+    "title_zh": "皇冠",
+    "description": "A gold crown.",
+    "description_zh": "金色的皇冠。",
+    "alt_text": "Crown on white",
+    "alt_text_zh": "白底皇冠",
+    "credit": "Studio North",
+    "rights_holder": "© Crown House",
+    "licence": "Web only",
+}
+
+
+def xmp_packet(properties: str) -> bytes:
+    """An XMP packet around these properties, with the usual prefixes declared."""
+    declared = " ".join(f'xmlns:{prefix}="{namespace}"' for prefix, namespace in NAMESPACES.items())
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" {declared} drone-dji:GpsLongtitude="13.4" '
+        f'xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/">{properties}</rdf:Description>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+        if "GPS" in properties
+        else f'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" {declared}>{properties}</rdf:Description></rdf:RDF></x:xmpmeta>'
+    ).encode()
+
+
+def camera_exif(*, turned: int = 1) -> bytes:
+    """An EXIF block as a camera writes it: make, moment, exposure, and where that was."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0112] = "Maker", "Maker 5", turned
+    exif.get_ifd(0x8769).update({0x829A: (1, 250), 0x829D: (28, 10), 0x9003: "2026:05:04 10:20:30"})
+    latitude, longitude = BERLIN
+    exif.get_ifd(0x8825).update({1: "N", 2: latitude, 3: "E", 4: longitude, 29: "2026:05:04"})
+    return exif.tobytes()
+
+
+def full_picture(format: str, seed: int = 0, **options: object) -> bytes:
+    """A picture of this format with EXIF and XMP that say everything, the place included."""
+    return (
+        picture(format=format, seed=seed, size=(96, 64), exif=camera_exif(), xmp=xmp_packet(FULL), **options)
+        if format != "PNG"
+        else full_png(seed)
+    )
+
+
+def full_png(seed: int = 0) -> bytes:
+    """The same as a PNG, which Pillow gives no XMP."""
+    plain = picture(format="PNG", seed=seed, size=(96, 64), exif=camera_exif())
+    packet = png.chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + xmp_packet(FULL))
+    end = plain.index(b"IDAT") - 4
+    return plain[:end] + packet + plain[end:]
+
+
+def iptc_block(*datasets: tuple[int, bytes]) -> bytes:
+    """IIM datasets of record 2."""
+    return b"".join(struct.pack(">BBBH", 0x1C, 2, number, len(value)) + value for number, value in datasets)
+
+
+def with_iptc(jpeg: bytes, block: bytes) -> bytes:
+    """The JPEG with this IPTC block among other resources of Photoshop."""
+    other = b"8BIM\x03\xed\x00\x00" + struct.pack(">I", 3) + b"abc\x00"
+    resource = b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(block)) + block + bytes(len(block) % 2)
+    return with_segment(jpeg, 0xED, b"Photoshop 3.0\x00" + other + resource)
+
+
+def with_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:
+    """The JPEG with one more segment at its beginning."""
+    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + jpeg[2:]
+
+
+def scans_of(jpeg: bytes) -> bytes:
+    """Everything from the first scan on."""
+    return jpeg[jpeg.index(b"\xff\xda") :]
+
+
+def chunks_of(content: bytes, kinds: tuple[bytes, ...]) -> list[bytes]:
+    """The payloads of these chunks of a PNG or WebP, in order."""
+    is_png = content.startswith(png.SIGNATURE)
+    at, order, found = (8, ">I", []) if is_png else (12, "<I", [])
+    while at + 8 <= len(content):
+        size = struct.unpack_from(order, content, at if is_png else at + 4)[0]
+        kind = content[at + 4 : at + 8] if is_png else content[at : at + 4]
+        if kind in kinds:
+            found.append(content[at + 8 : at + 8 + size])
+        at += size + 12 if is_png else 8 + size + size % 2
+    return found
+
+
+def pixels_of(content: bytes) -> tuple[str, tuple[int, int], bytes]:
+    """Mode, size and every pixel."""
+    with Image.open(BytesIO(content)) as image:
+        return image.mode, image.size, image.tobytes()
+
+
+def places_in(content: bytes) -> list[str]:
+    """What in a file still tells a place: EXIF's directory, and names and values of XMP."""
+    with Image.open(BytesIO(content)) as image:
+        image.load()
+        exif = image.getexif()
+        found = [str(value) for value in exif.get_ifd(0x8825).values()] + ["GPSInfo"] * (0x8825 in exif)
+    raw = re.findall(rb"GPSLatitude|GPSLongitude|GpsLongtitude|52,31|13,24", content)
+    return found + [text.decode() for text in raw]
