@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, IptcImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 from dam import iptc, photoshop_resources, xmp
-from dam.containers import png
+from dam.containers import jpeg, png
 
 MAX_TEXT = 500
 MAX_WRITTEN_TEXT = 10_000  # what people write into IPTC and XMP may be a whole description
@@ -85,17 +85,29 @@ def _wide(value: Any) -> str:
 
 def _iptc(image: ImageFile.ImageFile) -> dict[str, Any]:
     try:
-        found = IptcImagePlugin.getiptcinfo(image) or {}
-        datasets: list[iptc.Dataset] = [
-            (key, value)
-            for key, values in found.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
-        block = _profile_text(image, "iptc") or _profile_text(image, "8bim")
-        datasets += iptc.parse(photoshop_resources.iptc_of(block) or block)
+        block = _resources_iptc(image)
+        datasets = iptc.parse(block) if block else _tiff_iptc(image)
     except READ_ERRORS:
         return {}
     return _plain(iptc.read(datasets), max_text=MAX_WRITTEN_TEXT) or {}
+
+
+def _resources_iptc(image: ImageFile.ImageFile) -> bytes:
+    """The IPTC block that Photoshop's resources hold, in a JPEG or in a text of a PNG."""
+    segments = [payload for name, payload in getattr(image, "applist", []) if name == "APP13"]
+    resources = b"".join(
+        payload.removeprefix(jpeg.PHOTOSHOP) for payload in segments if payload.startswith(jpeg.PHOTOSHOP)
+    )
+    resources = resources or _profile_text(image, "iptc") or _profile_text(image, "8bim")
+    return photoshop_resources.iptc_of(resources) or (resources if resources[:1] == iptc.MARKER else b"")
+
+
+def _tiff_iptc(image: ImageFile.ImageFile) -> list[iptc.Dataset]:
+    return [
+        (key, value)
+        for key, values in (IptcImagePlugin.getiptcinfo(image) or {}).items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
 
 
 def packet_of(image: Image.Image) -> bytes:

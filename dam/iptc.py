@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-MARKER = 0x1C
+MARKER = b"\x1c"
 APPLICATION = 2  # the record that holds what people write
 UTF8_DECLARED = ((1, 90), b"\x1b%G")  # "coded character set": ISO 2022's escape for UTF-8
 # IIM dataset numbers of record 2 (IPTC IIM 4.2) that libraries use.
@@ -26,7 +26,7 @@ def parse(block: bytes) -> list[Dataset]:
     """The datasets up to the first that is damaged; an extended length ends them too, as nothing uses it."""
     found: list[Dataset] = []
     position = 0
-    while position + 5 <= len(block) and block[position] == MARKER:
+    while position + 5 <= len(block) and block[position : position + 1] == MARKER:
         record, number, length = struct.unpack_from(">BBH", block, position + 1)
         position += 5
         if length > 0x7FFF or position + length > len(block):
@@ -71,7 +71,7 @@ def written(block: bytes, values: Mapping[str, list[str]]) -> bytes:
     ]
     ordered = sorted([UTF8_DECLARED, *kept, *new], key=lambda dataset: dataset[0])  # stable: repeats stay so
     return b"".join(
-        struct.pack(">BBBH", MARKER, *key, len(value)) + value
+        MARKER + struct.pack(">BBH", *key, len(value)) + value
         for key, value in ordered
         if len(value) <= 0x7FFF
     )

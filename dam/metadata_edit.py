@@ -52,11 +52,9 @@ class MetadataEdit:
         """What becomes of Photoshop's resources, with the IPTC block among them."""
         if not self.datasets:
             return data
-        return photoshop_resources.with_iptc(data, self.iptc)
-
-    def iptc(self, block: bytes) -> bytes:
-        """What becomes of a bare IPTC block."""
-        return iptc.written(block, self.datasets) if self.datasets else block
+        if data.startswith(iptc.MARKER):  # a bare IPTC block, as some write into a PNG
+            return iptc.written(data, self.datasets)
+        return photoshop_resources.with_iptc(data, lambda block: iptc.written(block, self.datasets))
 
 
 def _placeless(packet: bytes) -> bytes | None:

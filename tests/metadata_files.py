@@ -7,11 +7,13 @@ import struct
 from io import BytesIO
 
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from dam.containers import png
 from dam.xmp import NAMESPACES
 from tests.pictures import picture
 
+XMP_TAG = 700
 BERLIN = (52.0, 31.0, 12.0), (13.0, 24.0, 18.0)
 # What a camera and an editor say of one picture, with the place in both.
 FULL = """
@@ -29,6 +31,7 @@ FULL = """
 <Iptc4xmpExt:LocationCreated><rdf:Bag><rdf:li rdf:parseType="Resource">
   <exif:GPSLongitude>13,24.3E</exif:GPSLongitude><Iptc4xmpExt:City>Berlin</Iptc4xmpExt:City>
   </rdf:li></rdf:Bag></Iptc4xmpExt:LocationCreated>
+<dji:GpsLongtitude xmlns:dji="http://www.dji.com/drone-dji/1.0/">13.4</dji:GpsLongtitude>
 <studio:Shelf xmlns:studio="https://example.com/studio/">B7</studio:Shelf>
 """
 FIELDS = {
@@ -50,13 +53,8 @@ def xmp_packet(properties: str) -> bytes:
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" {declared} drone-dji:GpsLongtitude="13.4" '
-        f'xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/">{properties}</rdf:Description>'
+        f'<rdf:Description rdf:about="" {declared}>{properties}</rdf:Description>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-        if "GPS" in properties
-        else f'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" {declared}>{properties}</rdf:Description></rdf:RDF></x:xmpmeta>'
     ).encode()
 
 
@@ -64,27 +62,32 @@ def camera_exif(*, turned: int = 1) -> bytes:
     """An EXIF block as a camera writes it: make, moment, exposure, and where that was."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0112] = "Maker", "Maker 5", turned
-    exif.get_ifd(0x8769).update({0x829A: (1, 250), 0x829D: (28, 10), 0x9003: "2026:05:04 10:20:30"})
+    exif.get_ifd(0x8769).update(
+        {0x829A: IFDRational(1, 250), 0x829D: IFDRational(28, 10), 0x9003: "2026:05:04 10:20:30"}
+    )
     latitude, longitude = BERLIN
     exif.get_ifd(0x8825).update({1: "N", 2: latitude, 3: "E", 4: longitude, 29: "2026:05:04"})
     return exif.tobytes()
 
 
-def full_picture(format: str, seed: int = 0, **options: object) -> bytes:
+def full_picture(format: str, seed: int = 0) -> bytes:
     """A picture of this format with EXIF and XMP that say everything, the place included."""
-    return (
-        picture(format=format, seed=seed, size=(96, 64), exif=camera_exif(), xmp=xmp_packet(FULL), **options)
-        if format != "PNG"
-        else full_png(seed)
-    )
+    size = (96, 64)
+    if format == "PNG":  # Pillow writes no XMP into it
+        plain = picture(format=format, seed=seed, size=size, exif=camera_exif())
+        return before_pixels(plain, png.chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + xmp_packet(FULL)))
+    if format == "TIFF":
+        exif = Image.Exif()
+        exif.load(camera_exif())
+        exif[XMP_TAG] = xmp_packet(FULL)
+        return picture(format=format, seed=seed, size=size, exif=exif)
+    return picture(format=format, seed=seed, size=size, exif=camera_exif(), xmp=xmp_packet(FULL))
 
 
-def full_png(seed: int = 0) -> bytes:
-    """The same as a PNG, which Pillow gives no XMP."""
-    plain = picture(format="PNG", seed=seed, size=(96, 64), exif=camera_exif())
-    packet = png.chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + xmp_packet(FULL))
-    end = plain.index(b"IDAT") - 4
-    return plain[:end] + packet + plain[end:]
+def before_pixels(content: bytes, chunks: bytes) -> bytes:
+    """The PNG with more chunks before its pixels."""
+    at = content.index(b"IDAT") - 4
+    return content[:at] + chunks + content[at:]
 
 
 def iptc_block(*datasets: tuple[int, bytes]) -> bytes:
@@ -94,14 +97,27 @@ def iptc_block(*datasets: tuple[int, bytes]) -> bytes:
 
 def with_iptc(jpeg: bytes, block: bytes) -> bytes:
     """The JPEG with this IPTC block among other resources of Photoshop."""
-    other = b"8BIM\x03\xed\x00\x00" + struct.pack(">I", 3) + b"abc\x00"
+    other = b"8BIM\x0b\xb7\x00\x00" + struct.pack(">I", 3) + b"abc\x00"
     resource = b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(block)) + block + bytes(len(block) % 2)
     return with_segment(jpeg, 0xED, b"Photoshop 3.0\x00" + other + resource)
 
 
 def with_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:
     """The JPEG with one more segment at its beginning."""
-    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + jpeg[2:]
+    return jpeg[:2] + segment(marker, payload) + jpeg[2:]
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    """A JPEG's segment with its length."""
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+
+
+def two_pictures() -> bytes:
+    """A red and a blue picture in one JPEG."""
+    out = BytesIO()
+    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
+    first.save(out, "MPO", save_all=True, append_images=[second])
+    return out.getvalue()
 
 
 def scans_of(jpeg: bytes) -> bytes:

@@ -10,24 +10,25 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 from rest_framework.test import APIClient
 
 from dam import editing
-from dam.addresses import original_url, rendition_url, sidecar_url, thumbnail_url, written_url
-from dam.api import serializers
-from dam.containers import png
+from dam.addresses import original_url, rendition_url, sidecar_url, written_url
+from dam.containers import multi_picture, png
+from dam.containers.jpeg import XMP
 from dam.embedded_metadata import read_metadata
 from dam.ingest import AssetMetadata, ingest
 from dam.models import Asset, AssetOrigin, AssetState, AssetVersion, AuditEntry
-from dam.xmp import NAMESPACES, read
-from tests.factories import AssetFactory
+from dam.xmp import read
 from tests.metadata_files import (
     FIELDS,
     FULL,
+    before_pixels,
     camera_exif,
     chunks_of,
     full_picture,
@@ -35,6 +36,8 @@ from tests.metadata_files import (
     pixels_of,
     places_in,
     scans_of,
+    segment,
+    two_pictures,
     with_iptc,
     with_segment,
     xmp_packet,
@@ -140,8 +143,8 @@ class TestReading:
     def test_properties_as_attributes_and_strange_prefixes_are_understood(self) -> None:
         packet = (
             b"<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><r:Description r:about='' "
-            b"xmlns:p='http://ns.adobe.com/photoshop/1.0/' p:Credit='North' xmlns:dc='urn:else' dc:title='No'/>"
-            b"</r:RDF>"
+            b"xmlns:p='http://ns.adobe.com/photoshop/1.0/' p:Credit='North' xmlns:dc='urn:else' dc:title='No'"
+            b"/></r:RDF>"
         )
         asset = take(picture(xmp=packet))
         assert (asset.credit, asset.title) == ("North", "IMG 0001")
@@ -156,7 +159,6 @@ class TestReading:
 
     def test_raw_profiles_of_a_png(self) -> None:
         plain = picture(format="PNG")
-        end = plain.index(b"IDAT") - 4
         block = iptc_block((5, b"Crown"), (25, b"gold"))
         profile = png.as_raw_profile(b"iptc", b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(block)) + block)
         texts = png.chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(profile))
@@ -165,7 +167,7 @@ class TestReading:
             b"Raw profile type xmp\0"
             + png.as_raw_profile(b"xmp", xmp_packet("<photoshop:Credit>North</photoshop:Credit>")),
         )
-        asset = take(plain[:end] + texts + plain[end:])
+        asset = take(before_pixels(plain, texts))
         assert (asset.title, asset.credit, labels_of(asset)) == ("Crown", "North", {"gold"})
 
     def test_fields_are_bounded(self) -> None:
@@ -198,8 +200,6 @@ class TestReading:
         assert taken > refused
 
     def upload(self, content: bytes, number: int) -> Any:
-        from django.core.files.uploadedfile import SimpleUploadedFile
-
         api = APIClient()
         api.force_authenticate(User.objects.get_or_create(username="uploader")[0])
         return api.post("/api/v1/assets/", {"file": SimpleUploadedFile(f"{number}.bin", content)})
@@ -289,7 +289,7 @@ class TestWriting:
         iptc = reading(copy)["iptc"]
         assert (iptc["ObjectName"], iptc["Keywords"], iptc["City"]) == ("New 新", ["new"], "Zürich")
         assert iptc["Caption-Abstract"] == "Ä" * 1000  # as long as IPTC allows
-        assert b"8BIM\x03\xed\x00\x00\x00\x00\x00\x03abc" in copy
+        assert b"8BIM\x0b\xb7\x00\x00\x00\x00\x00\x03abc" in copy
 
     def test_a_field_that_was_emptied_is_taken_out_and_one_never_taken_stays(self, page: Client) -> None:
         asset = take(full_picture("JPEG"))
@@ -342,40 +342,24 @@ class TestWriting:
         assert body(page.get(written_url(asset))) == content
         assert "皇" * 30_000 in body(page.get(sidecar_url(asset))).decode()
 
-    def test_further_pictures_in_one_jpeg_are_still_found(self, page: Client) -> None:
-        out = BytesIO()
-        first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
-        first.save(out, "MPO", save_all=True, append_images=[second])
-        content = with_segment(out.getvalue(), 0xFE, b"a comment") if False else out.getvalue()
-        copy = body(page.get(written_url(take(content, title="Two", description="long " * 400))))
+    @pytest.mark.parametrize("is_behind", [False, True])
+    def test_further_pictures_in_one_jpeg_are_still_found(self, is_behind: bool, page: Client) -> None:
+        """They are found by an index of offsets, and the packet that grows may lie behind that."""
+        content = two_pictures()
+        if is_behind:
+            at = content.index(b"MPF\0")
+            end = at - 2 + int.from_bytes(content[at - 2 : at], "big")
+            packet = segment(0xE1, XMP + xmp_packet("<photoshop:Credit>A</photoshop:Credit>"))
+            grown = {"first_grows": len(packet), "others_move": len(packet)}
+            index = multi_picture.shifted(content[at:end], **grown)
+            content = content[:at] + index + packet + content[end:]
+        asset = take(content, description="long " * 400)
+        copy = body(page.get(written_url(asset)))
+        assert len(copy) > len(content)
         with Image.open(BytesIO(copy)) as image:
             assert image.n_frames == 2
             image.seek(1)
-            assert image.convert("RGB").getpixel((5, 5))[2] > 200
-
-    def test_an_edit_behind_the_index_of_further_pictures_moves_it(self, page: Client) -> None:
-        out = BytesIO()
-        first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
-        first.save(out, "MPO", save_all=True, append_images=[second])
-        content = out.getvalue()
-        # A packet in the place of the first quantisation table's neighbour: behind the index.
-        at = content.index(b"MPF\0") - 2
-        end = at + int.from_bytes(content[at : at + 2], "big")
-        packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp_packet("<photoshop:Credit>A</photoshop:Credit>")
-        segment = b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet
-        index = bytearray(content[at:end])
-        content = content[: at - 2] + content[at - 2 : at] + bytes(index) + segment + content[end:]
-        from dam.containers import multi_picture
-
-        moved = multi_picture.shifted(
-            content[at + 2 : end], first_grows=len(segment), others_move=len(segment)
-        )
-        content = content[: at + 2] + moved + content[end:]
-        copy = body(page.get(written_url(take(content, description="long " * 400))))
-        with Image.open(BytesIO(copy)) as image:
-            assert image.n_frames == 2
-            image.seek(1)
-            assert image.convert("RGB").getpixel((5, 5))[2] > 200
+            assert image.convert("RGB").getpixel((5, 5)) == pytest.approx((0, 0, 255), abs=8)
 
     @pytest.mark.parametrize("format", EVERY)
     def test_a_sidecar_says_it_for_every_kind(self, format: str, page: Client) -> None:
@@ -431,10 +415,7 @@ class TestPlace:
         assert body(client.get(original_url(take(content)))) == content
 
     def test_appended_pictures_and_extended_packets_go(self, client: Client) -> None:
-        out = BytesIO()
-        first = Image.new("RGB", (64, 48), "red")
-        first.save(out, "MPO", save_all=True, append_images=[Image.new("RGB", (64, 48), "blue")])
-        content = with_segment(out.getvalue(), 0xE1, b"http://ns.adobe.com/xmp/extension/\0GPSLatitude 52,31")
+        content = with_segment(two_pictures(), 0xE1, b"http://ns.adobe.com/xmp/extension/\0GPSLatitude 52,31")
         copy = body(client.get(original_url(take(content))))
         assert places_in(copy) == []
         with Image.open(BytesIO(copy)) as image:
@@ -448,11 +429,10 @@ class TestPlace:
 
     def test_texts_and_raw_profiles_of_a_png(self, client: Client) -> None:
         plain = picture(format="PNG")
-        end = plain.index(b"IDAT") - 4
         exif = png.as_raw_profile(b"exif", b"Exif\0\0" + camera_exif().removeprefix(b"Exif\0\0"))
         texts = png.chunk(b"tEXt", b"exif:GPSLatitude\x0052/1") + png.chunk(b"tEXt", b"Comment\0kept")
         texts += png.chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(exif))
-        copy = body(client.get(original_url(take(plain[:end] + texts + plain[end:]))))
+        copy = body(client.get(original_url(take(before_pixels(plain, texts)))))
         assert places_in(copy) == []
         assert b"Comment\0kept" in copy
         assert reading(copy)["exif"]["Make"] == "Maker"
@@ -496,7 +476,7 @@ class TestPlace:
         for reader, knows in ((api, False), (staff_api, True)):
             answer = reader.get(address)
             assert ("GPS" in answer.content.decode()) is knows
-            assert ("drone-dji" in answer.content.decode()) is knows
+            assert ("dji:GpsLongtitude" in answer.content.decode()) is knows
             assert (b"GPSLatitude" in body(reader.get(sidecar_url(asset)))) is knows
         assert answer.json()["exif"]["Model"] == "Maker 5"
 
@@ -517,7 +497,7 @@ class TestPlace:
                     assert response.status_code in (200, 403)
                     if response.status_code == 200:
                         body(response)
-                assert client.get(sidecar_url(asset)).status_code in (200, 422)
+                assert client.get(sidecar_url(asset)).status_code in (200, 415, 422)
 
 
 class TestTakingAgain:
@@ -591,14 +571,11 @@ class TestPanel:
             "Take from the file again",
         ):
             assert expected in shown, expected
-        assert thumbnail_url(asset)
 
     def test_the_place_is_not_for_everybody(self, stranger: User) -> None:
-        from django.contrib.auth.models import Permission
-
         stranger.is_staff = True
         stranger.save()
-        stranger.groups.add(*_contributors())
+        stranger.groups.add(Group.objects.get(name="contributor"))
         stranger.user_permissions.add(Permission.objects.get(codename="view_asset"))
         client = Client()
         client.force_login(stranger)
@@ -618,12 +595,3 @@ class TestPanel:
         )
         shown = page.get(f"/admin/dam/asset/{asset.pk}/change/").content.decode()
         assert "xmpmeta / a / b" in shown
-
-
-def _contributors() -> list[Any]:
-    from django.contrib.auth.models import Group
-
-    return list(Group.objects.filter(name="contributor"))
-
-
-assert serializers and NAMESPACES and AssetFactory
