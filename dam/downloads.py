@@ -16,7 +16,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from dam import workflow, xmp
 from dam.containers import kinds, png
-from dam.containers.pieces import PiecedFile, Stretch, Unwritable, length_of
+from dam.containers.pieces import PiecedFile, Unwritable
 from dam.embedded_metadata import packet_of
 from dam.metadata_edit import MetadataEdit
 from dam.metadata_mapping import FIELD_NAMES, TAGS, TEXTS, properties_of
@@ -52,7 +52,7 @@ class Copy:
         told = json.dumps([RECIPE, self.fields, self.hides_place], sort_keys=True)
         return f'"{self.version.sha256[:32]}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"'
 
-    def open(self) -> PiecedFile:
+    def open(self) -> IO[bytes]:
         """The file, read in stretches: memory holds its metadata, never its pixels.
 
         Raises:
@@ -60,16 +60,17 @@ class Copy:
             Unwritable: the place has to be taken out, and cannot be.
         """
         file = cast(IO[bytes], self.version.file.open("rb"))
+        if self.is_exact:
+            return file
         try:
-            return PiecedFile(file, kinds.edited(file, self.version.mime, self._edit()))
-        except Unwritable:
-            if not self.hides_place:
-                return PiecedFile(file, [Stretch(0, length_of(file))])
+            pieces = kinds.edited(file, self.version.mime, self._edit())
+        except BaseException as error:
+            if isinstance(error, Unwritable) and not self.hides_place:
+                file.seek(0)
+                return file
             file.close()
             raise
-        except BaseException:
-            file.close()
-            raise
+        return cast(IO[bytes], PiecedFile(file, pieces))
 
     def sidecar(self) -> bytes:
         """An XMP packet to lie beside the file: its own, with the fields written in.

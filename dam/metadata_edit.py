@@ -48,8 +48,14 @@ class MetadataEdit:
         except Unwritable:
             return None
 
+    def drops(self, block: bytes) -> bool:
+        """Whether a block of another kind goes, such as a manifest of its provenance that tells the place."""
+        return self.hides_place and b"GPS" in block
+
     def resources(self, data: bytes) -> bytes:
         """What becomes of Photoshop's resources, with the IPTC block among them."""
+        if self.hides_place:
+            data = photoshop_resources.without_copies(data)
         if not self.datasets:
             return data
         if data.startswith(iptc.MARKER):  # a bare IPTC block, as some write into a PNG

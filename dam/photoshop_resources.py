@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 SIGNATURE = b"8BIM"
 IPTC = 0x0404
+COPIES = {0x0422, 0x0423, 0x0424}  # of the EXIF block and the XMP packet
 IPTC_DIGEST = 0x0425  # the MD5 by which readers notice that only one of IPTC and XMP was changed
 
 Resource = tuple[int, bytes, bytes]  # id, name as stored (a padded Pascal string), data
@@ -48,6 +49,20 @@ def with_iptc(data: bytes, edit: Callable[[bytes], bytes]) -> bytes:
         _packed(number, name, digest if number == IPTC_DIGEST else content)
         for number, name, content in edited
     ) + bytes(rest)
+
+
+def without_copies(data: bytes) -> bytes:
+    """The resources with zeros in place of EXIF and XMP; nothing moves."""
+    resources, rest = parse(data)
+    return (
+        b"".join(
+            _packed(number, name, bytes(len(content)) if number in COPIES else content)
+            for number, name, content in resources
+        )
+        + rest
+        if any(number in COPIES for number, _name, _content in resources)
+        else data
+    )
 
 
 def _packed(number: int, name: bytes, content: bytes) -> bytes:

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Literal
 
-from dam import xmp
+from dam import photoshop_resources, xmp
 from dam.containers.pieces import Unwritable
 
-EXIF_DIRECTORY, GPS_DIRECTORY, SUB_DIRECTORIES, XMP_PACKET = 0x8769, 0x8825, 0x014A, 0x02BC
+EXIF_DIRECTORY, GPS_DIRECTORY, SUB_DIRECTORIES = 0x8769, 0x8825, 0x014A
+XMP_PACKET, PHOTOSHOP_RESOURCES = 0x02BC, 0x8649
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 ENTRY = 12
 MAX_DIRECTORIES = 64
 MAX_ENTRIES = 4096
 MAX_GPS_BYTES = 64 * 1024
+MAX_RESOURCES = 16 * 1024 * 1024
 
 Patch = tuple[int, bytes]
 
@@ -89,6 +91,8 @@ class _Walk:
                     waiting.extend(self.pointers(entry))
                 elif entry.tag == XMP_PACKET:
                     yield from self.packet(entry)
+                elif entry.tag == PHOTOSHOP_RESOURCES:
+                    yield from self.resources(entry)
             yield from self.unlinked(at, entries, following)
 
     def directory(self, at: int) -> tuple[list[_Entry], int]:
@@ -141,6 +145,15 @@ class _Walk:
         if kept != packet:
             fits = len(kept) <= entry.size
             yield entry.value, (kept if fits else b"").ljust(entry.size)
+
+    def resources(self, entry: _Entry) -> Iterator[Patch]:
+        """Photoshop keeps copies of the EXIF block and the XMP packet."""
+        if entry.size > MAX_RESOURCES:
+            raise Unwritable("too many resources")
+        data = self.read(entry.value, entry.size) if entry.size > 4 else b""
+        kept = photoshop_resources.without_copies(data)
+        if kept != data:
+            yield entry.value, kept[: entry.size]
 
     def pointers(self, entry: _Entry) -> list[int]:
         if entry.size <= 4:

@@ -15,6 +15,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext_lazy
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -22,7 +25,7 @@ from rest_framework.views import APIView
 from dam import downloads
 from dam.addresses import rendition_url
 from dam.api.problems import RejectedFile
-from dam.containers.pieces import Unwritable
+from dam.containers.pieces import PiecedFile, Unwritable
 from dam.errors import IngestError
 from dam.models import Asset, AssetState, AssetVersion
 from dam.renditions import PRESETS, rendition_for
@@ -132,7 +135,8 @@ class OriginalFile(FileView):
             response = FileResponse(
                 file, content_type=version.mime, as_attachment=True, filename=download_name(version)
             )
-            response["Content-Length"] = str(file.size)
+            if isinstance(file, PiecedFile):
+                response["Content-Length"] = str(file.size)
             return response
 
         return self.answer(copy.etag, produce, for_ever=copy.is_exact)
@@ -141,6 +145,11 @@ class OriginalFile(FileView):
 class SidecarFile(FileView):
     """The asset's fields and the file's own properties as an XMP packet, for files of every kind."""
 
+    schema = AutoSchema()  # type: ignore[assignment]  # the other files are no part of the API
+
+    @extend_schema(
+        operation_id="assets_sidecar_retrieve", responses={(200, "application/rdf+xml"): OpenApiTypes.BINARY}
+    )
     def get(self, request: Request, public_id: UUID) -> HttpResponseBase:
         version = get_object_or_404(
             servable_to(request.user), asset__public_id=public_id, current_of__isnull=False

@@ -5,16 +5,22 @@ A packet is XML from strangers: it is parsed without entities, document types or
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from xml.etree.ElementTree import Element, ParseError, SubElement
 
-from lxml import etree
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
 
+from dam.namespaced_xml import written_out
 from dam.place import tells_place
 
 MAX_PACKET_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 12
+MAX_NESTING = 100
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XML = "http://www.w3.org/XML/1998/namespace"
 META = "adobe:ns:meta/"
@@ -35,7 +41,12 @@ NAMESPACES = {
     "xmpNote": "http://ns.adobe.com/xmp/note/",
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
 }
-PREFIXES = {namespace: prefix for prefix, namespace in NAMESPACES.items()}
+PREFIXES = {
+    **{namespace: prefix for prefix, namespace in NAMESPACES.items()},
+    RDF: "rdf",
+    XML: "xml",
+    META: "x",
+}
 LANG = f"{{{XML}}}lang"
 DEFAULT = "x-default"
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -47,6 +58,39 @@ class XMPError(ValueError):
     """The packet is not XMP, or more than is read."""
 
 
+@dataclass(frozen=True)
+class _Packet:
+    """A parsed packet.
+
+    Attributes:
+        root: its outermost element.
+        prefixes: prefix by namespace: the usual one, or else the packet's own.
+    """
+
+    root: Element
+    prefixes: dict[str, str]
+
+    @property
+    def rdf(self) -> Element:
+        found = self.root if self.root.tag == _rdf_name("RDF") else self.root.find(_rdf_name("RDF"))
+        if found is None:
+            raise XMPError("no RDF")
+        return found
+
+    def descriptions(self) -> list[Element]:
+        return self.rdf.findall(_rdf_name("Description"))
+
+    def short(self, name: str) -> str:
+        """`prefix:name`; empty for RDF's and XML's own, and for names without a namespace or a prefix."""
+        namespace, local = _split(name)
+        prefix = "" if namespace in (RDF, XML) else self.prefixes.get(namespace, "")
+        return f"{prefix}:{local}" if prefix else ""
+
+    def serialised(self) -> bytes:
+        begin = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+        return f'{begin}{written_out(self.root, self.prefixes)}\n<?xpacket end="w"?>'.encode()
+
+
 def read(packet: bytes) -> dict[str, Any]:
     """The properties by name (`dc:title`), those that people write first.
 
@@ -56,10 +100,11 @@ def read(packet: bytes) -> dict[str, Any]:
     Raises:
         XMPError: the packet is not XMP, or more than is read.
     """
+    parsed = _parsed(packet)
     found: dict[str, Any] = {}
-    for description in _descriptions(_parsed(packet)):
-        for node_name, value in _members(description, 0):
-            found.setdefault(node_name, value)
+    for description in parsed.descriptions():
+        for name, value in _members(parsed, description, 0):
+            found.setdefault(name, value)
     places = {prefix: place for place, prefix in enumerate(NAMESPACES)}
     return dict(sorted(found.items(), key=lambda item: places.get(item[0].partition(":")[0], len(places))))
 
@@ -72,14 +117,14 @@ def written(packet: bytes | None, values: Mapping[str, Value]) -> bytes:
     Raises:
         XMPError: the packet is not XMP, or more than is read.
     """
-    root = _parsed(packet) if packet else _new()
-    descriptions = list(_descriptions(root))
+    parsed = _parsed(packet) if packet else _new()
+    descriptions = parsed.descriptions()
     if not descriptions:
-        descriptions = [etree.SubElement(_rdf(root), _rdf_name("Description"), {_rdf_name("about"): ""})]
+        descriptions = [SubElement(parsed.rdf, _rdf_name("Description"), {_rdf_name("about"): ""})]
     for name, value in values.items():
-        present = _taken_out(descriptions, _expanded(name))
+        present = _taken_out(parsed, descriptions, _expanded(name))
         _put(descriptions[0], name, _merged(present, value) if isinstance(value, dict) else value)
-    return _serialised(root)
+    return parsed.serialised()
 
 
 def without_place(packet: bytes) -> bytes:
@@ -90,17 +135,16 @@ def without_place(packet: bytes) -> bytes:
     Raises:
         XMPError: the packet is not XMP, or more than is read.
     """
-    root = _parsed(packet)
+    parsed = _parsed(packet)
     changed = False
-    for element in list(root.iter(etree.Element)):
-        for name in list(element.attrib):
-            if _is_hidden(name):
-                del element.attrib[name]
-                changed = True
-        if _is_hidden(element.tag) and element.getparent() is not None:
-            element.getparent().remove(element)
+    for element in list(parsed.root.iter()):
+        for name in [name for name in element.attrib if _is_hidden(name)]:
+            del element.attrib[name]
             changed = True
-    return _serialised(root) if changed else packet
+        for child in [child for child in element if _is_hidden(child.tag)]:
+            element.remove(child)
+            changed = True
+    return parsed.serialised() if changed else packet
 
 
 def text_of(value: Any, *languages: str) -> str:
@@ -116,88 +160,74 @@ def text_of(value: Any, *languages: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    local = etree.QName(name).localname
-    return tells_place(local) or name == _expanded("xmpNote:HasExtendedXMP")
+    return tells_place(_split(name)[1]) or name == _expanded("xmpNote:HasExtendedXMP")
 
 
-def _parsed(packet: bytes) -> Any:
+def _parsed(packet: bytes) -> _Packet:
     packet = packet.strip(b"\0 \t\r\n")
     if not packet or len(packet) > MAX_PACKET_BYTES:
         raise XMPError("empty or too large")
-    parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, remove_comments=True
-    )
+    root, prefixes, depth = None, dict(PREFIXES), 0
     try:
-        root = etree.fromstring(packet, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        for event, found in iterparse(io.BytesIO(packet), ("start", "end", "start-ns"), forbid_dtd=True):
+            if event == "start-ns":
+                _learn(prefixes, *found)
+                continue
+            root = found if root is None else root
+            depth += 1 if event == "start" else -1
+            if depth > MAX_NESTING:
+                raise XMPError("too deep")
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise XMPError(str(error)) from error
-    if root.getroottree().docinfo.doctype:
-        raise XMPError("a document type")
-    _rdf(root)
-    return root
+    if root is None:
+        raise XMPError("no element")
+    parsed = _Packet(root, prefixes)
+    parsed.descriptions()
+    return parsed
 
 
-def _rdf(root: Any) -> Any:
-    found = root if root.tag == _rdf_name("RDF") else root.find(_rdf_name("RDF"))
-    if found is None:
-        raise XMPError("no RDF")
-    return found
+def _learn(prefixes: dict[str, str], prefix: str, namespace: str) -> None:
+    """A prefix that stands for something else already is not used for this namespace."""
+    if prefix and namespace not in prefixes and prefix not in prefixes.values():
+        prefixes[namespace] = prefix
 
 
-def _descriptions(root: Any) -> Iterator[Any]:
-    return iter(_rdf(root).findall(_rdf_name("Description")))
-
-
-def _members(element: Any, depth: int) -> Iterator[tuple[str, Any]]:
+def _members(parsed: _Packet, element: Element, depth: int) -> Iterator[tuple[str, Any]]:
     """What a description or a structure holds, attributes and elements alike."""
     for name, value in element.attrib.items():
-        if short := _short(name, element):
+        if short := parsed.short(name):
             yield short, value.strip()
-    for child in element.iterchildren(etree.Element):
-        if short := _short(child.tag, child):
-            yield short, _value(child, depth + 1)
+    for child in element:
+        if short := parsed.short(child.tag):
+            yield short, _value(parsed, child, depth + 1)
 
 
-def _value(element: Any, depth: int) -> Any:
+def _value(parsed: _Packet, element: Element, depth: int) -> Any:
     if depth > MAX_DEPTH:
         return None
-    inner = next(element.iterchildren(etree.Element), None)
+    inner = next(iter(element), None)
     if inner is not None and inner.tag in (_rdf_name("Bag"), _rdf_name("Seq"), _rdf_name("Alt")):
         items = inner.findall(_rdf_name("li"))
         if any(item.get(LANG) for item in items):
             return {item.get(LANG) or DEFAULT: _text(item) for item in items}
-        return [_value(item, depth + 1) for item in items]
+        return [_value(parsed, item, depth + 1) for item in items]
     if inner is not None and inner.tag == _rdf_name("Description"):
-        return dict(_members(inner, depth))
-    structure = dict(_members(element, depth))
-    if structure:
-        return structure
-    return element.get(_rdf_name("resource")) or _text(element)
+        return dict(_members(parsed, inner, depth))
+    structure = dict(_members(parsed, element, depth))
+    return structure or element.get(_rdf_name("resource")) or _text(element)
 
 
-def _text(element: Any) -> str:
+def _text(element: Element) -> str:
     return "".join(element.itertext()).strip()
 
 
-def _short(name: str, element: Any) -> str:
-    """`prefix:name`; empty for RDF's and XML's own, and where a known prefix stands for something else."""
-    qualified = etree.QName(name)
-    namespace = qualified.namespace or ""
-    if namespace in (RDF, XML):
-        return ""
-    if namespace in PREFIXES:
-        return f"{PREFIXES[namespace]}:{qualified.localname}"
-    prefix = next((prefix for prefix, uri in element.nsmap.items() if prefix and uri == namespace), "")
-    return "" if not prefix or prefix in NAMESPACES else f"{prefix}:{qualified.localname}"
-
-
-def _taken_out(descriptions: list[Any], name: str) -> Any:
+def _taken_out(parsed: _Packet, descriptions: list[Element], name: str) -> Any:
     """Remove the property; returns the value that it had."""
     value = None
     for description in descriptions:
         value = description.attrib.pop(name, value)
         for element in description.findall(name):
-            value = _value(element, 1)
+            value = _value(parsed, element, 1)
             description.remove(element)
     return value
 
@@ -217,22 +247,21 @@ def _merged(present: Any, given: dict[str, str | None]) -> dict[str, str | None]
     return {DEFAULT: default, **{code: text for code, text in after.items() if code != DEFAULT}}
 
 
-def _put(description: Any, name: str, value: Value) -> None:
+def _put(description: Element, name: str, value: Value) -> None:
     if not value or (isinstance(value, dict) and not any(value.values())):
         return
-    prefix = name.partition(":")[0]
-    element = etree.SubElement(description, _expanded(name), nsmap={prefix: NAMESPACES[prefix]})
+    element = SubElement(description, _expanded(name))
     if isinstance(value, str):
         element.text = _allowed(value)
     elif isinstance(value, list):
-        bag = etree.SubElement(element, _rdf_name("Bag"))
+        bag = SubElement(element, _rdf_name("Bag"))
         for text in value:
-            etree.SubElement(bag, _rdf_name("li")).text = _allowed(text)
+            SubElement(bag, _rdf_name("li")).text = _allowed(text)
     else:
-        alternatives = etree.SubElement(element, _rdf_name("Alt"))
+        alternatives = SubElement(element, _rdf_name("Alt"))
         for code, language_text in value.items():
             if language_text:
-                etree.SubElement(alternatives, _rdf_name("li"), {LANG: code}).text = _allowed(language_text)
+                SubElement(alternatives, _rdf_name("li"), {LANG: code}).text = _allowed(language_text)
 
 
 def _allowed(text: str) -> str:
@@ -240,17 +269,16 @@ def _allowed(text: str) -> str:
     return FORBIDDEN.sub("", text)
 
 
-def _new() -> Any:
-    root = etree.Element(f"{{{META}}}xmpmeta", nsmap={"x": META})
-    etree.SubElement(root, _rdf_name("RDF"), nsmap={"rdf": RDF})
-    return root
+def _new() -> _Packet:
+    root = Element(f"{{{META}}}xmpmeta")
+    SubElement(root, _rdf_name("RDF"))
+    return _Packet(root, dict(PREFIXES))
 
 
-def _serialised(root: Any) -> bytes:
-    packet: bytes = etree.tostring(root, encoding="UTF-8")
-    packet = packet.removeprefix(b"<?xml version='1.0' encoding='UTF-8'?>\n")
-    begin = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
-    return begin + packet + b'\n<?xpacket end="w"?>'
+def _split(name: str) -> tuple[str, str]:
+    """Namespace and local name of `{namespace}local`."""
+    namespace, brace, local = name.rpartition("}")
+    return namespace[1:] if brace else "", local
 
 
 def _expanded(name: str) -> str:

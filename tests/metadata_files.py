@@ -97,9 +97,14 @@ def iptc_block(*datasets: tuple[int, bytes]) -> bytes:
 
 def with_iptc(jpeg: bytes, block: bytes) -> bytes:
     """The JPEG with this IPTC block among other resources of Photoshop."""
-    other = b"8BIM\x0b\xb7\x00\x00" + struct.pack(">I", 3) + b"abc\x00"
-    resource = b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(block)) + block + bytes(len(block) % 2)
-    return with_segment(jpeg, 0xED, b"Photoshop 3.0\x00" + other + resource)
+    resources = resource(0x0BB7, b"abc") + resource(0x0404, block)
+    return with_segment(jpeg, 0xED, b"Photoshop 3.0\x00" + resources)
+
+
+def resource(number: int, content: bytes) -> bytes:
+    """One of Photoshop's resources, without a name."""
+    head = b"8BIM" + struct.pack(">HHI", number, 0, len(content))
+    return head + content + bytes(len(content) % 2)
 
 
 def with_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:

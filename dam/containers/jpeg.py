@@ -12,7 +12,7 @@ from dam.containers import multi_picture
 from dam.containers.pieces import Piece, Stretch, Unwritable, length_of
 from dam.metadata_edit import MetadataEdit
 
-APP0, APP1, APP2, APP13, SOS, EOI = 0xE0, 0xE1, 0xE2, 0xED, 0xDA, 0xD9
+APP0, APP1, APP2, APP11, APP13, SOS, EOI = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xDA, 0xD9
 EXIF = b"Exif\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
@@ -48,7 +48,9 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
         Unwritable: the segments are damaged, or the XMP packet would be too long for one.
     """
     before, scan = _segments(file)
-    after = _with_resources(_with_exif(_with_packet(before, edit), edit), edit)
+    after = _with_packet(before, edit)
+    for change in (_with_exif, _with_resources, _with_others):
+        after = change(after, edit)
     length = length_of(file)
     end = _end_of_picture(file, scan) if edit.hides_place else length
     if end < length:
@@ -97,7 +99,7 @@ def _with_packet(segments: list[Segment], edit: MetadataEdit) -> list[Segment]:
     packet = edit.packet(present)
     if edit.hides_place:
         segments = [segment for segment in segments if not segment.holds(APP1, EXTENDED_XMP)]
-    if packet == present:
+    if packet == present and len(packets) < 2:
         return segments
     place = segments.index(packets[0]) if packets else _behind_the_head(segments)
     kept = [segment for segment in segments if not segment.holds(APP1, XMP)]
@@ -144,6 +146,19 @@ def _with_resources(segments: list[Segment], edit: MetadataEdit) -> list[Segment
         for start in range(0, len(resources), step)
     ]
     return [*kept[:place], *new, *kept[place:]]
+
+
+def _with_others(segments: list[Segment], edit: MetadataEdit) -> list[Segment]:
+    """A manifest of provenance (C2PA, in APP11) goes on over several segments, and goes as a whole."""
+    manifest = b"".join(segment.payload for segment in segments if segment.marker == APP11)
+    if edit.drops(manifest):
+        segments = [segment for segment in segments if segment.marker != APP11]
+    edited_before = ((APP1, XMP), (APP1, EXIF), (APP13, PHOTOSHOP))
+    return [
+        segment
+        for segment in segments
+        if any(segment.holds(*kind) for kind in edited_before) or not edit.drops(segment.payload)
+    ]
 
 
 def _shifted(before: list[Segment], after: list[Segment]) -> list[Segment]:

@@ -16,6 +16,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_PROFILE = b"Raw profile type "
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+PROVENANCE = b"caBX"
 MAX_CHUNK = 16 * 1024 * 1024
 MAX_INFLATED = 4 * 1024 * 1024
 MAX_CHUNKS = 1_000_000
@@ -39,13 +40,14 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
     chunks, end = _chunks(file)
     length = length_of(file)
     texts = {at: _text(kind, _payload(file, at, size)) for kind, at, size in chunks if kind in TEXTS}
-    present = _packet(list(texts.values()))
+    holder = _holder(texts)
+    present = _packet_in(texts[holder]) if holder is not None else None
     packet = edit.packet(present)
     pieces: list[Piece] = [Stretch(0, len(SIGNATURE))]
     for number, (kind, at, size) in enumerate(chunks):
         whole = Stretch(at, size + 12)
         if at in texts:
-            if packet != present and _is_packet(texts[at]):
+            if _is_packet(texts[at]) and (packet != present or at != holder):
                 continue
             pieces += _text_pieces(texts[at], whole, edit)
         elif kind == b"eXIf":
@@ -54,6 +56,8 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
             if kept is not None:
                 pieces.append(whole if kept == block else chunk(kind, kept))
         else:
+            if kind == PROVENANCE and edit.drops(_payload(file, at, size)):
+                continue
             pieces.append(whole)
         if number == 0 and packet is not None and packet != present:
             pieces.append(chunk(b"iTXt", XMP_KEYWORD + bytes(5) + packet))
@@ -67,7 +71,9 @@ def packet_of(file: IO[bytes]) -> bytes | None:
         Unwritable: the chunks are damaged.
     """
     chunks, _end = _chunks(file)
-    return _packet([_text(kind, _payload(file, at, size)) for kind, at, size in chunks if kind in TEXTS])
+    texts = {at: _text(kind, _payload(file, at, size)) for kind, at, size in chunks if kind in TEXTS}
+    holder = _holder(texts)
+    return _packet_in(texts[holder]) if holder is not None else None
 
 
 def raw_profile(content: bytes) -> bytes:
@@ -139,11 +145,15 @@ def _is_packet(text: Text) -> bool:
     return text.keyword in (XMP_KEYWORD, RAW_PROFILE + b"xmp")
 
 
-def _packet(texts: list[Text]) -> bytes | None:
-    for text in texts:
-        if text.keyword == XMP_KEYWORD:
-            return text.content
-    return next((raw_profile(text.content) for text in texts if _is_packet(text)), None)
+def _holder(texts: dict[int, Text]) -> int | None:
+    """Where the text lies that readers take for the XMP packet: the last of the usual kind, or a profile."""
+    usual = [at for at, text in texts.items() if text.keyword == XMP_KEYWORD]
+    profiles = [at for at, text in texts.items() if _is_packet(text)]
+    return next(reversed(usual or profiles), None)
+
+
+def _packet_in(text: Text) -> bytes:
+    return text.content if text.keyword == XMP_KEYWORD else raw_profile(text.content)
 
 
 def _text_pieces(text: Text, whole: Stretch, edit: MetadataEdit) -> list[Piece]:

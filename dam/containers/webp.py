@@ -12,6 +12,7 @@ from dam.metadata_edit import MetadataEdit
 XMP_FLAG, EXIF_FLAG, ALPHA_FLAG = 0x04, 0x08, 0x10
 MAX_CHUNK = 16 * 1024 * 1024
 MAX_CHUNKS = 100_000
+PROVENANCE = b"C2PA"
 LOSSY_START = b"\x9d\x01\x2a"
 LOSSLESS_SIGN = 0x2F
 
@@ -33,20 +34,21 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
     Raises:
         Unwritable: the chunks are damaged.
     """
-    chunks = _chunks(file)
+    chunks, end = _chunks(file)
+    kept = [chunk for chunk in chunks if chunk.kind != PROVENANCE or not edit.drops(_content(file, chunk))]
     blocks = {kind: _payload(file, chunks, kind) for kind in (b"XMP ", b"EXIF")}
     packet = edit.packet(blocks[b"XMP "])
     exif = edit.exif(blocks[b"EXIF"]) if blocks[b"EXIF"] is not None else None
-    if (packet, exif) == (blocks[b"XMP "], blocks[b"EXIF"]):
-        return [Stretch(0, length_of(file))]
+    if (packet, exif, len(kept)) == (blocks[b"XMP "], blocks[b"EXIF"], len(chunks)):
+        return [Stretch(0, end if edit.hides_place else length_of(file))]
     pieces: list[Piece] = [_head(file, chunks, has_exif=exif is not None, has_xmp=packet is not None)]
-    pieces += [chunk.whole for chunk in chunks if chunk.kind not in (b"VP8X", b"XMP ", b"EXIF")]
+    pieces += [chunk.whole for chunk in kept if chunk.kind not in (b"VP8X", b"XMP ", b"EXIF")]
     pieces += [_packed(kind, block) for kind, block in ((b"EXIF", exif), (b"XMP ", packet)) if block]
     return [b"RIFF" + struct.pack("<I", size_of(pieces) + 4) + b"WEBP", *pieces]
 
 
-def _chunks(file: IO[bytes]) -> list[Chunk]:
-    """The chunks in order; what lies behind the declared end is none of the file's."""
+def _chunks(file: IO[bytes]) -> tuple[list[Chunk], int]:
+    """The chunks in order, and where the file declares its end; what lies behind is none of its own."""
     file.seek(0)
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"WEBP":
@@ -63,13 +65,17 @@ def _chunks(file: IO[bytes]) -> list[Chunk]:
         at += 8 + size + size % 2
     if not found:
         raise Unwritable("no chunks")
-    return found
+    return found, end
 
 
 def _payload(file: IO[bytes], chunks: list[Chunk], kind: bytes) -> bytes | None:
-    chunk = next((chunk for chunk in chunks if chunk.kind == kind), None)
-    if chunk is None:
-        return None
+    of_kind = [chunk for chunk in chunks if chunk.kind == kind]
+    if len(of_kind) > 1:
+        raise Unwritable("two chunks where one may be")
+    return _content(file, of_kind[0]) if of_kind else None
+
+
+def _content(file: IO[bytes], chunk: Chunk) -> bytes:
     if chunk.size > MAX_CHUNK:
         raise Unwritable("too large a chunk")
     file.seek(chunk.at + 8)

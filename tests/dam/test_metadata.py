@@ -35,6 +35,7 @@ from tests.metadata_files import (
     iptc_block,
     pixels_of,
     places_in,
+    resource,
     scans_of,
     segment,
     two_pictures,
@@ -48,7 +49,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
 
 WRITABLE = ["JPEG", "PNG", "WEBP"]
 EVERY = [*WRITABLE, "TIFF", "AVIF", "HEIF"]
-SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif", "AVIF": "avif", "HEIF": "heic"}
+TITLE = iptc_block((5, b"Crown"))
 
 
 def take(content: bytes, owner: User | None = None, **known: Any) -> Asset:
@@ -160,7 +161,7 @@ class TestReading:
     def test_raw_profiles_of_a_png(self) -> None:
         plain = picture(format="PNG")
         block = iptc_block((5, b"Crown"), (25, b"gold"))
-        profile = png.as_raw_profile(b"iptc", b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(block)) + block)
+        profile = png.as_raw_profile(b"iptc", resource(0x0404, block))
         texts = png.chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(profile))
         texts += png.chunk(
             b"tEXt",
@@ -436,6 +437,49 @@ class TestPlace:
         assert places_in(copy) == []
         assert b"Comment\0kept" in copy
         assert reading(copy)["exif"]["Make"] == "Maker"
+
+    def test_copies_in_photoshops_resources_are_wiped(self, client: Client) -> None:
+        copies = resource(0x0422, b"GPSLatitude of EXIF") + resource(0x0424, b"GPSLatitude of XMP")
+        jpeg = with_segment(picture(), 0xED, b"Photoshop 3.0\0" + copies + resource(0x0404, TITLE))
+        exif = Image.Exif()
+        exif[0x8649] = copies
+        for content in (jpeg, picture(format="TIFF", exif=exif)):
+            copy = body(client.get(original_url(take(content))))
+            assert b"GPSLatitude" in content
+            assert b"GPSLatitude" not in copy
+            assert len(copy) == len(content)
+            assert pixels_of(copy) == pixels_of(content)
+        assert reading(body(client.get(original_url(take(jpeg)))))["iptc"] == {"ObjectName": "Crown"}
+
+    def test_a_manifest_of_provenance_that_tells_the_place_goes(self, client: Client) -> None:
+        manifest = b"JP\0\x01jumb stds.exif exif:GPSLatitude 52,31"
+        jpeg = with_segment(with_segment(picture(seed=1), 0xEB, manifest[30:]), 0xEB, manifest[:30])
+        png_file = before_pixels(picture(format="PNG", seed=3), png.chunk(b"caBX", manifest))
+        webp = full_picture("WEBP", seed=4)
+        webp += b"C2PA" + struct.pack("<I", len(manifest)) + manifest + bytes(len(manifest) % 2)
+        webp = webp[:4] + struct.pack("<I", len(webp) - 8) + webp[8:]
+        harmless = with_segment(picture(seed=5), 0xEB, b"JP\0\x01jumb c2pa.actions")
+        for content in (jpeg, png_file, webp):
+            copy = body(client.get(original_url(take(content))))
+            assert b"stds.exif" not in copy
+            assert pixels_of(copy) == pixels_of(content)
+        assert body(client.get(original_url(take(harmless)))) == harmless
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG"])
+    def test_a_second_packet_is_no_way_around(self, format: str, client: Client) -> None:
+        first, last = xmp_packet(FULL), xmp_packet("<photoshop:Credit>North</photoshop:Credit>")
+        if format == "JPEG":
+            content = with_segment(with_segment(picture(), 0xE1, XMP + last), 0xE1, XMP + first)
+        else:
+            keyword = b"XML:com.adobe.xmp" + bytes(5)
+            both = png.chunk(b"iTXt", keyword + first) + png.chunk(b"iTXt", keyword + last)
+            content = before_pixels(picture(format="PNG"), both)
+        asset = take(content)
+        assert asset.credit == "North"
+        copy = body(client.get(original_url(asset)))
+        assert places_in(content)
+        assert places_in(copy) == []
+        assert reading(copy)["xmp"] == {"photoshop:Credit": "North"}
 
     def test_the_xmp_of_a_gif_goes(self, client: Client) -> None:
         plain = picture(format="GIF")
