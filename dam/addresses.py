@@ -47,3 +47,16 @@ def original_url(asset: Asset, version: AssetVersion | None = None) -> str:
             "extension": version.extension.lstrip("."),
         },
     )
+
+
+def written_url(asset: Asset, version: AssetVersion | None = None) -> str:
+    """The address that downloads it with the asset's fields of now in its metadata; empty without a file."""
+    address = original_url(asset, version)
+    return f"{address}?metadata=written" if address else ""
+
+
+def sidecar_url(asset: Asset) -> str:
+    """The address of the XMP packet to lie beside the file; empty while the asset has no file."""
+    if asset.current is None:
+        return ""
+    return reverse("asset-sidecar", kwargs={"public_id": asset.public_id})

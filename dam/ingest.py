@@ -14,9 +14,10 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
-from dam import audit, rights, tagging
+from dam import audit, from_file, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
 from dam.errors import IngestError
+from dam.metadata_mapping import found_in
 from dam.models import (
     Asset,
     AssetKind,
@@ -234,9 +235,8 @@ class _Intake:
 
     def _prepare(self, entry: _Entry) -> None:
         known = entry.item.metadata
-        no_title = not (known.title or known.title_zh)
         entry.asset = Asset(
-            title=(title_of(entry.item.filename) if no_title else known.title)[:255],
+            title=known.title[:255],
             title_zh=known.title_zh[:255],
             alt_text=known.alt_text[:500],
             alt_text_zh=known.alt_text_zh[:500],
@@ -254,6 +254,7 @@ class _Intake:
             release_expires_on=known.release_expires_on,
         )
         entry.arrival.prepare(entry.asset)
+        entry.fill_from_file()
 
     def _answer_known(self, entries: Sequence[_Entry]) -> None:
         """Answer every open entry whose file the library has."""
@@ -321,6 +322,7 @@ class _Entry:
         self.item = item
         self.arrival = Arrival(item.source, item.filename)
         self.asset = Asset()
+        self.keywords: Sequence[str] = ()
         self.result: IngestResult | None = None
         self.error: IngestError | None = None
 
@@ -333,6 +335,20 @@ class _Entry:
 
     def check(self) -> None:
         self.arrival.check()
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Those that came with it, or else the keywords of the file."""
+        return self.item.metadata.tags or self.keywords
+
+    def fill_from_file(self) -> None:
+        """What nobody gave is taken from the file's own metadata; a title may also be its name."""
+        assert self.arrival.version is not None  # noqa: S101  prepared before
+        tags = self.item.metadata.tags
+        taken = from_file.missing(self.asset, tags, found_in(self.arrival.version.metadata))
+        self.keywords = from_file.fill(self.asset, taken)
+        if not (self.asset.title or self.asset.title_zh):
+            self.asset.title = title_of(self.item.filename)[:255]
 
     def rows(self) -> Iterator[Model]:
         """The rows made for it, in the order in which they refer to each other."""
@@ -352,6 +368,7 @@ class _Entry:
             "sha256": self.arrival.sha256,
             "size": self.arrival.size,
             "origin": self.asset.origin,
+            **({"from_file": sorted(self.asset.from_file)} if self.asset.from_file else {}),
         }
 
     def finish(self) -> None:
@@ -379,11 +396,11 @@ def _write_files(entries: Sequence[_Entry], owner: User | None) -> None:
 
 
 def _link_tags(entries: Sequence[_Entry]) -> None:
-    tags = tagging.ensure_tags(word for entry in entries for word in entry.item.metadata.tags)
+    tags = tagging.ensure_tags(word for entry in entries for word in entry.tags)
     links = {
         (entry.asset.pk, tags[word.strip()].pk)
         for entry in entries
-        for word in entry.item.metadata.tags
+        for word in entry.tags
         if word.strip() in tags
     }
     through = Asset.tags.through

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from functools import wraps
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage
+from django.contrib.auth.models import AnonymousUser
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,13 +21,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from zipstream import ZIP_STORED, ZipStream
 
-from dam import sharing
+from dam import downloads, sharing
+from dam.containers.pieces import Unwritable
 from dam.errors import IngestError
 from dam.models import Asset, ShareLink
 from dam.renditions import rendition_for
 from dam.views import download_name
 
+log = logging.getLogger(__name__)
 PRESETS = ("thumbnail", "web")
+NOT_TO_BE_SENT = (FileNotFoundError, IngestError, Unwritable)
 SHOWN = 500
 PIECE = 256 * 1024
 
@@ -109,15 +113,21 @@ def original(request: HttpRequest, link: ShareLink, public_id: UUID) -> HttpResp
     """One file, counted."""
     asset = _asset(link, public_id)
     version = asset.current
-    if version is None or not default_storage.exists(str(version.file.name)):
+    if version is None:
         raise Http404
+    try:
+        file = downloads.with_fields(version, AnonymousUser()).open()
+    except NOT_TO_BE_SENT as error:
+        log.error("A shared file cannot be sent: %s", error)
+        raise Http404 from error
     if request.method == "GET":
         try:
             sharing.take_downloads(link, [asset])
         except sharing.NoDownloadsLeft as error:
+            file.close()
             return _page(request, link, status=403, closed=str(error))
     response = FileResponse(
-        version.file.open("rb"),
+        file,
         content_type=version.mime,
         as_attachment=True,
         filename=download_name(version),
@@ -138,21 +148,35 @@ def everything(request: HttpRequest, link: ShareLink) -> HttpResponseBase:
         sharing.take_downloads(link, assets)
     except sharing.NoDownloadsLeft as error:
         return _page(request, link, status=403, closed=str(error))
-    packed = ZipStream(compress_type=ZIP_STORED)  # pictures are compressed already
-    names: Counter[str] = Counter()
-    for asset in assets:
-        packed.add(_pieces(asset), _free_name(asset, names))
     name = slugify(str(link.collection), allow_unicode=True) or "collection"
-    response = StreamingHttpResponse(packed, content_type="application/zip")
+    response = StreamingHttpResponse(_packed(assets), content_type="application/zip")
     response["Content-Disposition"] = content_disposition_header(True, f"{name}.zip") or "attachment"
     return response
 
 
-def _pieces(asset: Asset) -> Iterator[bytes]:
-    """The file, opened when its turn comes."""
-    if asset.current is None:
-        return
-    with asset.current.file.open("rb") as file:
+def _packed(assets: list[Asset]) -> Iterator[bytes]:
+    """The zip; what the storage has lost is named in a text at its end."""
+    archive = ZipStream(compress_type=ZIP_STORED)  # pictures are compressed already
+    names: Counter[str] = Counter()
+    missing = []
+    for asset in assets:
+        if asset.current is None:
+            continue
+        try:
+            file = downloads.with_fields(asset.current, AnonymousUser()).open()
+        except NOT_TO_BE_SENT as error:
+            log.error("A shared file cannot be sent: %s", error)
+            missing.append(asset.display_title)
+            continue
+        archive.add(_pieces(file), _free_name(asset, names))
+        yield from archive.all_files()
+    if missing:
+        archive.add("\n".join([_("These files could not be packed:"), *missing]), "MISSING.txt")
+    yield from archive.finalize()
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
         while piece := file.read(PIECE):
             yield piece
 

@@ -29,6 +29,11 @@ def find_tags(words: Iterable[str]) -> dict[str, Tag]:
     return {word: tag for word, tag in found.items() if tag}
 
 
+def names_of(tags: Iterable[Tag]) -> set[str]:
+    """Everything that these tags are called: slugs, and labels in both languages."""
+    return {name for tag in tags for name in (tag.slug, tag.label, tag.label_zh) if name}
+
+
 def ensure_tags(words: Iterable[str]) -> dict[str, Tag]:
     """The tags that these words name, by word as stripped; unknown ones are created."""
     wanted = {word.strip() for word in words if slug_of(word)}

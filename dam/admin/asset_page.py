@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from dam import duplicates, rights, workflow
 from dam.admin import talk
 from dam.admin.filters import FAMILY_FACES
+from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
 from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
@@ -34,6 +35,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "verbs": offered_for(asset, user),
         "facts": facts(asset),
         "colours": colours(asset.current),
+        "metadata": panel_for(asset, user),
         "versions": versions,
         "may_change": may_change,
         **talk.context_for(asset, user, may_change),

@@ -23,9 +23,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing, versions, words, workflow
+from dam import editing, from_file, versions, words, workflow
 from dam.admin import asset_page, browse, bulk, filters, talk
 from dam.admin.changelist import LibraryChangeList
+from dam.admin.metadata_panel import field_label
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
 from dam.errors import IngestError
@@ -375,6 +376,7 @@ class AssetAdmin(ModelAdmin):
                 guard(self.restore_version_view),
                 name="dam_asset_restore_version",
             ),
+            path("<int:key>/metadata/", guard(self.take_from_file_view), name="dam_asset_take_from_file"),
             path("<path:object_id>/do/<slug:name>/", guard(self.verb_view), name="dam_asset_verb"),
             *super().get_urls(),
         ]
@@ -429,6 +431,24 @@ class AssetAdmin(ModelAdmin):
         get_object_or_404(asset.versions, number=number)
         versions.restore_version(asset, number, actor=signed_in(request))
         messages.success(request, _("Version %(number)d is the current one.") % {"number": number})
+        return redirect("admin:dam_asset_change", asset.pk)
+
+    @method_decorator(require_POST)
+    def take_from_file_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Fill empty fields with what the file says."""
+        asset = get_object_or_404(self.get_queryset(request), pk=key)
+        if not self.has_change_permission(request, asset):
+            raise PermissionDenied
+        try:
+            taken = from_file.take_from_file(asset, actor=signed_in(request))
+        except IngestError as error:
+            messages.error(request, str(error))
+        except FileNotFoundError:
+            messages.error(request, _("The storage has lost this file. Upload it again as a new version."))
+        else:
+            names = ", ".join(field_label(name) for name in taken)
+            told = _("Taken from the file: %(fields)s.") % {"fields": names}
+            messages.success(request, told if taken else _("The file has nothing for a field that is empty."))
         return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)

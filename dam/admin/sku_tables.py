@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from dam.downloads import csv_download
 from dam.forms import SKUTableForm
 from dam.people import signed_in
 from dam.sku_sync import CHANGED, CREATED, PROBLEM, SyncReport, sync_skus
 from dam.sku_table import COLUMNS, TableProblem, sku_rows
+from dam.table_downloads import csv_download
 from dam.tables import with_problems
 
 SHOWN_ROWS = 200

@@ -17,10 +17,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import CONTENT_TYPE, problem
-from dam.downloads import csv_download
 from dam.people import signed_in
 from dam.sku_sync import CHANGED, CREATED, PROBLEM, SyncReport, sync_skus
 from dam.sku_table import TableProblem, sku_rows
+from dam.table_downloads import csv_download
 
 
 class SKUSyncSerializer(serializers.Serializer):

@@ -1,11 +1,13 @@
 """Addresses of the library's API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
+from dam.views import SidecarFile
 
 router = SimpleRouter()
 router.register("assets", AssetViewSet, basename="asset")
@@ -17,4 +19,7 @@ router.register("notices", NoticeViewSet, basename="notice")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),
+    *router.urls,
+]

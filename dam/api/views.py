@@ -27,6 +27,7 @@ from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter, SKUFilter
+from dam.api.metadata import MetadataActions
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.serializers import (
@@ -59,6 +60,7 @@ class AssetViewSet(
     CommentActions,
     DuplicateActions,
     FacetActions,
+    MetadataActions,
     VersionActions,
 ):
     """Assets that the caller may see: editors the library, others the storefront and their own."""

@@ -156,6 +156,8 @@ class Asset(models.Model):
     territories = models.JSONField(_("territories"), default=list, blank=True)
     # Kept by `dam.rights`: where it and all it was made from may be used, like ",CN,DE,"; null: everywhere.
     usable_in = models.CharField(max_length=1200, null=True, editable=False)  # noqa: DJ001
+    # Fields that were filled from the file's own metadata, and from what: {"title": "xmp:dc:title"}.
+    from_file = models.JSONField(default=dict, editable=False)
     tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(
         "Tag", verbose_name=_("tags"), blank=True, related_name="assets"
     )

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils import translation
 
-from dam.addresses import original_url, rendition_url, thumbnail_url
+from dam.addresses import original_url, rendition_url, sidecar_url, thumbnail_url, written_url
 from dam.models import Asset, AssetVersion
 
 register = template.Library()
@@ -31,6 +31,18 @@ def rendition(asset: Asset, preset: str) -> str:
 def original(asset: Asset) -> str:
     """`{{ asset|original }}`: address that downloads the original."""
     return original_url(asset)
+
+
+@register.filter
+def written(asset: Asset) -> str:
+    """`{{ asset|written }}`: address that downloads the original with the asset's fields written in."""
+    return written_url(asset)
+
+
+@register.filter
+def sidecar(asset: Asset) -> str:
+    """`{{ asset|sidecar }}`: address of the XMP packet to lie beside the file."""
+    return sidecar_url(asset)
 
 
 @register.filter

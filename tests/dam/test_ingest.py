@@ -28,6 +28,7 @@ from dam.ingest import (
 from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetState, AuditEntry, Lineage, Rendition, Tag
 from dam.signals import assets_changed
 from tests.dam.storages import BusyStorage, stored_files
+from tests.metadata_files import xmp_packet
 from tests.pictures import empty, picture, pixel_bomb_png, text_as_jpg, truncated_jpeg
 
 pytestmark = pytest.mark.django_db
@@ -180,16 +181,14 @@ def test_embedded_metadata_is_kept_under_names_that_people_read() -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x8298] = "Maker", "Model\x00 1", "© Somebody"
     exif.get_ifd(0x8769)[0x829A] = TiffImagePlugin.IFDRational(1, 250)
-    xmp = (
-        b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="Crown"/>'
-    )
+    xmp = xmp_packet("<tiff:Make>Maker</tiff:Make>")
 
     version = take(picture(exif=exif.tobytes(), xmp=xmp)).asset.current
 
     assert version.metadata["exif"]["Make"] == "Maker"
     assert version.metadata["exif"]["Model"] == "Model 1"
     assert version.metadata["exif"]["ExposureTime"] == pytest.approx(0.004)
-    assert version.metadata["xmp"] == {"xmpmeta": {"title": "Crown"}}
+    assert version.metadata["xmp"] == {"tiff:Make": "Maker"}
 
 
 def test_hostile_metadata_is_bounded_and_does_no_harm() -> None:

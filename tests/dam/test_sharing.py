@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from PIL import Image
 from rest_framework.test import APIClient
 
 from dam import sharing
@@ -83,7 +84,10 @@ def test_downloads_are_counted_and_end_at_the_limit(
     address = f"/share/{link.token}/{shown.public_id}/original/"
     client.head(address)
     first = client.get(address)
-    assert body_of(first) == shown.current.file.open("rb").read()  # type: ignore[union-attr]
+    sent = body_of(first)
+    with Image.open(io.BytesIO(sent)) as copy, Image.open(shown.current.file) as kept:  # type: ignore[union-attr]
+        assert list(copy.getdata()) == list(kept.getdata())
+    assert b"shown 1" in sent  # the fields of today are in its metadata
     assert "attachment" in first["Content-Disposition"]
     packed = client.post(f"/share/{link.token}/all/")
     with zipfile.ZipFile(io.BytesIO(body_of(packed))) as archive:
@@ -95,6 +99,19 @@ def test_downloads_are_counted_and_end_at_the_limit(
     link.refresh_from_db()
     assert link.downloads == 3
     assert AuditEntry.objects.filter(action="asset.downloaded_by_link").count() == 3
+
+
+def test_a_file_that_the_storage_has_lost_is_named_in_the_zip(
+    client: Client, collection: Collection, editor: User
+) -> None:
+    link = link_to(collection, editor)
+    lost = Asset.objects.get(title="shown 1").current
+    assert lost is not None
+    lost.file.storage.delete(str(lost.file.name))
+    packed = client.post(f"/share/{link.token}/all/")
+    with zipfile.ZipFile(io.BytesIO(body_of(packed))) as archive:
+        assert archive.namelist() == ["same.jpg", "MISSING.txt"]
+        assert "shown 1" in archive.read("MISSING.txt").decode()
 
 
 def test_a_zip_that_would_pass_the_limit_is_refused_whole(

@@ -1,0 +1,1 @@
+"""Where each kind of file keeps its metadata, and how that is changed without touching a pixel."""
