@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from dam import duplicates, trash
+from dam import duplicates, pruning, trash
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
@@ -17,3 +17,9 @@ def look_for_duplicates() -> None:
 def empty_trash() -> None:
     """Delete for good what has lain in the trash for its time."""
     trash.empty_trash()
+
+
+@shared_task(name="dam.tasks.prune_renditions")
+def prune_renditions() -> None:
+    """Take away renditions of presets and focal points of before."""
+    pruning.prune_renditions()

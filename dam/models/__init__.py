@@ -13,6 +13,7 @@ from dam.models.asset import (
 from dam.models.audit import AuditEntry
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
 
 __all__ = [
     "SKU",
@@ -26,10 +27,14 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "DuplicatePair",
+    "Fit",
     "Lineage",
+    "MarkPosition",
     "ModelRelease",
     "PairState",
     "Rendition",
+    "RenditionFormat",
+    "RenditionPreset",
     "SKURole",
     "Tag",
 ]
