@@ -70,7 +70,7 @@ class Preset:
     public: bool = False
     active: bool = True
 
-    # A version as watermark has no part in `RenditionPreset`; as an asset it has a name there.
+    # The API shows presets beside rows of `RenditionPreset`, which have this; what is built in has no mark.
     watermark_asset = None
 
     def __str__(self) -> str:

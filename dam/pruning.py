@@ -16,10 +16,9 @@ BATCH = 500
 
 
 def prune_renditions() -> int:
-    """Delete files and rows of renditions whose recipe is none of today's. Nothing that is lost here is
-    lost: it is made again if somebody asks for it.
+    """Delete files and rows of renditions whose recipe is none of today's.
 
-    Each batch stands for itself, so that an interrupted run can simply be run again.
+    None of them is a loss: a rendition is made again if somebody asks for it. Each batch stands for itself, so that an interrupted run can simply be run again.
 
     Returns:
         How many renditions were deleted.

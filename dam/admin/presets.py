@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from dam import presets
+from dam import matting, presets
 from dam.models import RenditionPreset
 from dam.people import signed_in
 from dam.roles import has_role
@@ -25,6 +25,11 @@ class PresetForm(forms.ModelForm):
     class Meta:
         model = RenditionPreset
         fields = forms.ALL_FIELDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "cutout" in self.fields and (sentence := matting.problem()):
+            self.fields["cutout"].help_text = sentence
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

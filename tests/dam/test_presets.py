@@ -182,7 +182,7 @@ class TestWatermarks:
     def test_the_mark_of_a_preset_is_not_deleted(self, administrator: User) -> None:
         mark = AssetFactory()
         preset(watermark_asset=mark)
-        with pytest.raises(editing.AssetsInUse):
+        with pytest.raises(editing.AssetsInUse, match="the watermark of the preset “card”"):
             editing.delete_forever([mark], actor=administrator)
         assert Asset.objects.filter(pk=mark.pk).exists()
 
@@ -462,5 +462,8 @@ def test_cut_outs_without_a_model_say_what_to_configure(
     assert response.json()["code"] == "matting_unavailable"
     assert "Set DAM_MATTING" in response.json()["detail"]
     api.force_authenticate(administrator)
+    client.force_login(administrator)
+    form = client.get(reverse("admin:dam_renditionpreset_add")).content.decode()
+    assert "Set DAM_MATTING" in form
     refused = api.post(ADDRESS, {"slug": "cut", "width": 10, "cutout": True}, format="json")
     assert "Set DAM_MATTING" in refused.json()["errors"]["cutout"][0]
