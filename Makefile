@@ -13,11 +13,12 @@ export PORT
 help:
 	@sed -n 's/^# //p' Makefile
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.txt requirements-matting.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Atelier needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11.")'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@echo "Installing packages (about 5.5 GB, most of it torch; a few minutes) …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-matting.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.runtime

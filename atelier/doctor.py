@@ -21,7 +21,8 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import KombuError
 
 from atelier.celery import app as celery_app
-from dam.models import Asset
+from dam import matting
+from dam.models import Asset, RenditionPreset
 from generation.providers.registry import get_provider
 from search.encoders.base import EncoderError
 from search.encoders.registry import get_encoder
@@ -213,6 +214,18 @@ def _space(space: Space) -> Iterator[Finding]:
         yield Finding("index", Level.OK, sentence)
 
 
+def _matting() -> Iterator[Finding]:
+    sentence = matting.problem()
+    if not sentence:
+        yield Finding("matting", Level.OK, str(settings.DAM_MATTING))
+    elif RenditionPreset.objects.filter(cutout=True, active=True).exists():
+        yield Finding(
+            "matting", Level.PROBLEM, sentence, _("Until then presets that remove backgrounds give nothing.")
+        )
+    else:
+        yield Finding("matting", Level.WARNING, sentence, _("Presets cannot remove backgrounds."))
+
+
 def _providers() -> Iterator[Finding]:
     for name in settings.GENERATION_PROVIDERS:
         problem = get_provider(name).check()
@@ -230,5 +243,6 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "storage": _storage,
     "encoder": _encoder,
     "milvus": _index,
+    "matting": _matting,
     "providers": _providers,
 }

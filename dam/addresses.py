@@ -5,10 +5,12 @@ An address is computed from what a list has loaded already; no storage is asked 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.urls import reverse
 
 from dam.models import Asset, AssetVersion
-from dam.renditions import PRESETS
+from dam.presets import BUILT_IN, Preset
 
 
 def thumbnail_url(asset: Asset) -> str:
@@ -16,21 +18,33 @@ def thumbnail_url(asset: Asset) -> str:
     return rendition_url(asset, "thumbnail")
 
 
-def rendition_url(asset: Asset, preset: str, version: AssetVersion | None = None) -> str:
-    """A version (the current one unless given) in this preset; empty while the asset has no file."""
+def rendition_url(asset: Asset, preset: Preset | str, version: AssetVersion | None = None) -> str:
+    """A version (the current one unless given) in this preset; empty while the asset has no file.
+
+    Args:
+        preset: itself, or the name of one that is built in.
+    """
     version = version or asset.current
     if version is None:
         return ""
+    chosen = BUILT_IN[preset] if isinstance(preset, str) else preset
     return reverse(
         "rendition-file",
         kwargs={
             "public_id": asset.public_id,
-            "preset": preset,
+            "preset": chosen.slug,
             "number": version.number,
-            "recipe": PRESETS[preset].recipe,
-            "extension": PRESETS[preset].extension.lstrip("."),
+            "recipe": chosen.recipe(asset),
+            "extension": chosen.extension.lstrip("."),
         },
     )
+
+
+def rendition_urls(asset: Asset, presets: Iterable[Preset]) -> dict[str, str]:
+    """The current version in each of these presets, by their names; empty while the asset has no file."""
+    if asset.current is None:
+        return {}
+    return {preset.slug: rendition_url(asset, preset) for preset in presets}
 
 
 def original_url(asset: Asset, version: AssetVersion | None = None) -> str:

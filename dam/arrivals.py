@@ -22,14 +22,16 @@ from dam import colours, pictures, sniffing, svg
 from dam.errors import IngestError
 from dam.fingerprints import fingerprint
 from dam.models import Asset, AssetVersion, Rendition
-from dam.renditions import PRESETS, make_rendition
+from dam.presets import BUILT_IN
+from dam.renditions import make_rendition
 
 log = logging.getLogger(__name__)
 
 Source = IO[bytes] | Path | bytes | Callable[[], bytes]
 BLOCK = 256 * 1024
 IN_MEMORY = 1024 * 1024  # larger files wait on disk while they are looked at
-ANALYSED_SIDE = PRESETS["thumbnail"].side  # colours and hash are read from the thumbnail's pixels
+THUMBNAIL = BUILT_IN["thumbnail"]
+ANALYSED_SIDE = THUMBNAIL.width or 0  # colours and hash are read from the thumbnail's pixels
 SQUARE = 1.1  # a side at most this much longer still counts as square
 
 
@@ -139,7 +141,7 @@ class Arrival:
         self.file.seek(0)
         try:
             version.file.save(self.filename, File(self.file), save=False)
-            self.thumbnail = make_rendition(version, "thumbnail", image)
+            self.thumbnail = make_rendition(version, THUMBNAIL, image)
         except Exception as error:
             log.error("The storage refused %s: %r", self.filename, error)
             self.discard()

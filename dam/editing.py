@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dam import audit, rights, tagging, workflow
@@ -27,6 +28,7 @@ from dam.models import (
     CollectionItem,
     Lineage,
     Rendition,
+    RenditionPreset,
     SKURole,
 )
 from dam.signals import assets_changed, assets_deleted
@@ -312,6 +314,15 @@ def _remove_tags(assets: Sequence[Asset], words: Sequence[str]) -> None:
 
 def _in_use(assets: Sequence[Asset], dependants: Iterable[Model]) -> AssetsInUse:
     """Name the assets that these rows refer to."""
+    dependants = list(dependants)
+    for preset in (row for row in dependants if isinstance(row, RenditionPreset)):
+        sentence = _(
+            "“%(title)s” cannot be deleted for good: it is the watermark of the preset “%(preset)s”. "
+            "Choose another watermark there first."
+        )
+        return AssetsInUse(
+            sentence % {"title": preset.watermark_asset, "preset": preset.slug}, set(dependants)
+        )
     keys = {
         getattr(row, column.attname)
         for row in dependants

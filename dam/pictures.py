@@ -8,10 +8,12 @@ from functools import cache
 from typing import IO, Any, cast
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+import pyvips
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFile, ImageOps
 
 from dam.embedded_metadata import read_metadata
 from dam.sniffing import Header, broken, open_header
+from dam.workload import pixel_budget
 
 TURNED = {5, 6, 7, 8}  # EXIF orientations that exchange width and height
 
@@ -34,26 +36,43 @@ class Picture:
         return self.image.mode == "RGBA"
 
 
-def read(file: IO[bytes], at_most: int) -> Picture:
+def read(file: IO[bytes], at_most: int, patience: float | None = None) -> Picture:
     """Decode the first frame to its end, turned upright, converted to sRGB, no side above `at_most`.
+
+    Args:
+        patience: seconds to wait while other pictures are in memory; None: as long as it takes.
 
     Raises:
         IngestError: not a picture, out of bounds, damaged or incomplete.
+        Busy: patience ran out.
     """
     header, image = open_header(file)
     with image:
-        try:
-            # Lets JPEG decode at 1/2, 1/4 or 1/8 scale; it still reads the whole stream, so that a
-            # truncated one is noticed.
-            image.draft(None, (2 * at_most, 2 * at_most))
-            image.load()
-            metadata = read_metadata(image)
-            width, height = _upright_size(header, image)
-            ImageOps.exif_transpose(image, in_place=True)
-            picture = _in_srgb(_as_rgb(_shrunk(image, at_most)), image.info.get("icc_profile"))
-        except Exception as error:  # decoders of strangers' bytes raise whatever they meet
-            raise broken() from error
-    return Picture(picture, width, height, header, metadata)
+        # Lets JPEG decode at 1/2, 1/4 or 1/8 scale; it still reads the whole stream, so that a
+        # truncated one is noticed.
+        image.draft(None, (2 * at_most, 2 * at_most))
+        with pixel_budget.take(image.width * image.height, patience):
+            try:
+                return _decoded(header, image, at_most)
+            except Exception as error:  # decoders of strangers' bytes raise whatever they meet
+                raise broken() from error
+
+
+def _decoded(header: Header, image: ImageFile.ImageFile, at_most: int) -> Picture:
+    image.load()
+    metadata = read_metadata(image)
+    width, height = _upright_size(header, image)
+    profile = image.info.get("icc_profile")
+    # The decoder takes every CMYK JPEG for an inverted one, which only those with Adobe's mark are.
+    inverted = header.mime == "image/jpeg" and image.mode == "CMYK" and "adobe" not in image.info
+    ImageOps.exif_transpose(image, in_place=True)
+    small = _with_averageable_pixels(image)
+    if max(small.size) > at_most:
+        small.thumbnail((at_most, at_most), Image.Resampling.LANCZOS)
+    small = _in_eight_bits(small)
+    if inverted:
+        small = ImageChops.invert(small)
+    return Picture(_in_srgb(small, profile), width, height, header, metadata)
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -72,45 +91,84 @@ def _upright_size(header: Header, image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _shrunk(image: Image.Image, at_most: int) -> Image.Image:
-    if max(image.size) <= at_most:
+def _with_averageable_pixels(image: Image.Image) -> Image.Image:
+    """In a mode that can be resized: palettes, bits and colours that mean “transparent” cannot."""
+    if image.mode == "PA" or (image.has_transparency_data and image.mode not in ("LA", "RGBA")):
+        return image.convert("RGBA")
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16"):
         return image
-    if image.mode not in ("RGB", "RGBA", "L", "CMYK", "I;16"):
-        image = _as_rgb(image)  # palettes and bits cannot be averaged
-    image.thumbnail((at_most, at_most), Image.Resampling.LANCZOS)
-    return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return _in_eight_bits(image)
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """RGB, or RGBA if at least one pixel is transparent; CMYK stays, since its profile comes next."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = _eight_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        lowest, _highest = cast(tuple[int, int], image.getchannel("A").getextrema())
-        return image if lowest < 255 else image.convert("RGB")
-    return image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Deep grey as grey: 16-bit by its range, floating point and 32-bit by what they hold."""
+    if not (image.mode.startswith("I") or image.mode == "F"):
+        return image
     values = np.asarray(image, dtype=np.float32)
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
-    return Image.fromarray(np.uint8(np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255))
+    return Image.fromarray(np.uint8(np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255 + 0.5))
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Through the embedded profile; a profile that is broken or of another mode is ignored."""
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, source, _srgb(), outputMode=mode) or image
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            return image.convert(mode)
-    return image if image.mode == mode else image.convert(mode)
+    """RGB, or RGBA if at least one pixel is transparent; nothing that the file said is left on it."""
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    colour = image if alpha is None else image.convert("L" if image.mode == "LA" else "RGB")
+    colour = _converted(colour, profile)
+    colour.info = {}
+    if alpha is not None and cast(tuple[int, int], alpha.getextrema())[0] < 255:
+        colour.putalpha(alpha)
+    return colour
+
+
+def _converted(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Through the embedded profile; one that is broken or of other colours is ignored."""
+    source = _opened_profile(profile) or _usual_profile(image.mode)
+    if source is not None and image.mode == "L" and _mode_of(source) == "RGB":
+        image = image.convert("RGB")  # grey pixels in a file that describes a screen
+    if source is not None and _mode_of(source) != image.mode:
+        source = _usual_profile(image.mode)
+    if source is None:
+        return image.convert("RGB")
+    try:
+        converted = ImageCms.profileToProfile(
+            image,
+            source,
+            _srgb(),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image.convert("RGB")
+    return converted or image.convert("RGB")
+
+
+def _opened_profile(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    if not profile:
+        return None
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def _mode_of(profile: ImageCms.ImageCmsProfile) -> str:
+    """The mode of the pixels that a profile describes."""
+    space = profile.profile.xcolor_space.strip()
+    return {"GRAY": "L", "Lab": "LAB"}.get(space, space)
+
+
+@cache
+def _usual_profile(mode: str) -> ImageCms.ImageCmsProfile | None:
+    """What pixels mean whose file does not say it: ink on coated paper; grey and RGB are sRGB already."""
+    if mode == "CMYK":
+        press = pyvips.Operation.call("profile_load", "cmyk")
+        return ImageCms.ImageCmsProfile(io.BytesIO(bytes(press)))
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")) if mode == "LAB" else None
 
 
 @cache

@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from functools import wraps
-from typing import IO, Any
+from typing import IO, Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -24,12 +25,13 @@ from zipstream import ZIP_STORED, ZipStream
 from dam import downloads, sharing
 from dam.containers.pieces import Unwritable
 from dam.errors import IngestError
-from dam.models import Asset, ShareLink
-from dam.renditions import rendition_for
+from dam.models import Asset, AssetVersion, ShareLink
+from dam.presets import BUILT_IN
+from dam.renditions import open_rendition
 from dam.views import download_name
+from dam.workload import RETRY_AFTER, Busy
 
 log = logging.getLogger(__name__)
-PRESETS = ("thumbnail", "web")
 NOT_TO_BE_SENT = (FileNotFoundError, IngestError, Unwritable)
 SHOWN = 500
 PIECE = 256 * 1024
@@ -93,14 +95,18 @@ def unlock(request: HttpRequest, token: str) -> HttpResponseBase:
 @_opened
 def picture(request: HttpRequest, link: ShareLink, public_id: UUID, preset: str) -> HttpResponseBase:
     """A rendition to look at; it does not count as a download."""
-    if preset not in PRESETS:
+    if preset not in BUILT_IN:
         raise Http404
     asset = _asset(link, public_id)
     try:
-        rendition = rendition_for(asset.current, preset)  # type: ignore[arg-type]  # shown ones have a file
-        response = FileResponse(rendition.file.open("rb"), content_type=rendition.mime)
+        rendition, file = open_rendition(
+            cast(AssetVersion, asset.current), BUILT_IN[preset], settings.DAM_MAKE_WAIT_SECONDS
+        )
+    except Busy as error:
+        return HttpResponse(str(error), status=503, headers={"Retry-After": str(RETRY_AFTER)})
     except (FileNotFoundError, IngestError) as error:
         raise Http404 from error
+    response = FileResponse(file, content_type=rendition.mime)
     patch_cache_control(response, private=True, max_age=300)
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from dam import duplicates, facets, notices, trash, words
+from dam import duplicates, facets, notices, pruning, trash, words
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
@@ -42,3 +42,9 @@ def tell_people() -> None:
 def send_letters() -> None:
     """Send by mail what has not been sent or read."""
     notices.send_letters()
+
+
+@shared_task(name="dam.tasks.prune_renditions")
+def prune_renditions() -> None:
+    """Take away renditions of presets and focal points of before."""
+    pruning.prune_renditions()

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.cache import get_conditional_response
+from django.utils import timezone
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.translation import gettext_lazy
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dam import downloads
+from dam import downloads, links, presets
 from dam.addresses import rendition_url
-from dam.api.problems import RejectedFile
+from dam.api.problems import BadLink, Gone, RejectedFile, Unavailable
 from dam.containers.pieces import PiecedFile, Unwritable
 from dam.errors import IngestError
+from dam.matting import MattingUnavailable
 from dam.models import Asset, AssetState, AssetVersion
-from dam.renditions import PRESETS, rendition_for
+from dam.presets import NoSuchPreset, Preset
+from dam.renditions import open_rendition
 from dam.roles import sees_library
+from dam.workload import RETRY_AFTER, Busy
 
 log = logging.getLogger(__name__)
 ONE_YEAR = 31_536_000
+NOT_KEPT = "private, no-cache"  # asked for each time: what is written, or taken out, may change
 COPIES = {"original": downloads.exact, "written": downloads.with_fields}
 NO_SUCH_COPY = gettext_lazy("There is no such copy of a file; “metadata” can be: %(known)s.")
 PLACE_STAYS = gettext_lazy(
@@ -59,21 +69,50 @@ class FileView(APIView):
     schema = None
     throttle_classes = ()
 
+    def perform_authentication(self, request: Request) -> None:
+        """Who asks is looked up only where it matters: what everybody gets is the same for all caches."""
+
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """A browser asks for `image/*`, which no renderer gives; only errors are rendered here."""
         return super().perform_content_negotiation(request, force=True)
 
-    def find(self, public_id: UUID, number: int) -> AssetVersion:
-        return get_object_or_404(servable_to(self.request.user), asset__public_id=public_id, number=number)
+    def open_to_caller(
+        self, public_id: UUID, number: int, preset: Preset | None = None
+    ) -> tuple[AssetVersion, str]:
+        """The version, and how caches may keep what is made of it by the preset; None: its original."""
+        every = AssetVersion.objects.select_related("asset")
+        version = get_object_or_404(every, asset__public_id=public_id, number=number)
+        query = self.request.query_params.dict()
+        if links.is_signed(query):
+            what = preset.slug if preset else links.ORIGINAL
+            return version, _shared_until(version.asset, self._check_link(version, what, query))
+        if (preset is None or preset.public) and _is_on_storefront(version.asset):
+            return version, _shared_until(version.asset, None)
+        user = self.request.user
+        get_object_or_404(servable_to(user), pk=version.pk)
+        if preset and not presets.open_to(user, version.asset, [preset]):
+            raise Http404("This preset is not public.")
+        return version, f"private, max-age={ONE_YEAR}, immutable"
 
-    def answer(
-        self, etag: str, produce: Callable[[], FileResponse], *, for_ever: bool = True
-    ) -> HttpResponseBase:
-        """Say that the caller's copy is still good, or produce the file.
+    def _check_link(self, version: AssetVersion, what: str, query: dict[str, str]) -> int:
+        try:
+            expires = links.check(version, what, query)
+        except links.Tampered as error:
+            raise BadLink from error
+        except links.Expired as error:
+            raise Gone from error
+        if reason := links.why_withheld(version.asset):
+            raise Gone(reason, "withdrawn")
+        return expires
 
-        Args:
-            for_ever: what lies at this address never changes; otherwise it is asked for each time.
-        """
+    def handle_exception(self, exc: Exception) -> Response:
+        """No cache keeps a refusal: what is withdrawn or busy now may be there again later."""
+        response = super().handle_exception(exc)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def answer(self, etag: str, cached: str, produce: Callable[[], FileResponse]) -> HttpResponseBase:
+        """Say that the caller's copy is still good, or produce the file."""
         try:
             response: HttpResponseBase = get_conditional_response(self.request, etag=etag) or produce()
         except FileNotFoundError as error:
@@ -85,9 +124,7 @@ class FileView(APIView):
             log.warning("The place cannot be taken out of a file: %s", error)
             raise PermissionDenied(PLACE_STAYS, code="place") from error
         response["ETag"] = etag
-        response["Cache-Control"] = (
-            f"private, max-age={ONE_YEAR}, immutable" if for_ever else "private, no-cache"
-        )
+        response["Cache-Control"] = cached
         response["X-Content-Type-Options"] = "nosniff"
         response["Content-Security-Policy"] = "default-src 'none'; sandbox"
         return response
@@ -99,17 +136,30 @@ class RenditionFile(FileView):
     def get(
         self, request: Request, public_id: UUID, preset: str, number: int, recipe: str, extension: str
     ) -> HttpResponseBase:
-        version = self.find(public_id, number)
-        if preset not in PRESETS:
-            raise Http404(f"There is no preset “{preset}”.")
-        if recipe != PRESETS[preset].recipe:  # an address from before the preset was changed
-            return HttpResponseRedirect(rendition_url(version.asset, preset, version))
+        chosen = self._preset(preset)
+        version, cached = self.open_to_caller(public_id, number, chosen)
+        current = chosen.recipe(version.asset)
+        if recipe != current:  # an address from before the preset or the focal point was changed
+            address = rendition_url(version.asset, chosen, version)
+            query = request.META.get("QUERY_STRING", "")
+            return HttpResponseRedirect(f"{address}?{query}" if query else address)
 
         def produce() -> FileResponse:
-            rendition = rendition_for(version, preset)
-            return FileResponse(rendition.file.open("rb"), content_type=rendition.mime)
+            try:
+                rendition, file = open_rendition(version, chosen, settings.DAM_MAKE_WAIT_SECONDS)
+            except Busy as error:
+                raise Unavailable(str(error), "busy", RETRY_AFTER) from error
+            except MattingUnavailable as error:
+                raise Unavailable(str(error), "matting_unavailable") from error
+            return FileResponse(file, content_type=rendition.mime)
 
-        return self.answer(f'"{version.sha256[:16]}-{recipe}"', produce)
+        return self.answer(f'"{version.sha256[:16]}-{current}"', cached, produce)
+
+    def _preset(self, slug: str) -> Preset:
+        try:
+            return presets.find(slug)
+        except NoSuchPreset as error:
+            raise Http404(f"There is no preset “{slug}”.") from error
 
 
 class OriginalFile(FileView):
@@ -122,13 +172,18 @@ class OriginalFile(FileView):
     def get(
         self, request: Request, public_id: UUID, number: int, digest: str, extension: str
     ) -> HttpResponseBase:
-        version = self.find(public_id, number)
+        version, cached = self.open_to_caller(public_id, number)
         if not version.sha256.startswith(digest):
             raise Http404("This version has another file.")
         wanted = request.query_params.get("metadata", "original")
         if wanted not in COPIES:
             raise ValidationError({"metadata": [NO_SUCH_COPY % {"known": ", ".join(COPIES)}]})
-        copy = COPIES[wanted](version, request.user)
+        # What a link or the shop gives is the same for all; an account's own copy is for it alone.
+        signed = links.is_signed(request.query_params.dict())
+        viewer = AnonymousUser() if signed else request.user
+        copy = COPIES[wanted](version, viewer)
+        if viewer.is_authenticated:
+            cached = f"private, max-age={ONE_YEAR}, immutable"
 
         def produce() -> FileResponse:
             file = copy.open()
@@ -139,7 +194,11 @@ class OriginalFile(FileView):
                 response["Content-Length"] = str(file.size)
             return response
 
-        return self.answer(copy.etag, produce, for_ever=copy.is_exact)
+        lasting = copy.is_exact or (signed and wanted == "original")
+        response = self.answer(copy.etag, cached if lasting else NOT_KEPT, produce)
+        if not signed:
+            patch_vary_headers(response, ("Cookie", "Authorization"))
+        return response
 
 
 class SidecarFile(FileView):
@@ -161,7 +220,28 @@ class SidecarFile(FileView):
             packet = BytesIO(copy.sidecar())
             return FileResponse(packet, content_type="application/rdf+xml", as_attachment=True, filename=name)
 
-        return self.answer(f'{copy.etag[:-1]}-xmp"', produce, for_ever=False)
+        return self.answer(f'{copy.etag[:-1]}-xmp"', NOT_KEPT, produce)
+
+
+def _is_on_storefront(asset: Asset) -> bool:
+    """As `Asset.objects.for_storefront` has it, of an asset that is loaded."""
+    ends = asset.usable_until
+    return asset.state == AssetState.APPROVED and (ends is None or ends >= timezone.localdate())
+
+
+def _shared_until(asset: Asset, expires: int | None) -> str:
+    """How caches may keep what everybody gets: no longer than the link and the rights last, and caches
+    that many share only for a while, so that what is withdrawn does not stay in them."""
+    kept = ONE_YEAR
+    if expires is not None:
+        kept = min(kept, int(expires - time.time()))
+    if asset.usable_until is not None:
+        last_moment = datetime.combine(asset.usable_until + timedelta(days=1), time_of_day.min)
+        rights_end = timezone.make_aware(last_moment)
+        kept = min(kept, int((rights_end - timezone.now()).total_seconds()))
+    kept = max(kept, 0)
+    shared = min(kept, settings.DAM_SHARED_CACHE_SECONDS)
+    return f"public, max-age={kept}, s-maxage={shared}, immutable"
 
 
 def download_name(version: AssetVersion) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from dam.editing import set_state
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from generation import budget, prompts
 from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
@@ -54,7 +55,7 @@ def _provider_input(role: str, asset: Asset) -> ProviderInput:
     if reason or asset.current is None:
         raise InputMissing(_("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason))
     try:
-        rendition = rendition_for(asset.current, "web")
+        rendition = rendition_for(asset.current, BUILT_IN["web"])
         with rendition.file.open("rb") as file:
             data = file.read()
     except OSError as error:

@@ -128,6 +128,12 @@ UNFOLD = {
                 "collapsible": True,
                 "items": [
                     _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
+                    _page(
+                        _("Rendition presets"),
+                        "aspect_ratio",
+                        "dam_renditionpreset_changelist",
+                        "dam.view_renditionpreset",
+                    ),
                     _page(_("Audit log"), "history", "dam_auditentry_changelist", "dam.view_auditentry"),
                     _page(_("Users"), "person", "auth_user_changelist", "auth.view_user"),
                     _page(_("Groups"), "group", "auth_group_changelist", "auth.view_group"),

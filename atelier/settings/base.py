@@ -7,6 +7,8 @@ from atelier.settings.environment import BASE_DIR, DATA_DIR, env, persistent_sec
 ATELIER_DATA = DATA_DIR
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or persistent_secret("secret_key")
+# Keys from before the last change: what they signed stays valid.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -7,6 +7,15 @@ DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
 # After so many days in the trash an asset is deleted for good; 0: never.
 DAM_TRASH_DAYS = env.int("DAM_TRASH_DAYS", default=30)
+# Pixels that one process decodes at once, and how long a request waits for its turn (then: 503).
+DAM_PIXELS_AT_ONCE = env.int("DAM_PIXELS_AT_ONCE", default=60_000_000)
+DAM_MAKE_WAIT_SECONDS = env.float("DAM_MAKE_WAIT_SECONDS", default=15)
+# How long caches that many people share keep a file: so long a withdrawn picture may still be there.
+DAM_SHARED_CACHE_SECONDS = env.int("DAM_SHARED_CACHE_SECONDS", default=24 * 3600)
+DAM_MAX_LINK_DAYS = env.int("DAM_MAX_LINK_DAYS", default=90)
+# What removes backgrounds: "u2netp" (weights from a package), "u2net:FILE", "isnet:FILE", "birefnet:FILE"
+# (an ONNX file), or empty for nothing.
+DAM_MATTING = env.str("DAM_MATTING", default="u2netp")
 # Bounds on archives (entries, bytes of all of them unpacked, unpacked by packed bytes) and on manifests.
 DAM_MAX_ARCHIVE_ENTRIES = env.int("DAM_MAX_ARCHIVE_ENTRIES", default=100_000)
 DAM_MAX_ARCHIVE_BYTES = env.int("DAM_MAX_ARCHIVE_BYTES", default=20 * 1024**3)

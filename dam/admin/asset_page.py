@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dam import duplicates, rights, workflow
-from dam.admin import talk
+from dam.admin import asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
@@ -27,7 +27,7 @@ SHOWN_DEEDS = 12
 
 
 def context_for(asset: Asset, user: User) -> dict[str, Any]:
-    """Everything around the form: preview, facts, colours, relatives, collections, history."""
+    """Everything around the form: preview, facts, colours, renditions, relatives, collections, history."""
     may_change = workflow.may_change(user, asset) and not asset.is_trashed
     versions = list(asset.versions.select_related("created_by").order_by("-number"))
     return {
@@ -49,6 +49,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
             AuditEntry.objects.filter(target_id=str(asset.public_id)).select_related("actor")[:SHOWN_DEEDS]
         ),
         "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
+        **asset_renditions.context_for(asset, user),
     }
 
 

@@ -107,7 +107,10 @@ class AssetAdmin(ModelAdmin):
             gettext_lazy("Focal point"),
             {
                 "fields": (("focal_x", "focal_y"),),
-                "description": gettext_lazy("Click the picture to set the point that every crop must keep."),
+                "description": gettext_lazy(
+                    "Click the picture to set the point that every crop must keep, or move the point with "
+                    "the arrow keys (with Shift: in larger steps)."
+                ),
             },
         ),
     )

@@ -42,3 +42,10 @@ class AdministratorsOnly(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return has_role(request.user, Role.ADMINISTRATOR)
+
+
+class AdministratorsWrite(BasePermission):
+    """Only administrators write."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.method in SAFE_METHODS or has_role(request.user, Role.ADMINISTRATOR)

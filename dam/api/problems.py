@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -36,6 +37,37 @@ class Conflict(APIException):
     """The request is fine, but the library is in a state that does not allow it."""
 
     status_code = HTTPStatus.CONFLICT.value
+
+
+class BadLink(APIException):
+    """A signed address that was changed, or signed by somebody else."""
+
+    status_code = HTTPStatus.FORBIDDEN.value
+    default_detail = gettext_lazy("This address was changed after it was signed. Ask for a new link.")
+    default_code = "tampered"
+
+
+class Gone(APIException):
+    """What a link led to is over."""
+
+    status_code = HTTPStatus.GONE.value
+    default_detail = gettext_lazy("This link has expired. Ask for a new one.")
+    default_code = "expired"
+
+
+class Unavailable(APIException):
+    """Nothing is wrong with the request, but it cannot be met now.
+
+    Args:
+        retry_after: seconds after which it is worth asking again; None: when somebody has mended it.
+    """
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE.value
+
+    def __init__(self, detail: str, code: str, retry_after: int | None = None) -> None:
+        super().__init__(detail, code=code)
+        if retry_after is not None:
+            self.wait = retry_after  # REST framework makes it the header “Retry-After”
 
 
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from dam import editing, organising, rights, workflow
-from dam.addresses import original_url, rendition_url, thumbnail_url
+from dam import editing, organising, presets, rights, workflow
+from dam.addresses import original_url, rendition_url, rendition_urls, thumbnail_url
 from dam.api.fields import SKUList, TagList, WordList
 from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, Tag
 from dam.people import signed_in
+from dam.presets import Preset
 from dam.roles import sees_library
 from dam.tagging import ensure_skus, find_tags
 
@@ -88,6 +89,7 @@ class AssetSerializer(serializers.ModelSerializer):
     thumbnail = serializers.SerializerMethodField()
     web = serializers.SerializerMethodField()
     original = serializers.SerializerMethodField()
+    renditions = serializers.SerializerMethodField(help_text="Addresses by the names of presets.")
 
     class Meta:
         model = Asset
@@ -97,7 +99,7 @@ class AssetSerializer(serializers.ModelSerializer):
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
             "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
             "release_expires_on", "usable_until", "territories", "usable_in",
-            "thumbnail", "web", "original", "created", "updated",
+            "thumbnail", "web", "original", "renditions", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
 
@@ -118,6 +120,18 @@ class AssetSerializer(serializers.ModelSerializer):
 
     def get_original(self, asset: Asset) -> str:
         return self._absolute(original_url(asset))
+
+    def get_renditions(self, asset: Asset) -> dict[str, str]:
+        addresses = rendition_urls(asset, self._presets_open_for(asset))
+        return {name: self._absolute(path) for name, path in addresses.items()}
+
+    def _presets_open_for(self, asset: Asset) -> list[Preset]:
+        """Looked up once for a whole list."""
+        context = cast(dict[str, Any], self.context)
+        if "presets" not in context:
+            context["presets"] = presets.active()
+        user = context["request"].user if "request" in context else None
+        return presets.open_to(user, asset, context["presets"])
 
     def _absolute(self, path: str) -> str:
         return absolute(path, self.context)

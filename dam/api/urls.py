@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
+from dam.api.presets import PresetViewSet
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
 from dam.views import SidecarFile
 
@@ -18,6 +19,7 @@ router.register("assignments", AssignmentViewSet, basename="assignment")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")
+router.register("rendition-presets", PresetViewSet, basename="rendition-preset")
 
 urlpatterns = [
     path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),

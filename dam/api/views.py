@@ -6,14 +6,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
-from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -22,7 +20,6 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from dam import editing, organising
-from dam.addresses import rendition_url
 from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
@@ -30,6 +27,7 @@ from dam.api.filters import AssetFilter, SKUFilter
 from dam.api.metadata import MetadataActions
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
+from dam.api.renditions import RenditionActions
 from dam.api.serializers import (
     AddedSerializer,
     AssetSerializer,
@@ -47,7 +45,6 @@ from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
 from dam.people import signed_in
-from dam.renditions import PRESETS
 from dam.roles import sees_library
 
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
@@ -61,6 +58,7 @@ class AssetViewSet(
     DuplicateActions,
     FacetActions,
     MetadataActions,
+    RenditionActions,
     VersionActions,
 ):
     """Assets that the caller may see: editors the library, others the storefront and their own."""
@@ -117,24 +115,6 @@ class AssetViewSet(
         """Move to the trash; an editor can restore it from there."""
         editing.trash([self.get_object()], actor=signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(
-        parameters=[OpenApiParameter("preset", str, OpenApiParameter.PATH, enum=sorted(PRESETS))],
-        responses={302: OpenApiResponse(description="The picture lies at “Location”.")},
-    )
-    @action(
-        detail=True, url_path=r"renditions/(?P<preset>[\w-]+)", filterset_class=None, pagination_class=None
-    )
-    def renditions(self, request: Request, public_id: Any, preset: str) -> HttpResponseRedirect:
-        """A picture derived from the asset."""
-        asset = self.get_object()
-        if preset not in PRESETS or asset.current is None:
-            known = ", ".join(sorted(PRESETS))
-            raise NotFound(
-                _("There is no preset “%(preset)s”; there are %(known)s.")
-                % {"preset": preset, "known": known}
-            )
-        return HttpResponseRedirect(rendition_url(asset, preset))
 
 
 class OrganiserViewSet(ModelViewSet):

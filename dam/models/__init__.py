@@ -23,6 +23,7 @@ from dam.models.organisation import (
     SKUStatus,
     Tag,
 )
+from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.models.sharing import ShareLink
 
 __all__ = [
@@ -41,12 +42,16 @@ __all__ = [
     "CollectionItem",
     "Comment",
     "DuplicatePair",
+    "Fit",
     "Lineage",
+    "MarkPosition",
     "ModelRelease",
     "Notice",
     "NoticeKind",
     "PairState",
     "Rendition",
+    "RenditionFormat",
+    "RenditionPreset",
     "SKURole",
     "SKUStatus",
     "SavedSearch",

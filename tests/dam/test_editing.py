@@ -26,6 +26,7 @@ from dam.models import (
     Rendition,
     Tag,
 )
+from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from dam.signals import assets_changed, assets_deleted
 from tests.dam.storages import stored_files
@@ -146,7 +147,7 @@ def test_deleting_for_good_removes_rows_and_files_after_the_commit(
     kept = AssetFactory()
     before = stored_files()
     asset = AssetFactory(tags=("a",), skus=(("S", "packshot"),))
-    rendition_for(asset.current, "web")
+    rendition_for(asset.current, BUILT_IN["web"])
     CollectionFactory().items.create(asset=asset)
     heard.clear()
 

@@ -27,7 +27,7 @@ def test_a_thumbnail_may_be_kept_for_ever(client: Client) -> None:
     response = client.get(thumbnail_url(asset))
     assert response.status_code == 200
     assert response["Content-Type"] == "image/webp"
-    assert response["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert response["Cache-Control"] == "public, max-age=31536000, s-maxage=86400, immutable"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in response["Content-Security-Policy"]
     with Image.open(BytesIO(body(response))) as picture:

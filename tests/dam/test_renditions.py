@@ -11,7 +11,8 @@ from PIL import Image
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dam.models import AssetVersion, Rendition
-from dam.renditions import PRESETS, rendition_for
+from dam.presets import BUILT_IN
+from dam.renditions import rendition_for
 from tests.dam.storages import BusyStorage, stored_files
 from tests.factories import AssetFactory
 from tests.pictures import picture
@@ -37,7 +38,7 @@ def test_ingest_makes_the_thumbnail_so_that_lists_make_none(
     kept = stored_files()
 
     with django_assert_num_queries(1):
-        thumbnail = rendition_for(version, "thumbnail")
+        thumbnail = rendition_for(version, BUILT_IN["thumbnail"])
 
     assert stored_files() == kept
     assert (thumbnail.width, thumbnail.height, thumbnail.mime) == (320, 213, "image/webp")
@@ -47,8 +48,8 @@ def test_ingest_makes_the_thumbnail_so_that_lists_make_none(
 def test_a_rendition_is_made_on_demand_and_kept() -> None:
     version = version_of(picture(size=(2400, 1200), exif_orientation=6))
 
-    first = rendition_for(version, "web")
-    again = rendition_for(version, "web")
+    first = rendition_for(version, BUILT_IN["web"])
+    again = rendition_for(version, BUILT_IN["web"])
 
     assert again == first
     assert Rendition.objects.filter(version=version, preset="web").count() == 1
@@ -59,26 +60,23 @@ def test_a_rendition_is_made_on_demand_and_kept() -> None:
 
 
 def test_small_originals_are_not_enlarged() -> None:
-    assert opened(rendition_for(version_of(picture(size=(50, 20))), "web")).size == (50, 20)
+    assert opened(rendition_for(version_of(picture(size=(50, 20))), BUILT_IN["web"])).size == (50, 20)
 
 
 def test_transparency_is_kept() -> None:
-    image = opened(rendition_for(version_of(picture(format="PNG", alpha=True, size=(60, 60))), "web"))
+    image = opened(
+        rendition_for(version_of(picture(format="PNG", alpha=True, size=(60, 60))), BUILT_IN["web"])
+    )
 
     assert image.mode == "RGBA"
     assert image.getpixel((58, 58))[3] == 0
 
 
 def test_another_parameter_is_another_recipe() -> None:
-    recipes = {preset.recipe for preset in PRESETS.values()}
+    recipes = {preset.recipe() for preset in BUILT_IN.values()}
 
-    assert len(recipes) == len(PRESETS)
+    assert len(recipes) == len(BUILT_IN)
     assert all(len(recipe) <= Rendition._meta.get_field("recipe").max_length for recipe in recipes)
-
-
-def test_an_unknown_preset_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        rendition_for(version_of(picture()), "poster")
 
 
 def test_a_lost_original_is_told_as_such() -> None:
@@ -86,7 +84,7 @@ def test_a_lost_original_is_told_as_such() -> None:
     version.file.storage.delete(version.file.name)
 
     with pytest.raises(FileNotFoundError):
-        rendition_for(version, "web")
+        rendition_for(version, BUILT_IN["web"])
 
 
 @pytest.fixture
@@ -101,9 +99,9 @@ def test_of_two_requests_at_once_both_get_the_same_file(busy_storage: type[BusyS
     version = version_of(picture(size=(400, 300)))
     before = stored_files()
     made: list[Rendition] = []
-    busy_storage.meanwhile = lambda: made.append(rendition_for(version, "web"))
+    busy_storage.meanwhile = lambda: made.append(rendition_for(version, BUILT_IN["web"]))
 
-    loser = rendition_for(version, "web")
+    loser = rendition_for(version, BUILT_IN["web"])
 
     assert loser == made[0] == Rendition.objects.get(version=version, preset="web")
     assert len(stored_files() - before) == 1

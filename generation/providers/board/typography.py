@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
-# Noto Sans CJK (SIL Open Font License 1.1), variable weight, Latin and Chinese in one design.
-PACKAGE, FILE = "manimgx_fonts_cjk", "NotoSansCJK-VF.otf.ttc"
-SIMPLIFIED_CHINESE = 2  # the face's place in the collection
-REGULAR, MEDIUM, BOLD = 400, 500, 700
+from dam.typeface import BOLD, MEDIUM, REGULAR, font
+
+__all__ = ["BOLD", "MEDIUM", "REGULAR", "Style", "font", "font_problem", "wrap", "write"]
+
 ELLIPSIS = "…"
 
 
@@ -26,13 +23,6 @@ class Style:
     leading: float = 1.3
 
 
-def font_path() -> Path:
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(PACKAGE)
-    return Path(spec.origin).parent / FILE
-
-
 def font_problem() -> str | None:
     """What is wrong with the font, as a sentence, or None."""
     try:
@@ -40,14 +30,6 @@ def font_problem() -> str | None:
     except OSError:
         return "The font of the boards is missing. Install it: pip install manimgx-fonts-cjk"
     return None
-
-
-@lru_cache(maxsize=64)
-def font(size: int, weight: int) -> ImageFont.FreeTypeFont:
-    """The face in this size and weight."""
-    face = ImageFont.truetype(str(font_path()), size, index=SIMPLIFIED_CHINESE)
-    face.set_variation_by_axes([weight])
-    return face
 
 
 def wrap(text: str, style: Style, width: int, lines: int) -> list[str]:
