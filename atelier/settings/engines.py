@@ -1,5 +1,7 @@
 """Atelier's own engines: bounds on uploads, encoders, vector index, generation providers."""
 
+from pathlib import Path
+
 from atelier.settings.environment import DATA_DIR, env
 
 # Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
@@ -12,6 +14,11 @@ DAM_MAX_ARCHIVE_ENTRIES = env.int("DAM_MAX_ARCHIVE_ENTRIES", default=100_000)
 DAM_MAX_ARCHIVE_BYTES = env.int("DAM_MAX_ARCHIVE_BYTES", default=20 * 1024**3)
 DAM_MAX_ARCHIVE_RATIO = env.int("DAM_MAX_ARCHIVE_RATIO", default=200)
 DAM_MAX_TABLE_BYTES = env.int("DAM_MAX_TABLE_BYTES", default=128 * 1024 * 1024)
+# Where uploads wait until they are complete: a folder that every web and worker process shares.
+DAM_UPLOAD_SPOOL = Path(env.str("DAM_UPLOAD_SPOOL", default=str(DATA_DIR / "uploads")))
+# An upload that nobody continues for so many hours is removed; so many may be open in one account.
+DAM_UPLOAD_HOURS = env.int("DAM_UPLOAD_HOURS", default=48)
+DAM_OPEN_UPLOADS = env.int("DAM_OPEN_UPLOADS", default=200)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

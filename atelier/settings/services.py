@@ -59,6 +59,7 @@ CELERY_BEAT_SCHEDULE = {
     "search-sweep": {"task": "search.tasks.sweep", "schedule": 30.0},
     "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
     "dam-duplicates": {"task": "dam.tasks.look_for_duplicates", "schedule": 30.0},
+    "dam-uploads": {"task": "dam.tasks.sweep_uploads", "schedule": 60.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
 }
 

@@ -13,6 +13,7 @@ from dam.models.asset import (
 from dam.models.audit import AuditEntry
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
+from dam.models.uploads import UploadPurpose, UploadSession, UploadState
 
 __all__ = [
     "SKU",
@@ -32,4 +33,7 @@ __all__ = [
     "Rendition",
     "SKURole",
     "Tag",
+    "UploadPurpose",
+    "UploadSession",
+    "UploadState",
 ]
