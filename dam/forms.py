@@ -6,11 +6,13 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from dam import workflow
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, Tag
+from dam.roles import sees_library
 
 
 class WordsField(forms.Field):
@@ -83,6 +85,11 @@ class ManyFilesField(forms.FileField):
         return [super(ManyFilesField, self).clean(file, initial) for file in files]
 
 
+def collections_of(user: User) -> QuerySet[Collection]:
+    """Into which collections the account may put assets: editors into all, others into their own."""
+    return Collection.objects.all() if sees_library(user) else Collection.objects.filter(owner=user)
+
+
 class UploadForm(forms.Form):
     """What is known about a whole batch of files; offers the states that the account may give."""
 
@@ -92,6 +99,7 @@ class UploadForm(forms.Form):
         cast(forms.ChoiceField, self.fields["state"]).choices = [
             (state.value, state.label) for state in allowed
         ]
+        cast(forms.ModelChoiceField, self.fields["collection"]).queryset = collections_of(user)
 
     pictures = ManyFilesField(label=_("Pictures"))
     kind = forms.ChoiceField(
@@ -100,6 +108,12 @@ class UploadForm(forms.Form):
     state = forms.ChoiceField(
         label=_("State"),
         initial=AssetState.DRAFT,
+        widget=UnfoldAdminSelectWidget,
+    )
+    collection = forms.ModelChoiceField(
+        label=_("Collection"),
+        queryset=Collection.objects.none(),
+        required=False,
         widget=UnfoldAdminSelectWidget,
     )
     tags = WordsField(

@@ -15,12 +15,15 @@ BLOCK = 16 * 1024
 class CutConnections:
     """`with CutConnections(url, after=100_000) as wire:` breaks once; later connections hold.
 
+    Args:
+        stays_broken: until `mend` is called.
+
     Attributes:
         url: what the client talks to.
         cuts: how many connections were cut.
     """
 
-    def __init__(self, url: str, after: int) -> None:
+    def __init__(self, url: str, after: int, *, stays_broken: bool = False) -> None:
         parts = urlsplit(url)
         self._server = (parts.hostname or HOST, parts.port or 80)
         self._left: int | None = after
@@ -28,6 +31,7 @@ class CutConnections:
         self._listener = socket.create_server((HOST, 0))
         self.url = f"http://{HOST}:{self._listener.getsockname()[1]}"
         self.cuts = 0
+        self._stays_broken = stays_broken
 
     def __enter__(self) -> CutConnections:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -38,10 +42,17 @@ class CutConnections:
     ) -> None:
         self._listener.close()
 
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._stays_broken = False
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _address = self._listener.accept()
+                if self.cuts and self._stays_broken:
+                    client.close()
+                    continue
                 server = socket.create_connection(self._server)
                 threading.Thread(target=self._up, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._down, args=(client, server), daemon=True).start()
