@@ -1,8 +1,9 @@
 """Addresses of the library's API."""
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
+from dam.api.imports import ImportViewSet
 from dam.api.uploads import UploadsView, UploadView
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
 
@@ -11,9 +12,15 @@ router.register("assets", AssetViewSet, basename="asset")
 router.register("tags", TagViewSet, basename="tag")
 router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
+router.register("imports", ImportViewSet, basename="import")
 
 urlpatterns = [
     path("uploads/", UploadsView.as_view(), name="upload-list"),
     path("uploads/<uuid:public_id>/", UploadView.as_view(), name="upload-detail"),
+    re_path(
+        r"^imports/(?P<public_id>[0-9a-f-]{36})/errors\.(?P<ending>csv|xlsx)$",  # a file has no slash
+        ImportViewSet.as_view({"get": "errors"}),
+        name="import-errors",
+    ),
     *router.urls,
 ]

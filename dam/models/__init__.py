@@ -12,10 +12,12 @@ from dam.models.asset import (
 )
 from dam.models.audit import AuditEntry
 from dam.models.duplicates import DuplicatePair, PairState
+from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
 from dam.models.organisation import SKU, AssetSKU, Collection, CollectionItem, SKURole, Tag
 from dam.models.uploads import UploadPurpose, UploadSession, UploadState
 
 __all__ = [
+    "AT_WORK",
     "SKU",
     "Asset",
     "AssetKind",
@@ -27,6 +29,11 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "DuplicatePair",
+    "Import",
+    "ImportOutcome",
+    "ImportRow",
+    "ImportSource",
+    "ImportState",
     "Lineage",
     "ModelRelease",
     "PairState",
