@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -58,6 +58,12 @@ class NotNow(Exception):
 
 class _Lost(Exception):
     """Another worker has the import now."""
+
+
+def imports_of(user: Any) -> QuerySet[Import]:
+    """All imports for administrators, for others their own."""
+    runs = Import.objects.select_related("owner")
+    return runs if has_role(user, Role.ADMINISTRATOR) else runs.filter(owner=user)
 
 
 # ── What people do ────────────────────────────────────────────────────────────────────────────────

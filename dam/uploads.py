@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -41,6 +42,7 @@ __all__ = [
     "discard",
     "offset_of",
     "open_upload",
+    "receive",
     "sweep",
 ]
 
@@ -149,6 +151,18 @@ def append(
     if there == upload.length:
         _finish(upload)
     return there
+
+
+def receive(owner: User, file: File, purpose: str) -> UploadSession:
+    """A file that came whole, as forms without script send it.
+
+    Raises:
+        UploadRefused: see `open_upload`.
+    """
+    size = file.size or 0
+    upload = open_upload(owner, name=file.name or "", length=size, purpose=purpose)
+    append(upload, 0, file.read, size, None)
+    return upload
 
 
 def discard(upload: UploadSession) -> None:

@@ -125,7 +125,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     lookup_value_regex = "[0-9a-f-]{36}"
 
     def get_queryset(self) -> QuerySet[Import]:
-        return imports_of(self.request.user)
+        return import_runs.imports_of(self.request.user)
 
     @extend_schema(request=NewImportSerializer, responses={201: ImportSerializer})
     def create(self, request: Request) -> Response:
@@ -189,12 +189,6 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         except import_runs.NotNow as error:
             raise Conflict(str(error), "not_now") from error
         return Response(ImportSerializer(run, context=self.get_serializer_context()).data)
-
-
-def imports_of(user: Any) -> QuerySet[Import]:
-    """All imports for administrators, for others their own."""
-    runs = Import.objects.select_related("owner")
-    return runs if has_role(user, Role.ADMINISTRATOR) else runs.filter(owner=user)
 
 
 def error_sheet_response(run: Import, ending: str) -> FileResponse:

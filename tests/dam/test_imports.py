@@ -13,7 +13,9 @@ from typing import Any
 import boto3
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 from openpyxl import load_workbook
 from pytest_django import Settings
@@ -37,6 +39,7 @@ from tests.services.processes import Process, eventually
 from tests.services.servers import S3
 
 pytestmark = [pytest.mark.django_db]
+NEW = "/admin/dam/import/add/"
 UPLOADS, IMPORTS = "/api/v1/uploads/", "/api/v1/imports/"
 MANIFEST = "file,title_en,kind\na.jpg,Red dress,garment\nb.jpg,Blue hat,hat\nc.jpg,Gone,garment\n"
 
@@ -337,6 +340,51 @@ class TestS3:
         with pytest.raises(CommandError, match="1 file was rejected"):
             call_command("import_assets", "s3://atelier/inbox/", owner=editor.username)
         assert Asset.objects.filter(owner=editor).count() == 2
+
+
+class TestPages:
+    def test_an_import_by_form_alone(self, client: Client, editor: User) -> None:
+        """As a browser without script sends it: file and manifest whole, then start, then the error sheet."""
+        client.force_login(editor)
+        archive = SimpleUploadedFile("photos.zip", zip_of({"a.jpg": picture(seed=1), "b.jpg": text_as_jpg()}))
+        table = SimpleUploadedFile("list.csv", b"file,title_en\na.jpg,Red dress\nb.jpg,Blue hat\n")
+        page = client.get(NEW)
+        assert b'data-endpoint="/api/v1/uploads/"' in page.content
+        assert b'name="folder"' not in page.content
+        answer = client.post(
+            NEW,
+            {"archive": archive, "manifest": table, "kind": "garment", "state": "draft", "dry_run": "on"},
+        )
+        run = worked(Import.objects.get())
+        assert answer["Location"] == f"/admin/dam/import/{run.public_id}/"
+        page = client.get(answer["Location"])
+        assert "Nothing has been written yet." in page.content.decode()
+        assert "b.jpg" in page.content.decode()
+        client.post(f"{answer['Location']}start/")
+        assert counts(worked(run)) == (ImportState.DONE, 1, 0, 1)
+        assert client.get(f"{answer['Location']}errors.xlsx").status_code == 200
+        assert client.get(f"{answer['Location']}errors.exe").status_code == 404
+        listed = client.get("/admin/dam/import/").content.decode()
+        assert "photos.zip" in listed
+        assert "2 / 2" in listed
+
+    def test_what_is_wrong_is_said_on_the_form(self, client: Client, editor: User) -> None:
+        client.force_login(editor)
+        for given, sentence in (
+            ({}, "Choose one source"),
+            ({"archive": SimpleUploadedFile("a.jpg", picture(seed=1))}, "no zip or tar archive"),
+            ({"upload": "01a20b47-fd90-7b0b-a478-f16370a5c6b3"}, "no such upload"),
+        ):
+            page = client.post(NEW, {"kind": "other", "state": "draft", **given})
+            assert page.status_code == 422
+            assert sentence in page.content.decode()
+        assert not Import.objects.exists()
+
+    def test_others_do_not_see_it(self, client: Client, staff_api: APIClient, reviewer: User) -> None:
+        run = create(staff_api, upload=uploaded(staff_api, archive_of(1)))
+        client.force_login(reviewer)
+        assert client.get(f"/admin/dam/import/{run.public_id}/").status_code == 404
+        assert client.post(f"/admin/dam/import/{run.public_id}/stop/").status_code == 404
 
 
 class heard:  # noqa: N801  reads as a verb

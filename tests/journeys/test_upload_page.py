@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
 from dam.models import Asset, UploadSession, UploadState
+from tests.archive_files import zip_of
 from tests.cut_connections import CutConnections
 from tests.factories import PASSWORD, CollectionFactory, EditorFactory
 from tests.pictures import picture, text_as_jpg
-from tests.services.processes import Web
+from tests.services.processes import Process, Web
 
 pytestmark = pytest.mark.browser
 UPLOAD = "/admin/dam/asset/upload/"
@@ -126,4 +128,29 @@ def test_pausing_and_giving_up_by_keyboard(tab: Page, web: Web, name: str, tmp_p
     expect(row).to_contain_text("Taken in: ")
     row.get_by_role("button", name="Remove: large.bmp").press("Enter")
     expect(row).to_have_count(0)
+    assert Asset.objects.count() == 1
+
+
+def test_an_archive_goes_up_in_pieces_and_is_imported(
+    tab: Page, web: Web, worker: Callable[[], Process], name: str, tmp_path: Path
+) -> None:
+    """The wire breaks on its way; checked, started and followed on its page."""
+    process = worker()
+    archive = tmp_path / "photos.zip"
+    large = picture(size=(1200, 900), format="BMP")
+    archive.write_bytes(zip_of({"a.bmp": large, "b.jpg": text_as_jpg()}, zipfile.ZIP_STORED))
+    with CutConnections(web.url, after=1_500_000) as wire:
+        open_page(tab, wire.url, name)
+        tab.goto(f"{wire.url}/admin/dam/import/add/")
+        tab.get_by_role("button", name="Archive").set_input_files(archive)
+        tab.get_by_role("button", name="Import").click()
+        start = tab.get_by_role("button", name="Start")
+        expect(start).to_be_visible()
+        expect(tab.get_by_role("cell", name="b.jpg")).to_be_visible()
+        start.click()
+        expect(tab.get_by_text("1 taken in, 0 in the library already, 1 rejected.")).to_be_visible()
+        with tab.expect_download() as download:
+            tab.get_by_role("link", name="Error sheet (CSV)").click()
+        assert "b.jpg" in Path(download.value.path()).read_text("utf-8-sig")
+    assert process.runs
     assert Asset.objects.count() == 1
