@@ -11,7 +11,10 @@ from django.db.models import Q
 from dam.roles import Role
 
 _MANAGED = ("dam", "search", "generation")
-_CONTRIBUTED = ("view_asset", "add_asset", "change_asset", "delete_asset", "view_tag", "view_sku")
+_CONTRIBUTED = (
+    "view_asset", "add_asset", "change_asset", "delete_asset", "view_tag", "view_sku", "view_import",
+    "add_import",
+)  # fmt: skip
 
 
 def ensure_groups(sender: AppConfig, using: str, **kwargs: Any) -> None:

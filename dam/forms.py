@@ -5,13 +5,30 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam import organising, workflow
+from dam import import_runs, organising, uploads, workflow
 from dam.coverage import CoverageQuery
-from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, SKUStatus, Tag
+from dam.ingest import AssetMetadata
+from dam.models import (
+    SKU,
+    Asset,
+    AssetKind,
+    AssetState,
+    Collection,
+    Import,
+    ImportSource,
+    SKURole,
+    SKUStatus,
+    Tag,
+    UploadPurpose,
+    UploadSession,
+)
+from dam.roles import Role, has_role, sees_library
 
 
 class WordsField(forms.Field):
@@ -138,6 +155,11 @@ class ManyFilesField(forms.FileField):
         return [super(ManyFilesField, self).clean(file, initial) for file in files]
 
 
+def collections_of(user: User) -> QuerySet[Collection]:
+    """Into which collections the account may put assets: editors into all, others into their own."""
+    return Collection.objects.all() if sees_library(user) else Collection.objects.filter(owner=user)
+
+
 class UploadForm(forms.Form):
     """What is known about a whole batch of files; offers the states that the account may give."""
 
@@ -147,6 +169,7 @@ class UploadForm(forms.Form):
         cast(forms.ChoiceField, self.fields["state"]).choices = [
             (state.value, state.label) for state in allowed
         ]
+        cast(forms.ModelChoiceField, self.fields["collection"]).queryset = collections_of(user)
 
     pictures = ManyFilesField(label=_("Pictures"))
     kind = forms.ChoiceField(
@@ -157,12 +180,98 @@ class UploadForm(forms.Form):
         initial=AssetState.DRAFT,
         widget=UnfoldAdminSelectWidget,
     )
+    collection = forms.ModelChoiceField(
+        label=_("Collection"),
+        queryset=Collection.objects.none(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
     tags = WordsField(
         label=_("Tags"),
         required=False,
         help_text=_("Words with commas between them; new ones are created."),
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("summer, linen")}),
     )
+
+
+class ImportForm(forms.Form):
+    """Where an import comes from, and what holds for all of its pictures."""
+
+    archive = forms.FileField(label=_("Archive"), required=False)
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    s3 = forms.CharField(
+        label=_("S3 prefix"),
+        max_length=1024,
+        required=False,
+        help_text=_("An address like s3://bucket/prefix."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    folder = forms.CharField(
+        label=_("Folder on the server"), max_length=1024, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    manifest = forms.FileField(label=_("Manifest"), required=False)
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=AssetKind.choices, initial=AssetKind.OTHER, widget=UnfoldAdminSelectWidget
+    )
+    state = forms.ChoiceField(label=_("State"), initial=AssetState.DRAFT, widget=UnfoldAdminSelectWidget)
+    tags = WordsField(
+        label=_("Tags"),
+        required=False,
+        help_text=_("Words with commas between them; new ones are created."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    dry_run = forms.BooleanField(
+        label=_("Check first and show every problem; nothing is written yet"), required=False, initial=True
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+        cast(forms.ChoiceField, self.fields["state"]).choices = [
+            (state.value, state.label) for state in workflow.first_states(user)
+        ]
+        if not (settings.DAM_IMPORT_S3 and has_role(user, Role.EDITOR)):
+            del self.fields["s3"]
+        if not (settings.DAM_IMPORT_FOLDERS and has_role(user, Role.ADMINISTRATOR)):
+            del self.fields["folder"]
+
+    def clean_upload(self) -> UploadSession | None:
+        if not (public_id := self.cleaned_data.get("upload")):
+            return None
+        found = UploadSession.objects.filter(owner=self._user, public_id=public_id).first()
+        if found is None:
+            raise forms.ValidationError(_("There is no such upload, or it has expired. Begin anew."))
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        given = [bool(cleaned.get("archive") or cleaned.get("upload"))]
+        given += [bool(cleaned.get(name)) for name in ("s3", "folder")]
+        if sum(given) != 1 and not self.errors:
+            raise forms.ValidationError(_("Choose one source: an archive, a prefix or a folder."))
+        return cleaned
+
+    def create(self) -> Import:
+        """Begin the import.
+
+        Raises:
+            ImportProblem, UploadRefused: see `create_import` and `open_upload`.
+        """
+        given = self.cleaned_data
+        source = ImportSource.S3 if given.get("s3") else ImportSource.FOLDER
+        upload = given.get("upload")
+        if given.get("archive"):
+            upload = uploads.receive(self._user, given["archive"], UploadPurpose.IMPORT)
+        table = given.get("manifest")
+        return import_runs.create_import(
+            self._user,
+            source=ImportSource.ARCHIVE if upload else source,
+            location=given.get("s3") or given.get("folder") or "",
+            upload=upload,
+            table=uploads.receive(self._user, table, UploadPurpose.IMPORT) if table else None,
+            defaults=AssetMetadata(kind=given["kind"], state=given["state"], tags=given["tags"]),
+            dry_run=given["dry_run"],
+        )
 
 
 class AddToCollectionForm(forms.Form):

@@ -55,8 +55,8 @@ class PictureSource(Protocol):
         """The pictures with these keys; their streams are closed by whoever takes them."""
 
 
-def open_source(path: Path) -> PictureSource:
-    """What lies at the path.
+def open_source(path: Path, name: str = "") -> PictureSource:
+    """What lies at the path; messages call an archive by the name, where one is given.
 
     Raises:
         ImportProblem: nothing, nothing that may be read, or an archive that is refused.
@@ -65,7 +65,7 @@ def open_source(path: Path) -> PictureSource:
         return FolderSource(path)
     if not path.is_file():
         raise ImportProblem(_("There is no file or folder %(path)s. Check the path.") % {"path": path})
-    return ArchiveSource(path) if is_archive(_head(path)) else FileSource(path)
+    return ArchiveSource(path, name) if is_archive(_head(path)) else FileSource(path)
 
 
 class FolderSource:
@@ -137,8 +137,9 @@ class ArchiveSource:
         ImportProblem: the archive is refused, or holds two manifests.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self._path = path
+        self._shown = name or path.name
         self.names: dict[str, str] = {}
         self.problems: list[tuple[str, str]] = []
         self.manifest: tuple[str, IO[bytes]] | None = None
@@ -148,7 +149,7 @@ class ArchiveSource:
                     self._note(entry)
         except ArchiveError as error:
             raise ImportProblem(
-                _("%(path)s cannot be imported. %(reason)s") % {"path": path, "reason": error}
+                _("%(path)s cannot be imported. %(reason)s") % {"path": name or path, "reason": error}
             ) from error
 
     def key(self, name: str) -> str:
@@ -166,7 +167,7 @@ class ArchiveSource:
 
     def _note(self, entry: Entry) -> None:
         if entry.problem:
-            self.problems.append((entry.name or self._path.name, entry.problem))
+            self.problems.append((entry.name or self._shown, entry.problem))
         elif entry.name not in MANIFEST_NAMES:
             self.names[entry.name] = entry.name
         elif self.manifest:

@@ -16,11 +16,23 @@ from tqdm import tqdm
 from dam.errors import IngestError
 from dam.import_sources import PictureSource, open_source
 from dam.ingest import AssetMetadata, IngestItem, check_many, ingest_many
-from dam.manifest import ImportProblem, Manifest, in_row, read_manifest
-from dam.models import AssetKind, AssetOrigin, AssetState
+from dam.manifest import Fault, ImportProblem, Manifest, in_row, read_manifest
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.s3_source import S3Source
 from dam.tables import Row, write_errors
 
-__all__ = ["ImportProblem", "ImportReport", "import_pictures", "write_error_sheet"]
+__all__ = [
+    "Answer",
+    "ImportProblem",
+    "ImportReport",
+    "Wanted",
+    "answers",
+    "checking",
+    "find_wanted",
+    "import_pictures",
+    "taking",
+    "write_error_sheet",
+]
 
 
 @dataclass
@@ -30,6 +42,7 @@ class ImportReport:
     Attributes:
         rejected: `{"file", "reason"}` of each file that was not taken.
         notices: sentences about what was left out on purpose.
+        refusals: the same with the number of the manifest's row (0: none), and without it in the sentence.
         stopped: why the import ended before its end; empty if it did not.
         table: the manifest's rows as they were read, the one with the names of the columns first.
         faults: number of a row → what is wrong with it, or with its picture.
@@ -40,18 +53,29 @@ class ImportReport:
     rejected: list[dict[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     stopped: str = ""
+    refusals: list[Fault] = field(default_factory=list)
     table: Sequence[Row] = ()
     faults: dict[int, str] = field(default_factory=dict)
 
     def reject(self, file: str, reason: str, row: int = 0) -> None:
         """Note why a file, or a row of the manifest, was not taken."""
+        self.refusals.append(Fault(row, file, reason))
         self.rejected.append({"file": file, "reason": in_row(row, reason) if row else reason})
         if row:
             self.faults[row] = reason
 
+    def note(self, answer: Answer) -> None:
+        """Count what became of a picture."""
+        if answer.reason:
+            self.reject(answer.name, answer.reason, answer.row)
+        elif answer.is_new:
+            self.imported += 1
+        else:
+            self.duplicates += 1
+
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What is known about a picture that shall be imported; row 0: no manifest says it."""
 
     metadata: AssetMetadata
@@ -59,7 +83,7 @@ class _Wanted:
 
 
 def import_pictures(
-    path: Path,
+    path: Path | str,
     *,
     manifest: Path | None = None,
     kind: str = AssetKind.OTHER,
@@ -68,12 +92,13 @@ def import_pictures(
     state: str = AssetState.DRAFT,
     dry_run: bool = False,
 ) -> ImportReport:
-    """Take in one file, or all pictures of a folder and those below it, or of a zip or tar archive.
+    """Take in one file, or all pictures of a folder and those below it, of an archive or of an S3 prefix.
 
     A file counts as a picture by its name or by its content; others are left alone. Doing it again adds
     nothing twice, so an interrupted import is simply done again.
 
     Args:
+        path: a file, a folder, or an address like s3://bucket/prefix as text.
         manifest: a table (see `dam.manifest`); only the files that it lists are taken. An archive may
             hold its own as manifest.csv or manifest.xlsx.
         kind: of files for which the manifest gives none.
@@ -84,12 +109,17 @@ def import_pictures(
         ImportProblem: nothing can be imported from there; nothing was.
     """
     report = ImportReport()
-    source = open_source(path)
+    source = S3Source(path) if isinstance(path, str) else open_source(path)
     defaults = AssetMetadata(kind=kind, tags=tuple(tags), state=state)
-    wanted = _wanted(source, manifest, defaults, report)
+    wanted = find_wanted(source, manifest, defaults, report)
     if not wanted and not report.rejected:
         raise ImportProblem(_("There are no pictures in %(path)s.") % {"path": path})
-    _Run(source, wanted, report).go(_checks if dry_run else _taking(owner))
+    found = answers(source, wanted, checking if dry_run else taking(owner))
+    for answer in tqdm(found, _("Import"), len(wanted), unit=" files", disable=None):
+        report.note(answer)
+        if answer.ends_import:
+            report.stopped = answer.reason
+            break
     return report
 
 
@@ -110,13 +140,13 @@ def write_error_sheet(report: ImportReport, to: Path) -> None:
 # ── What is wanted ────────────────────────────────────────────────────────────────────────────────
 
 
-def _wanted(
+def find_wanted(
     source: PictureSource, manifest: Path | None, defaults: AssetMetadata, report: ImportReport
-) -> dict[str, _Wanted]:
+) -> dict[str, Wanted]:
     """Key of each picture → what is known about it; what is wrong already goes into the report."""
     table = _manifest(source, manifest, defaults)
     if table is None:
-        wanted = {key: _Wanted(defaults) for key in source.names}
+        wanted = {key: Wanted(defaults) for key in source.names}
     else:
         wanted = _listed(table, source, report)
     in_rows = {entry["file"] for entry in report.rejected}
@@ -135,7 +165,7 @@ def _manifest(source: PictureSource, path: Path | None, defaults: AssetMetadata)
     return None
 
 
-def _listed(table: Manifest, source: PictureSource, report: ImportReport) -> dict[str, _Wanted]:
+def _listed(table: Manifest, source: PictureSource, report: ImportReport) -> dict[str, Wanted]:
     """The manifest's files; its problems and what it leaves out go into the report."""
     report.table = table.table
     refused = dict(source.problems)
@@ -143,14 +173,14 @@ def _listed(table: Manifest, source: PictureSource, report: ImportReport) -> dic
     for fault in table.faults:
         named.add(source.key(fault.file))
         report.reject(fault.file, fault.sentence, fault.number)
-    wanted: dict[str, _Wanted] = {}
+    wanted: dict[str, Wanted] = {}
     for number, name, metadata in table.rows:
         key = source.key(name)
         repeated = _("An earlier row names the same file.") if key in wanted else ""
         if reason := repeated or refused.get(key, "") or source.why_not(key):
             report.reject(name, reason, number)
         else:
-            wanted[key] = _Wanted(metadata, number)
+            wanted[key] = Wanted(metadata, number)
     _note_left_out(table.ignored, len(source.names.keys() - wanted.keys() - named), report)
     return wanted
 
@@ -173,55 +203,75 @@ def _note_left_out(columns: Iterable[str], pictures: int, report: ImportReport) 
 
 # ── Taking them in ────────────────────────────────────────────────────────────────────────────────
 
-Verdict = tuple[IngestItem, bool, IngestError | None]  # the item, whether it is new, why it was refused
+Verdict = tuple[IngestItem, Asset | None, bool, IngestError | None]  # asset, whether it is new, or why not
 Verdicts = Callable[[Iterable[IngestItem]], Iterator[Verdict]]
 
 
-def _taking(owner: User | None) -> Verdicts:
+@dataclass(frozen=True)
+class Answer:
+    """What became, or would become, of one picture.
+
+    Attributes:
+        key: what the source calls it.
+        row: of the manifest; 0: none.
+        asset: None for what is refused, or only checked.
+        code: of the refusal; empty for what was not refused, "entry" where the source could not give it.
+    """
+
+    key: str
+    name: str
+    row: int
+    asset: Asset | None = None
+    is_new: bool = False
+    reason: str = ""
+    code: str = ""
+
+    @property
+    def ends_import(self) -> bool:
+        """Whether the next thousand pictures would meet the same."""
+        return self.code in ("storage", "source")
+
+
+def taking(owner: User | None) -> Verdicts:
+    """Verdicts by taking the pictures in."""
+
     def take(items: Iterable[IngestItem]) -> Iterator[Verdict]:
         for outcome in ingest_many(items, owner=owner, origin=AssetOrigin.IMPORTED):
-            yield outcome.item, bool(outcome.result and outcome.result.created), outcome.error
+            result = outcome.result
+            asset = result.asset if result else None
+            yield outcome.item, asset, bool(result and result.created), outcome.error
 
     return take
 
 
-def _checks(items: Iterable[IngestItem]) -> Iterator[Verdict]:
+def checking(items: Iterable[IngestItem]) -> Iterator[Verdict]:
+    """Verdicts without writing anything."""
     for check in check_many(items):
-        yield check.item, not check.is_known, check.error
+        yield check.item, None, not check.is_known, check.error
 
 
-class _Run:
-    """One way through the pictures of a source."""
+def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdicts) -> Iterator[Answer]:
+    """What becomes of each wanted picture of a source, a hundred at a time."""
+    under_way: deque[tuple[str, str, int]] = deque()  # key, name and row of the items not yet answered
+    refused: deque[Answer] = deque()
 
-    def __init__(self, source: PictureSource, wanted: Mapping[str, _Wanted], report: ImportReport) -> None:
-        self._source, self._wanted, self._report = source, wanted, report
-        self._under_way: deque[tuple[str, int]] = deque()  # name and row of the items not yet answered
-
-    def go(self, verdicts: Verdicts) -> None:
-        total = len(self._wanted)
-        for item, is_new, error in tqdm(
-            verdicts(self._items()), _("Import"), total, unit=" files", disable=None
-        ):
-            name, row = self._under_way.popleft()
-            _close(item)
-            if error:
-                self._report.reject(name, str(error), row)
-                if error.code == "storage":  # the next thousand files would meet the same
-                    self._report.stopped = str(error)
-                    break
-            elif is_new:
-                self._report.imported += 1
-            else:
-                self._report.duplicates += 1
-
-    def _items(self) -> Iterator[IngestItem]:
-        for found in self._source.pictures(self._wanted):
-            wanted = self._wanted[found.key]
+    def items() -> Iterator[IngestItem]:
+        for found in source.pictures(wanted):
+            known = wanted[found.key]
             if found.problem:
-                self._report.reject(found.name, found.problem, wanted.row)
+                refused.append(Answer(found.key, found.name, known.row, reason=found.problem, code="entry"))
                 continue
-            self._under_way.append((found.name, wanted.row))
-            yield IngestItem(found.source, Path(found.name).name, wanted.metadata)
+            under_way.append((found.key, found.name, known.row))
+            yield IngestItem(found.source, Path(found.name).name, known.metadata)
+
+    for item, asset, is_new, error in verdicts(items()):
+        while refused:
+            yield refused.popleft()
+        key, name, row = under_way.popleft()
+        _close(item)
+        reason, code = (str(error), error.code) if error else ("", "")
+        yield Answer(key, name, row, asset, is_new, reason, code)
+    yield from refused
 
 
 def _close(item: IngestItem) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -44,6 +44,7 @@ __all__ = [
     "check_many",
     "ingest",
     "ingest_many",
+    "is_own_arrival",
 ]
 
 BATCH = 100
@@ -69,6 +70,27 @@ class AssetMetadata:
     tags: Sequence[str] = ()  # slugs or labels; created when absent
     skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
     state: str = AssetState.DRAFT
+
+    def to_plain(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON keeps it."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        defaults = AssetMetadata()
+        return {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in given.items()
+            if value != getattr(defaults, name)
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> AssetMetadata:
+        """What `to_plain` gave, after JSON."""
+        known = dict(plain)
+        for name in ("rights_expire_on", "release_expires_on"):
+            if known.get(name):
+                known[name] = date.fromisoformat(known[name])
+        if "skus" in known:
+            known["skus"] = tuple((code, role) for code, role in known["skus"])
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -166,6 +188,15 @@ def check_many(items: Iterable[IngestItem]) -> Iterator[Check]:
     with ThreadPoolExecutor(os.cpu_count(), "check") as pool:
         while chunk := list(islice(remaining, BATCH)):
             yield from _checked(chunk, pool, seen)
+
+
+def is_own_arrival(asset: Asset, owner: User | None, origin: AssetOrigin, since: datetime) -> bool:
+    """Whether a known asset was brought in by this owner, in this way, since then.
+
+    A run that was cut off between taking a file in and noting that finds its own asset known.
+    """
+    mine = asset.owner_id == (owner.pk if owner else None)
+    return mine and asset.origin == origin and asset.created >= since
 
 
 def _checked(items: Sequence[IngestItem], pool: ThreadPoolExecutor, seen: set[str]) -> list[Check]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import logging
 
-from dam import duplicates, facets, notices, pruning, trash, words
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from dam import duplicates, facets, import_runs, notices, pruning, trash, uploads, words
+
+log = logging.getLogger(__name__)
+SLICE_SECONDS = 300.0
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
@@ -48,3 +54,31 @@ def send_letters() -> None:
 def prune_renditions() -> None:
     """Take away renditions of presets and focal points of before."""
     pruning.prune_renditions()
+
+
+@shared_task(name="dam.tasks.sweep_uploads")
+def sweep_uploads() -> None:
+    """Finish uploads that were cut off at their end, and remove those that nobody continues."""
+    uploads.sweep()
+
+
+def publish_import(key: int) -> None:
+    """Tell the workers of an import. A lost message is no loss: the sweep finds the import."""
+    try:
+        run_import.delay(key)
+    except (OperationalError, OSError) as error:
+        log.warning("import %s waits for the sweep: the broker took no message (%s)", key, error)
+
+
+@shared_task(name="dam.tasks.run_import")
+def run_import(key: int) -> None:
+    """One slice of an import, and the next one where there is more to do."""
+    if import_runs.work(key, seconds=SLICE_SECONDS):
+        publish_import(key)
+
+
+@shared_task(name="dam.tasks.sweep_imports")
+def sweep_imports() -> None:
+    """Take up imports that a crash or a lost message left behind."""
+    for key in import_runs.due():
+        publish_import(key)

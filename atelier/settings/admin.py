@@ -90,6 +90,7 @@ UNFOLD = {
                         _("My work"), "inbox", "dam_my_work", "dam.view_asset", badge="dam.admin.talk.badge"
                     ),
                     _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
+                    _page(_("Imports"), "drive_folder_upload", "dam_import_changelist", "dam.view_import"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),
                     _page(
                         _("Near duplicates"),

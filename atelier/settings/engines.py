@@ -1,5 +1,7 @@
 """Atelier's own engines: bounds on uploads, encoders, vector index, generation providers."""
 
+from pathlib import Path
+
 from atelier.settings.environment import DATA_DIR, env
 
 # Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
@@ -21,6 +23,16 @@ DAM_MAX_ARCHIVE_ENTRIES = env.int("DAM_MAX_ARCHIVE_ENTRIES", default=100_000)
 DAM_MAX_ARCHIVE_BYTES = env.int("DAM_MAX_ARCHIVE_BYTES", default=20 * 1024**3)
 DAM_MAX_ARCHIVE_RATIO = env.int("DAM_MAX_ARCHIVE_RATIO", default=200)
 DAM_MAX_TABLE_BYTES = env.int("DAM_MAX_TABLE_BYTES", default=128 * 1024 * 1024)
+# Where uploads wait until they are complete: a folder that every web and worker process shares.
+DAM_UPLOAD_SPOOL = Path(env.str("DAM_UPLOAD_SPOOL", default=str(DATA_DIR / "uploads")))
+# An upload that nobody continues for so many hours is removed; so many may be open in one account.
+DAM_UPLOAD_HOURS = env.int("DAM_UPLOAD_HOURS", default=48)
+DAM_OPEN_UPLOADS = env.int("DAM_OPEN_UPLOADS", default=200)
+# Where imports may read from the site: folders (administrators), and bucket/prefix of S3 (editors).
+DAM_IMPORT_FOLDERS = env.list("DAM_IMPORT_FOLDERS", default=[])
+DAM_IMPORT_S3 = env.list("DAM_IMPORT_S3", default=[])
+# The archive of an import that is not done is kept for so many days.
+DAM_IMPORT_DAYS = env.int("DAM_IMPORT_DAYS", default=30)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

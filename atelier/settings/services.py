@@ -64,20 +64,26 @@ CELERY_BEAT_SCHEDULE = {
     "dam-words": {"task": "dam.tasks.fill_words", "schedule": 3600.0},
     "dam-notices": {"task": "dam.tasks.tell_people", "schedule": 3600.0},
     "dam-letters": {"task": "dam.tasks.send_letters", "schedule": 900.0},
+    "dam-uploads": {"task": "dam.tasks.sweep_uploads", "schedule": 60.0},
+    "dam-imports": {"task": "dam.tasks.sweep_imports", "schedule": 30.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
 }
 
 MEDIA_ROOT = DATA_DIR / "media"
 S3_BUCKET = env.str("S3_BUCKET", default="")
+# Imports from S3 use the same connection, whatever the library's own files lie on.
+S3_CONNECTION: dict[str, str | None] = {
+    "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+    "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+    "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+    "region_name": env.str("S3_REGION", default="") or None,
+}
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
-            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
-            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
-            "region_name": env.str("S3_REGION", default="") or None,
+            **S3_CONNECTION,
             "default_acl": None,
             "file_overwrite": False,
             "querystring_auth": True,

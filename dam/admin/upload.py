@@ -15,10 +15,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dam import editing
 from dam.forms import UploadForm
 from dam.ingest import AssetMetadata, IngestError, ingest
-from dam.models import Asset, AssetOrigin
+from dam.models import Asset, AssetOrigin, UploadPurpose, UploadSession, UploadState
 from dam.people import signed_in
+
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,16 @@ def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User)
     return outcomes
 
 
+def interrupted_uploads(user: User) -> dict[str, Any]:
+    """Names of some files of which the server has a part, and how many there are."""
+    begun = UploadSession.objects.filter(
+        owner=user, state=UploadState.RECEIVING, purpose=UploadPurpose.ASSET
+    ).order_by("-id")
+    names = list(begun.values_list("name", flat=True)[:NAMED])
+    more = " …" if len(names) == NAMED else ""
+    return {"interrupted": ", ".join(names) + more, "interrupted_count": begun.count()}
+
+
 def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the form; take in what a browser without JavaScript sends."""
     form = UploadForm(request.POST or None, request.FILES or None, user=signed_in(request))
@@ -60,12 +73,17 @@ def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
             kind=form.cleaned_data["kind"], state=form.cleaned_data["state"], tags=form.cleaned_data["tags"]
         )
         outcomes = take_in(form.cleaned_data["pictures"], metadata, signed_in(request))
+        if collection := form.cleaned_data["collection"]:
+            keys = [outcome.asset.pk for outcome in outcomes if outcome.asset]
+            mine = Asset.objects.visible_to(signed_in(request)).filter(pk__in=keys)
+            editing.add_to_collection(collection, mine, actor=signed_in(request))
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Upload"),
         "form": form,
         "outcomes": outcomes,
-        "endpoint": reverse("asset-list"),
+        "endpoint": reverse("upload-list"),
+        **interrupted_uploads(signed_in(request)),
         "change_url": reverse("admin:dam_asset_change", args=("PUBLIC-ID",)),
         "max_megabytes": settings.DAM_MAX_FILE_BYTES // 1024**2,
     }

@@ -89,11 +89,18 @@ def problem(status: int, detail: str, **members: Any) -> dict[str, Any]:
     """A problem document; members that are empty are left out."""
     return {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _title(status),
         "status": status,
         "detail": detail,
         **{name: value for name, value in members.items() if value},
     }
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # a protocol's own, as tus's 460
+        return ""
 
 
 def no_such_address(request: HttpRequest) -> JsonResponse:

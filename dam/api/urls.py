@@ -1,12 +1,14 @@
 """Addresses of the library's API."""
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
+from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
+from dam.api.uploads import UploadsView, UploadView
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
 from dam.views import SidecarFile
 
@@ -20,8 +22,16 @@ router.register("notices", NoticeViewSet, basename="notice")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("rendition-presets", PresetViewSet, basename="rendition-preset")
+router.register("imports", ImportViewSet, basename="import")
 
 urlpatterns = [
     path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),
+    path("uploads/", UploadsView.as_view(), name="upload-list"),
+    path("uploads/<uuid:public_id>/", UploadView.as_view(), name="upload-detail"),
+    re_path(
+        r"^imports/(?P<public_id>[0-9a-f-]{36})/errors\.(?P<ending>csv|xlsx)$",  # a file has no slash
+        ImportViewSet.as_view({"get": "errors"}),
+        name="import-errors",
+    ),
     *router.urls,
 ]

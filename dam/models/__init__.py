@@ -14,6 +14,7 @@ from dam.models.audit import AuditEntry
 from dam.models.browsing import AssetCount, AssetWords, SavedSearch
 from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
+from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
 from dam.models.organisation import (
     SKU,
     AssetSKU,
@@ -25,8 +26,10 @@ from dam.models.organisation import (
 )
 from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.models.sharing import ShareLink
+from dam.models.uploads import UploadPurpose, UploadSession, UploadState
 
 __all__ = [
+    "AT_WORK",
     "SKU",
     "Asset",
     "AssetCount",
@@ -43,6 +46,11 @@ __all__ = [
     "Comment",
     "DuplicatePair",
     "Fit",
+    "Import",
+    "ImportOutcome",
+    "ImportRow",
+    "ImportSource",
+    "ImportState",
     "Lineage",
     "MarkPosition",
     "ModelRelease",
@@ -57,4 +65,7 @@ __all__ = [
     "SavedSearch",
     "ShareLink",
     "Tag",
+    "UploadPurpose",
+    "UploadSession",
+    "UploadState",
 ]

@@ -436,7 +436,7 @@ class TestUpload:
 
     def test_the_page_knows_where_to_send(self, page: Client) -> None:
         body = page.get(self.ADDRESS).content.decode()
-        assert 'data-endpoint="/api/v1/assets/"' in body
+        assert 'data-endpoint="/api/v1/uploads/"' in body
         assert 'aria-live="polite"' in body
 
 

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 
 from dam.imports import ImportProblem, ImportReport, import_pictures, write_error_sheet
 from dam.models import AssetKind, AssetState
+from dam.s3_source import SCHEME
 from dam.tables import TableError, require_table_name
 
 USAGE, REJECTED, INTERRUPTED = 2, 1, 130
@@ -26,7 +27,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="a picture, a folder or an archive")
+        parser.add_argument(
+            "path", help="a picture, a folder, an archive, or all pictures below s3://bucket/prefix"
+        )
         parser.add_argument(
             "--manifest",
             type=Path,
@@ -50,11 +53,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         sheet: Path | None = options["errors"]
+        place: str = options["path"]
         try:
             if sheet:
                 require_table_name(sheet)
             report = import_pictures(
-                options["path"],
+                place if place.startswith(SCHEME) else Path(place),
                 manifest=options["manifest"],
                 kind=options["kind"],
                 tags=options["tag"],
