@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dam import iptc, photoshop_resources, tiff_place, xmp
 from dam.containers.pieces import Unwritable
+
+COORDINATES = re.compile(rb"gpsl(?:at|on)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class MetadataEdit:
 
     def drops(self, block: bytes) -> bool:
         """Whether a block of another kind goes, such as a manifest of its provenance that tells the place."""
-        return self.hides_place and b"GPS" in block
+        return self.hides_place and COORDINATES.search(block) is not None
 
     def resources(self, data: bytes) -> bytes:
         """What becomes of Photoshop's resources, with the IPTC block among them."""

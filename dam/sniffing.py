@@ -6,6 +6,8 @@ Of files with several frames only the first is ever decoded, so frames need no b
 from __future__ import annotations
 
 import re
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -152,6 +154,7 @@ def _claimed_format(head: bytes) -> str:
         return ""  # two letters begin many a text; a bitmap has four zeros in this place
     Image.init()
     for name, (_factory, accepts) in Image.OPEN.items():
-        if accepts is not None and accepts(head[:16]) is True:
-            return name
+        with suppress(struct.error, IndexError):  # some ask for bytes that a file of three does not have
+            if accepts is not None and accepts(head[:16]) is True:
+                return name
     return ""

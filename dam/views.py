@@ -220,7 +220,9 @@ class SidecarFile(FileView):
             packet = BytesIO(copy.sidecar())
             return FileResponse(packet, content_type="application/rdf+xml", as_attachment=True, filename=name)
 
-        return self.answer(f'{copy.etag[:-1]}-xmp"', NOT_KEPT, produce)
+        response = self.answer(f'{copy.etag[:-1]}-xmp"', NOT_KEPT, produce)
+        patch_vary_headers(response, ("Cookie", "Authorization"))
+        return response
 
 
 def _is_on_storefront(asset: Asset) -> bool:

@@ -52,7 +52,7 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
     for change in (_with_exif, _with_resources, _with_others):
         after = change(after, edit)
     length = length_of(file)
-    end = _end_of_picture(file, scan) if edit.hides_place else length
+    end = min(_end_of_picture(file, scan), length) if edit.hides_place else length
     if end < length:
         after = [segment for segment in after if not segment.holds(APP2, multi_picture.HEAD)]
     after = _shifted(before, after)

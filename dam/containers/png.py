@@ -16,7 +16,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_PROFILE = b"Raw profile type "
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-PROVENANCE = b"caBX"
+FRAME = b"fdAT"
 MAX_CHUNK = 16 * 1024 * 1024
 MAX_INFLATED = 4 * 1024 * 1024
 MAX_CHUNKS = 1_000_000
@@ -56,7 +56,7 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
             if kept is not None:
                 pieces.append(whole if kept == block else chunk(kind, kept))
         else:
-            if kind == PROVENANCE and edit.drops(_payload(file, at, size)):
+            if edit.hides_place and _is_aside(kind) and edit.drops(_payload(file, at, size)):
                 continue
             pieces.append(whole)
         if number == 0 and packet is not None and packet != present:
@@ -114,6 +114,11 @@ def _chunks(file: IO[bytes]) -> tuple[list[tuple[bytes, int, int]], int]:
         if head[4:] == b"IEND":
             return found, at
     raise Unwritable("too many chunks")
+
+
+def _is_aside(kind: bytes) -> bool:
+    """Whether a picture can be shown without this chunk, a manifest of its provenance for example."""
+    return kind[:1].islower() and kind != FRAME
 
 
 def _payload(file: IO[bytes], at: int, size: int) -> bytes:

@@ -12,7 +12,8 @@ from dam.metadata_edit import MetadataEdit
 XMP_FLAG, EXIF_FLAG, ALPHA_FLAG = 0x04, 0x08, 0x10
 MAX_CHUNK = 16 * 1024 * 1024
 MAX_CHUNKS = 100_000
-PROVENANCE = b"C2PA"
+PICTURE = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+METADATA = {b"XMP ", b"EXIF"}
 LOSSY_START = b"\x9d\x01\x2a"
 LOSSLESS_SIGN = 0x2F
 
@@ -35,8 +36,8 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
         Unwritable: the chunks are damaged.
     """
     chunks, end = _chunks(file)
-    kept = [chunk for chunk in chunks if chunk.kind != PROVENANCE or not edit.drops(_content(file, chunk))]
-    blocks = {kind: _payload(file, chunks, kind) for kind in (b"XMP ", b"EXIF")}
+    kept = [chunk for chunk in chunks if not _goes(file, chunk, edit)]
+    blocks = {kind: _payload(file, chunks, kind) for kind in METADATA}
     packet = edit.packet(blocks[b"XMP "])
     exif = edit.exif(blocks[b"EXIF"]) if blocks[b"EXIF"] is not None else None
     if (packet, exif, len(kept)) == (blocks[b"XMP "], blocks[b"EXIF"], len(chunks)):
@@ -73,6 +74,13 @@ def _payload(file: IO[bytes], chunks: list[Chunk], kind: bytes) -> bytes | None:
     if len(of_kind) > 1:
         raise Unwritable("two chunks where one may be")
     return _content(file, of_kind[0]) if of_kind else None
+
+
+def _goes(file: IO[bytes], chunk: Chunk, edit: MetadataEdit) -> bool:
+    """Whether a chunk that no viewer needs tells the place, a manifest of its provenance for example."""
+    if not edit.hides_place or chunk.kind in PICTURE or chunk.kind in METADATA:
+        return False
+    return edit.drops(_content(file, chunk))
 
 
 def _content(file: IO[bytes], chunk: Chunk) -> bytes:

@@ -214,6 +214,7 @@ def test_hostile_metadata_is_bounded_and_does_no_harm() -> None:
         (picture(format="WEBP", size=(900, 700), colour="blue")[:150], "broken", "damaged or incomplete"),
         (pixel_bomb_png(), "too_many_pixels", "120 million pixels"),
         (empty(), "empty", "The file is empty"),
+        (b"ab", "not_a_picture", "not a picture"),
         (b"%PDF-1.7 and so on", "unsupported", "PDF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><rect", "broken", "SVG"),
         (b"<!DOCTYPE html><html><body>picture</body></html>", "not_a_picture", "not a picture"),
