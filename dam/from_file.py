@@ -11,6 +11,7 @@ from dam import editing, pictures, workflow
 from dam.audit import Actor
 from dam.metadata_mapping import FIELD_NAMES, TAGS, Found, found_in
 from dam.models import Asset, AssetVersion
+from dam.tagging import slug_of
 
 
 def missing(asset: Asset, tags: Sequence[Any], found: Mapping[str, Found]) -> dict[str, Found]:
@@ -71,9 +72,14 @@ def kept_from_file(asset: Asset, tags: Collection[str]) -> dict[str, str]:
         if name not in found or name not in FIELD_NAMES:
             continue
         value = found[name].value
-        if set(value) <= set(tags) if name == TAGS else getattr(asset, name) == value:
+        is_kept = _slugs(value) <= _slugs(tags) if name == TAGS else getattr(asset, name) == value
+        if is_kept:
             kept[name] = source
     return kept
+
+
+def _slugs(words: Collection[str]) -> set[str]:
+    return {slug for word in words if (slug := slug_of(word))}
 
 
 def _read_again(version: AssetVersion) -> None:

@@ -188,7 +188,9 @@ def _is_placeholder(text: str) -> bool:
 
 
 def _words(value: Any) -> list[str]:
-    """Keywords as tags: Windows and some editors write them as one text with separators."""
-    listed = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-    words = [word.strip() for text in listed if isinstance(text, str) for word in SEPARATORS.split(text)]
+    """Keywords as tags: a list as it is, one text (as Windows writes it) by its separators."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    listed = SEPARATORS.split(value) if isinstance(value, str) else value if isinstance(value, list) else []
+    words = [word.strip() for word in listed if isinstance(word, str)]
     return list(dict.fromkeys(word for word in words if 0 < len(word) <= MAX_TAG))[:MAX_TAGS]

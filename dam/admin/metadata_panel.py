@@ -53,13 +53,19 @@ def panel_for(asset: Asset, user: User) -> Panel | None:
             for name, title in GROUPS.items()
             if isinstance(shown.get(name), dict) and shown[name]
         ],
-        taken=[(field_label(name), source.replace(":", " ", 1)) for name, source in taken.items()],
+        taken=[(field_label(name), _named(source)) for name, source in taken.items()],
         waiting=[
             field_label(name)
             for name in found_in(metadata)
             if not (tags if name == "tags" else getattr(asset, name))
         ],
     )
+
+
+def _named(source: str) -> str:
+    """`xmp:dc:title` as people say it."""
+    group, _separator, name = source.partition(":")
+    return f"{GROUPS.get(group, group)} {name}"
 
 
 def field_label(name: str) -> str:
