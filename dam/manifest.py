@@ -90,7 +90,7 @@ def read_manifest(source: Path | IO[bytes], defaults: AssetMetadata, name: str =
             _("The manifest %(path)s cannot be used. %(reason)s") % {"path": shown, "reason": error}
         ) from error
     names = table[0].cells if table else []
-    columns = [_column(name) for name in names]
+    columns = [column_of(name) for name in names]
     if "file" not in columns:
         raise ImportProblem(
             _("The manifest %(path)s has no column “file”. Its first line names columns: %(columns)s.")
@@ -109,14 +109,19 @@ def _take(row: Row, columns: list[str], defaults: AssetMetadata, manifest: Manif
     file = cells.get("file", "")
     sentences = [row.problem] if row.problem else []
     if any(row.cells[len(columns) :]):
-        sentences.append(_("It has more cells than there are columns; put quotes around commas."))
+        sentences.append(too_many_cells())
     elif not file:
         sentences.append(_("The column “file” is empty."))
-    metadata = _metadata(cells, defaults, sentences)
+    metadata = parse_cells(cells, defaults, sentences)
     if sentences:
         manifest.faults.append(Fault(row.number, file, " ".join(sentences)))
     else:
         manifest.rows.append((row.number, file, metadata))
+
+
+def too_many_cells() -> str:
+    """The sentence about a row that is longer than the first one."""
+    return _("It has more cells than there are columns; put quotes around commas.")
 
 
 def in_row(number: int, sentence: str) -> str:
@@ -164,7 +169,7 @@ def parse_tags(text: str) -> tuple[str, ...]:
     return words
 
 
-def _metadata(cells: dict[str, str], defaults: AssetMetadata, sentences: list[str]) -> AssetMetadata:
+def parse_cells(cells: dict[str, str], defaults: AssetMetadata, sentences: list[str]) -> AssetMetadata:
     """What the cells say; what is wrong with them is added to the sentences."""
 
     def parsed(column: str, parse: Callable[[str], T], otherwise: T) -> T:
@@ -228,6 +233,7 @@ def _date(text: str) -> date | None:
         raise RowProblem(_("“%(text)s” is no date; write it like 2027-12-31.") % {"text": text}) from error
 
 
-def _column(name: str) -> str:
+def column_of(name: str) -> str:
+    """The column that people mean when they write it like this."""
     plain = name.strip().lower().replace(" ", "_")
     return ALSO_WRITTEN.get(plain, plain)

@@ -25,6 +25,7 @@ from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter, SKUFilter
 from dam.api.metadata import MetadataActions
+from dam.api.metadata_tables import MetadataTableActions
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.renditions import RenditionActions
@@ -58,6 +59,7 @@ class AssetViewSet(
     DuplicateActions,
     FacetActions,
     MetadataActions,
+    MetadataTableActions,
     RenditionActions,
     VersionActions,
 ):
