@@ -86,9 +86,7 @@ UNFOLD = {
                         "dam.view_asset",
                         active=_lies_in("dam_asset_changelist", "dam_asset_upload", "dam_my_work"),
                     ),
-                    _page(
-                        _("My work"), "inbox", "dam_my_work", "dam.view_asset", badge="dam.admin.talk.badge"
-                    ),
+                    _page(_("My work"), "inbox", "dam_my_work", "dam.view_asset"),
                     _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
                     _page(_("Imports"), "drive_folder_upload", "dam_import_changelist", "dam.view_import"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),

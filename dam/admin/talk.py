@@ -131,14 +131,5 @@ def read_news(request: HttpRequest) -> HttpResponse:
     return redirect("admin:dam_my_work")
 
 
-def badge(request: HttpRequest) -> str:
-    """How much is waiting, for the navigation; empty for nothing."""
-    user = request.user
-    if not isinstance(user, User):
-        return ""
-    waiting = notices.unread(user).order_by()[: SHOWN + 1].count()
-    return f"{SHOWN}+" if waiting > SHOWN else str(waiting or "")
-
-
 def _back(asset: Asset) -> HttpResponse:
     return redirect("admin:dam_asset_change", asset.pk)
