@@ -27,7 +27,7 @@ PORTS = {"http": 80, "https": 443}
 TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
-class AddressRefused(ValueError):
+class AddressRefused(Exception):
     """Nothing is sent to this address; `str()` says why and what to do."""
 
 
@@ -81,7 +81,7 @@ def _parsed(url: str) -> SplitResult:
     except (ValueError, UnicodeError):
         port, parts = 0, urlsplit("")
     allowed = ("https", "http") if settings.DAM_WEBHOOK_ALLOW_PRIVATE else ("https",)
-    if parts.scheme not in PORTS or not parts.hostname or port == 0 or not url.isascii():
+    if parts.scheme not in PORTS or not parts.hostname or port == 0 or not _is_plain(url):
         raise AddressRefused(_("This is no web address. Give one such as https://example.com/hooks."))
     if parts.scheme not in allowed:
         raise AddressRefused(
@@ -92,6 +92,11 @@ def _parsed(url: str) -> SplitResult:
     with suppress(ValueError):  # a name; it is looked up when something is sent
         _require_public(parts.hostname, ip_address(parts.hostname))
     return parts
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it is all characters that an address may have: no space, and Chinese only as it is encoded."""
+    return all("!" <= character <= "~" for character in url)
 
 
 def _connected(parts: SplitResult, deadline: float) -> socket.socket:
@@ -135,11 +140,18 @@ def _exchange(
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
         answer = connection.getresponse()
-        # PostgreSQL keeps no NUL in a text.
-        text = answer.read(MAX_ANSWER).decode(errors="replace").replace("\0", "")
+        _left(deadline)  # headers that the watchdog cut off look like headers that ended
+        return Answer(answer.status, _beginning_of(answer), _problem_of(answer.status))
     finally:
         watchdog.cancel()
-    return Answer(answer.status, text, _problem_of(answer.status))
+
+
+def _beginning_of(answer: http.client.HTTPResponse) -> str:
+    body = b""
+    # The status counts, also where the words after it break off.
+    with suppress(OSError, http.client.HTTPException):
+        body = answer.read(MAX_ANSWER)
+    return body.decode(errors="replace").replace("\0", "")  # PostgreSQL keeps no NUL in a text
 
 
 def _problem_of(status: int) -> str:
