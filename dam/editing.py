@@ -112,7 +112,7 @@ def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
     workflow.check_steps(actor, chosen, state)
     stories = [(asset, {"before": asset.state, "after": state}) for asset in chosen]
     _all(chosen).update(state=state, updated=timezone.now())
-    return _tell(chosen, actor, "asset.state", stories)
+    return _tell(chosen, actor, "asset.state", stories, state_changed=True)
 
 
 @transaction.atomic
@@ -126,7 +126,8 @@ def trash(assets: Assets, *, actor: Actor) -> int:
     workflow.check_steps(actor, chosen, AssetState.TRASHED)
     now = timezone.now()
     _all(chosen).update(state_before_trash=F("state"), state=AssetState.TRASHED, trashed_at=now, updated=now)
-    return _tell(chosen, actor, "asset.trashed", [(asset, {"before": asset.state}) for asset in chosen])
+    stories = [(asset, {"before": asset.state}) for asset in chosen]
+    return _tell(chosen, actor, "asset.trashed", stories, state_changed=True)
 
 
 @transaction.atomic
@@ -147,7 +148,7 @@ def restore(assets: Assets, *, actor: Actor) -> int:
         updated=timezone.now(),
     )
     stories = [(asset, {"after": asset.state_before_trash or AssetState.DRAFT}) for asset in chosen]
-    return _tell(chosen, actor, "asset.restored", stories)
+    return _tell(chosen, actor, "asset.restored", stories, state_changed=True)
 
 
 @transaction.atomic
@@ -275,11 +276,17 @@ def _settle_rights(keys: Sequence[int]) -> None:
 
 
 def _tell(
-    assets: Sequence[Asset], actor: Actor, action: str, stories: Iterable[tuple[Asset, dict[str, Any]]]
+    assets: Sequence[Asset],
+    actor: Actor,
+    action: str,
+    stories: Iterable[tuple[Asset, dict[str, Any]]],
+    *,
+    state_changed: bool = False,
 ) -> int:
     if assets:
         audit.record_many(actor, action, stories)
-        assets_changed.send(sender=Asset, asset_ids=[asset.pk for asset in assets])
+        keys = [asset.pk for asset in assets]
+        assets_changed.send(sender=Asset, asset_ids=keys, state_changed=state_changed)
     return len(assets)
 
 

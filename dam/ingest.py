@@ -306,7 +306,7 @@ class _Intake:
             asset.state, asset.state_before_trash, asset.trashed_at = entry.item.metadata.state, "", None
             asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
             audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
-            assets_changed.send(sender=Asset, asset_ids=[asset.pk])
+            assets_changed.send(sender=Asset, asset_ids=[asset.pk], state_changed=True)
         if asset.origin == AssetOrigin.GENERATED:
             _link_parents([(asset, entry.item.parents)])
             _settle_rights([asset])
@@ -343,7 +343,8 @@ class _Intake:
         _link_parents([(entry.asset, entry.item.parents) for entry in entries])
         _settle_rights(assets)
         audit.record_many(self.owner, self.action, [(entry.asset, entry.story()) for entry in entries])
-        assets_changed.send(sender=Asset, asset_ids=[asset.pk for asset in assets])
+        keys = [asset.pk for asset in assets]
+        assets_changed.send(sender=Asset, asset_ids=keys, state_changed=True)
 
 
 class _Entry:

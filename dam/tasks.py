@@ -7,7 +7,18 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from dam import duplicates, facets, import_runs, notices, pruning, trash, uploads, words
+from dam import (
+    duplicates,
+    facets,
+    import_runs,
+    notices,
+    pruning,
+    trash,
+    uploads,
+    webhook_sending,
+    webhooks,
+    words,
+)
 
 log = logging.getLogger(__name__)
 SLICE_SECONDS = 300.0
@@ -82,3 +93,16 @@ def sweep_imports() -> None:
     """Take up imports that a crash or a lost message left behind."""
     for key in import_runs.due():
         publish_import(key)
+
+
+@shared_task(name="dam.tasks.send_webhooks")
+def send_webhooks() -> None:
+    """Send the messages that are due."""
+    webhook_sending.send_due()
+
+
+@shared_task(name="dam.tasks.sweep_webhooks")
+def sweep_webhooks() -> None:
+    """Tell systems outside of rights that have ended, and forget what arrived long ago."""
+    webhooks.note_expired()
+    webhook_sending.prune()

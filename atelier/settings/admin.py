@@ -27,6 +27,18 @@ def _page(title: str | Promise, icon: str, name: str, permission: str, **more: A
     }
 
 
+def _administered(title: str | Promise, icon: str, name: str, **more: Any) -> dict[str, Any]:
+    """A line of the navigation, for administrators."""
+
+    def allowed(request: HttpRequest) -> bool:
+        from dam.roles import Role, has_role  # models cannot be imported while settings are read
+
+        return has_role(request.user, Role.ADMINISTRATOR)
+
+    link = reverse_lazy(f"admin:{name}")
+    return {"title": title, "icon": icon, "link": link, "permission": allowed, **more}
+
+
 def _lies_in(name: str, *others: str) -> Callable[[HttpRequest], bool]:
     """Below this page, but not on those below it that have a line of their own."""
 
@@ -133,6 +145,8 @@ UNFOLD = {
                         "dam_renditionpreset_changelist",
                         "dam.view_renditionpreset",
                     ),
+                    _administered(_("Webhooks"), "webhook", "dam_webhookendpoint_changelist"),
+                    _administered(_("Webhook messages"), "outbox", "dam_webhookdelivery_changelist"),
                     _page(_("Audit log"), "history", "dam_auditentry_changelist", "dam.view_auditentry"),
                     _page(_("Users"), "person", "auth_user_changelist", "auth.view_user"),
                     _page(_("Groups"), "group", "auth_group_changelist", "auth.view_group"),

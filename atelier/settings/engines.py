@@ -33,6 +33,8 @@ DAM_IMPORT_FOLDERS = env.list("DAM_IMPORT_FOLDERS", default=[])
 DAM_IMPORT_S3 = env.list("DAM_IMPORT_S3", default=[])
 # The archive of an import that is not done is kept for so many days.
 DAM_IMPORT_DAYS = env.int("DAM_IMPORT_DAYS", default=30)
+# Webhooks may lead to private addresses and without encryption: for receivers in one's own network only.
+DAM_WEBHOOK_ALLOW_PRIVATE = env.bool("DAM_WEBHOOK_ALLOW_PRIVATE", default=False)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

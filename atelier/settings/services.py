@@ -66,6 +66,8 @@ CELERY_BEAT_SCHEDULE = {
     "dam-letters": {"task": "dam.tasks.send_letters", "schedule": 900.0},
     "dam-uploads": {"task": "dam.tasks.sweep_uploads", "schedule": 60.0},
     "dam-imports": {"task": "dam.tasks.sweep_imports", "schedule": 30.0},
+    "dam-webhooks": {"task": "dam.tasks.send_webhooks", "schedule": 10.0},
+    "dam-webhook-sweep": {"task": "dam.tasks.sweep_webhooks", "schedule": 3600.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
 }
 

@@ -1,5 +1,5 @@
 """The library in the admin: one module per thing that is managed."""
 
-from dam.admin import assets, audit, collections, duplicates, imports, presets, skus, tags
+from dam.admin import assets, audit, collections, duplicates, imports, presets, skus, tags, webhooks
 
-__all__ = ["assets", "audit", "collections", "duplicates", "imports", "presets", "skus", "tags"]
+__all__ = ["assets", "audit", "collections", "duplicates", "imports", "presets", "skus", "tags", "webhooks"]

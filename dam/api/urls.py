@@ -10,6 +10,7 @@ from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
 from dam.api.uploads import UploadsView, UploadView
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
+from dam.api.webhooks import WebhookViewSet
 from dam.views import SidecarFile
 
 router = SimpleRouter()
@@ -23,6 +24,7 @@ router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("rendition-presets", PresetViewSet, basename="rendition-preset")
 router.register("imports", ImportViewSet, basename="import")
+router.register("webhooks", WebhookViewSet, basename="webhook")
 
 urlpatterns = [
     path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),

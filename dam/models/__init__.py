@@ -27,10 +27,19 @@ from dam.models.organisation import (
 from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.models.sharing import ShareLink
 from dam.models.uploads import UploadPurpose, UploadSession, UploadState
+from dam.models.webhooks import (
+    TEST_EVENT,
+    DeliveryState,
+    ToldExpiry,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 
 __all__ = [
     "AT_WORK",
     "SKU",
+    "TEST_EVENT",
     "Asset",
     "AssetCount",
     "AssetKind",
@@ -44,6 +53,7 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "Comment",
+    "DeliveryState",
     "DuplicatePair",
     "Fit",
     "Import",
@@ -65,7 +75,11 @@ __all__ = [
     "SavedSearch",
     "ShareLink",
     "Tag",
+    "ToldExpiry",
     "UploadPurpose",
     "UploadSession",
     "UploadState",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]
