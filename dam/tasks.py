@@ -8,6 +8,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from dam import (
+    bulk_edits,
     duplicates,
     facets,
     import_runs,
@@ -106,3 +107,25 @@ def sweep_webhooks() -> None:
     """Tell systems outside of rights that have ended, and forget what arrived long ago."""
     webhooks.note_expired()
     webhook_sending.prune()
+
+
+def publish_bulk_edit(key: int) -> None:
+    """Tell the workers of a bulk edit. A lost message is no loss: the sweep finds it."""
+    try:
+        run_bulk_edit.delay(key)
+    except (OperationalError, OSError) as error:
+        log.warning("bulk edit %s waits for the sweep: the broker took no message (%s)", key, error)
+
+
+@shared_task(name="dam.tasks.run_bulk_edit")
+def run_bulk_edit(key: int) -> None:
+    """Slices of a bulk edit, and the next task where there is more to do."""
+    if bulk_edits.work(key, seconds=60.0):
+        publish_bulk_edit(key)
+
+
+@shared_task(name="dam.tasks.sweep_bulk_edits")
+def sweep_bulk_edits() -> None:
+    """Take up bulk edits that a crash or a lost message left behind."""
+    for key in bulk_edits.due():
+        publish_bulk_edit(key)

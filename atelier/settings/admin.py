@@ -100,6 +100,7 @@ UNFOLD = {
                     ),
                     _page(_("My work"), "inbox", "dam_my_work", "dam.view_asset"),
                     _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
+                    _page(_("Bulk edits"), "edit_note", "dam_bulkedit_changelist", "dam.view_bulkedit"),
                     _page(_("Imports"), "drive_folder_upload", "dam_import_changelist", "dam.view_import"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),
                     _page(

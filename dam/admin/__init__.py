@@ -1,5 +1,27 @@
 """The library in the admin: one module per thing that is managed."""
 
-from dam.admin import assets, audit, collections, duplicates, imports, presets, skus, tags, webhooks
+from dam.admin import (
+    assets,
+    audit,
+    bulk_edits,
+    collections,
+    duplicates,
+    imports,
+    presets,
+    skus,
+    tags,
+    webhooks,
+)
 
-__all__ = ["assets", "audit", "collections", "duplicates", "imports", "presets", "skus", "tags", "webhooks"]
+__all__ = [
+    "assets",
+    "audit",
+    "bulk_edits",
+    "collections",
+    "duplicates",
+    "imports",
+    "presets",
+    "skus",
+    "tags",
+    "webhooks",
+]

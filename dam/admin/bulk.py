@@ -16,12 +16,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dam import editing, organising
+from dam.admin import bulk_edits
 from dam.admin.verbs import VERBS, Verb
+from dam.bulk_edits import Change
 from dam.forms import AddTagsForm, AddToCollectionForm
 from dam.models import Asset, Collection
 from dam.people import signed_in
 from dam.roles import role_of
 
+AT_ONCE = 500  # more than so many go by a bulk edit, in the background
 Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponse | None]
 
 
@@ -39,12 +42,15 @@ def actions(user: User, *, in_trash: bool) -> dict[str, tuple[Action, str, Any]]
             gettext_lazy("Add to a collection"),
         )
         offered["add_tags"] = (add_tags, "add_tags", gettext_lazy("Add tags"))
+        offered["edit"] = (bulk_edits.ask, "edit", gettext_lazy("Edit …"))
     return offered
 
 
 def _for_all(verb: Verb) -> Action:
-    def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> None:
+    def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
         actor = signed_in(request)
+        if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
+            return bulk_edits.begin(request, chosen, Change(state=verb.to))
         moved = verb.run(verb.among(chosen, actor), actor)
         messages.success(request, verb.told(moved))
         if left := chosen.count() - moved:
@@ -57,6 +63,7 @@ def _for_all(verb: Verb) -> Action:
                 )
                 % {"count": left},
             )
+        return None
 
     return run
 

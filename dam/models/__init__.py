@@ -12,6 +12,7 @@ from dam.models.asset import (
 )
 from dam.models.audit import AuditEntry
 from dam.models.browsing import AssetCount, AssetWords, SavedSearch
+from dam.models.bulk import BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
@@ -50,6 +51,10 @@ __all__ = [
     "AssetWords",
     "Assignment",
     "AuditEntry",
+    "BulkEdit",
+    "BulkEditItem",
+    "BulkOutcome",
+    "BulkState",
     "Collection",
     "CollectionItem",
     "Comment",
