@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.services.fixtures",)
 CLOTHING = Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
 ENVIRONMENT = pytest.StashKey[TestEnvironment]()
+LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,15 +53,29 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     terminalreporter.write_line(f"ran on: {config.stash[ENVIRONMENT].description}")
+    left_out = config.stash.get(LEFT_OUT, 0)
+    if left_out and config.getoption("--services"):
+        terminalreporter.write_line(f"{left_out} tests ask no server: they run without --services, once.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of the real servers belong to `--services`, and only there."""
-    if config.getoption("--services"):
-        return
-    of_services = [item for item in items if item.get_closest_marker("services")]
-    config.hook.pytest_deselected(items=of_services)
-    items[:] = [item for item in items if not item.get_closest_marker("services")]
+    """Tests of the real servers belong to `--services`; tests that ask no database, to the other run."""
+    services = config.getoption("--services")
+    elsewhere = [item for item in items if (_asks_nothing(item) if services else _is_of_services(item))]
+    config.hook.pytest_deselected(items=elsewhere)
+    config.stash[LEFT_OUT] = len(elsewhere)
+    left_out = set(elsewhere)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of_services(item: pytest.Item) -> bool:
+    return item.get_closest_marker("services") is not None
+
+
+def _asks_nothing(item: pytest.Item) -> bool:
+    """Whether the test would do the very same on other servers, since it asks none."""
+    asked = {"db", "transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
+    return not (asked or item.get_closest_marker("django_db") or _is_of_services(item))
 
 
 @pytest.fixture(scope="session")
