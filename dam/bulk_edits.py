@@ -152,7 +152,7 @@ def work(key: int, *, seconds: float) -> bool:
 @transaction.atomic
 def _slice(key: int) -> bool:
     """Some of its assets, with what became of them. Returns whether there are more."""
-    edit = BulkEdit.objects.select_for_update().get(pk=key)
+    edit = BulkEdit.objects.select_for_update(no_key=True).get(pk=key)
     steps: dict[str, tuple[str, Callable[[BulkEdit, list[BulkEditItem]], None], BulkState]] = {
         BulkState.RUNNING: (BulkOutcome.WAITING, _change, BulkState.DONE),
         BulkState.UNDOING: (BulkOutcome.CHANGED, _restore, BulkState.UNDONE),

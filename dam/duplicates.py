@@ -80,7 +80,7 @@ def say_different(pairs: Sequence[DuplicatePair], *, actor: Actor) -> int:
         NotPermitted: the account is no editor.
     """
     workflow.check_role(actor, Role.EDITOR)
-    locked = DuplicatePair.objects.select_for_update().filter(
+    locked = DuplicatePair.objects.select_for_update(no_key=True).filter(
         pk__in=[pair.pk for pair in pairs], state=PairState.OPEN
     )
     changed = list(locked.select_related("first", "second"))

@@ -180,7 +180,7 @@ def add_to_collection(collection: Collection, assets: Assets, *, actor: Actor) -
     ordered = list(dict.fromkeys(asset.pk for asset in assets))
     locked = {asset.pk: asset for asset in _lock_keys(ordered)}
     # Locking the collection keeps two people who add at the same moment from using one position twice.
-    Collection.objects.select_for_update().get(pk=collection.pk)
+    Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
     present = set(collection.items.filter(asset__in=ordered).values_list("asset_id", flat=True))
     chosen = [locked[key] for key in ordered if key in locked and key not in present]
     last = collection.items.aggregate(last=Max("position"))["last"]
@@ -261,7 +261,7 @@ def lock(assets: Assets) -> list[Asset]:
 
 def _lock_keys(keys: Sequence[int]) -> list[Asset]:
     # In one order, so that two people who edit the same assets wait for each other, not for ever.
-    return list(Asset.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    return list(Asset.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
 
 
 def _all(assets: Sequence[Asset]) -> QuerySet[Asset]:

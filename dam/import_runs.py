@@ -169,7 +169,7 @@ def error_sheet(run: Import, to: Path) -> None:
 
 @transaction.atomic
 def _move(run: Import, expected: Sequence[ImportState], to: ImportState, actor: User, action: str) -> None:
-    held = Import.objects.select_for_update().get(pk=run.pk)
+    held = Import.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.state not in expected:
         raise NotNow(_("The import is in the state “%(state)s”.") % {"state": held.get_state_display()})
     held.state, held.problem, held.attempts, held.finished = to, "", 0, None

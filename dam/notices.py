@@ -154,7 +154,7 @@ def send_letters() -> int:
 
 def _send_letter(user: User) -> int:
     with transaction.atomic():
-        locked = Notice.objects.select_for_update().filter(user=user, mailed_at=None)
+        locked = Notice.objects.select_for_update(no_key=True).filter(user=user, mailed_at=None)
         keys = [notice.pk for notice in locked]
         notices = list(unread(user).filter(pk__in=keys))
         if notices and user.email and user.is_active:

@@ -144,7 +144,9 @@ def _known(read: SKUTable) -> _Library:
         row.parent for row in read.rows.values() if row.parent
     }
     for codes in _batches(sorted(named)):
-        locked = SKU.objects.select_for_update(of=("self",)).filter(code__in=codes).order_by("code")
+        locked = (
+            SKU.objects.select_for_update(no_key=True, of=("self",)).filter(code__in=codes).order_by("code")
+        )
         for sku in locked.annotate(parent_code=F("parent__code")):
             library.skus[sku.code] = sku
             library.parents[sku.code] = sku.parent_code or ""

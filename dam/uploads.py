@@ -200,7 +200,7 @@ def _check(owner: User, length: int, purpose: str) -> None:
             % {"limit": f"{limit / 1024**2:g}"},
         )
     # Locked, so that two requests at once do not both take the last place.
-    User.objects.select_for_update().get(pk=owner.pk)
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
     count = UploadSession.objects.filter(owner=owner, state=UploadState.RECEIVING).count()
     if count >= settings.DAM_OPEN_UPLOADS:
         raise UploadRefused(

@@ -62,7 +62,7 @@ def restore_version(asset: Asset, number: int, *, actor: Actor) -> AssetVersion:
         AssetVersion.DoesNotExist: the asset has no such version.
         NotPermitted: the asset is not the actor's to change.
     """
-    locked = Asset.objects.select_for_update().get(pk=asset.pk)
+    locked = Asset.objects.select_for_update(no_key=True).get(pk=asset.pk)
     workflow.check_changing(actor, [locked])
     version = locked.versions.get(number=number)
     before = locked.current.number if locked.current else None
@@ -100,7 +100,7 @@ def _write(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion:
     version, thumbnail = arrival.version, arrival.thumbnail
     assert version is not None  # noqa: S101  prepared before
     assert thumbnail is not None  # noqa: S101
-    locked = Asset.objects.select_for_update().get(pk=asset.pk)
+    locked = Asset.objects.select_for_update(no_key=True).get(pk=asset.pk)
     version.asset, version.created_by = locked, actor if isinstance(actor, User) else None
     version.save(force_insert=True)
     thumbnail.version = version

@@ -82,7 +82,7 @@ def _claim() -> list[list[WebhookDelivery]]:
 @transaction.atomic
 def _claim_of(endpoint: int) -> list[WebhookDelivery]:
     due = WebhookDelivery.objects.due().filter(endpoint=endpoint).select_related("endpoint")
-    locked = due.select_for_update(skip_locked=True, of=("self",))
+    locked = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
     claim = list(locked.order_by("next_attempt_at", "pk")[:PER_ENDPOINT])
     until = timezone.now() + LEASE
     keys = [delivery.pk for delivery in claim]

@@ -93,7 +93,7 @@ def rotate_secret(endpoint: WebhookEndpoint, *, actor: Actor) -> str:
         NotPermitted: the account is no administrator.
     """
     workflow.check_role(actor, MANAGING)
-    locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    locked = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
     endpoint.previous_secret, endpoint.secret = locked.secret, new_secret()
     endpoint.previous_until = timezone.now() + BOTH_SECRETS
     endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
@@ -128,7 +128,7 @@ def replay(deliveries: Iterable[WebhookDelivery], *, actor: Actor) -> int:
     """
     workflow.check_role(actor, MANAGING)
     keys = [delivery.pk for delivery in deliveries]
-    rows = list(WebhookDelivery.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    rows = list(WebhookDelivery.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
     waiting = next((row for row in rows if row.state == DeliveryState.PENDING), None)
     if waiting is not None:
         raise CannotReplay(
@@ -200,7 +200,7 @@ def note_expired(today: date | None = None) -> int:
 
 @transaction.atomic
 def _note_expired(over: AssetQuerySet) -> int:
-    keys = [asset.pk for asset in over.select_for_update(skip_locked=True)[:CHUNK]]
+    keys = [asset.pk for asset in over.select_for_update(skip_locked=True, no_key=True)[:CHUNK]]
     # Another sweep may have told between the choice of the rows and their lock.
     known = set(ToldExpiry.objects.filter(asset__in=keys).values_list("asset_id", "until"))
     (assets,) = _loaded(keys) if keys else ([],)

@@ -80,7 +80,7 @@ def regenerate(item: GenerationItem, *, actor: User | None, note: str = "") -> G
         raise ReviewError(_("This picture is not made yet."))
     with transaction.atomic():
         # Locks the job's row, so that two reviewers do not take the same position.
-        job = GenerationJob.objects.select_for_update().get(pk=item.job_id)
+        job = GenerationJob.objects.select_for_update(no_key=True).get(pk=item.job_id)
         again = _new_item(job, item, note)
         if item.output and item.output.state == AssetState.IN_REVIEW:
             set_state([item.output], actor=actor, state=AssetState.REJECTED)

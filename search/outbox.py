@@ -125,7 +125,7 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
     with transaction.atomic():
         due = IndexEntry.objects.claimable().filter(space=space).order_by("id")
         if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
+            due = due.select_for_update(skip_locked=True, no_key=True)
         entries = list(due[:size])
         IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
             state=IndexState.WORKING, leased_until=now + LEASE, attempts=F("attempts") + 1

@@ -16,7 +16,7 @@ class CutConnections:
     """`with CutConnections(url, after=100_000) as wire:` breaks once; later connections hold.
 
     Args:
-        stays_broken: until `mend` is called.
+        stays_broken: until `mend` is called; with the first cut, every other connection is cut too.
 
     Attributes:
         url: what the client talks to.
@@ -32,6 +32,7 @@ class CutConnections:
         self.url = f"http://{HOST}:{self._listener.getsockname()[1]}"
         self.cuts = 0
         self._stays_broken = stays_broken
+        self._open: set[socket.socket] = set()
 
     def __enter__(self) -> CutConnections:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -54,6 +55,7 @@ class CutConnections:
                     client.close()
                     continue
                 server = socket.create_connection(self._server)
+                self._open |= {client, server}
                 threading.Thread(target=self._up, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._down, args=(client, server), daemon=True).start()
 
@@ -69,7 +71,8 @@ class CutConnections:
                         self._left = None
                         self.cuts += 1
                         break
-        for end in (client, server):
+        # A browser would go on over another connection that it has kept open.
+        for end in self._open.copy() if self.cuts and self._stays_broken else (client, server):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
@@ -78,4 +81,5 @@ class CutConnections:
             while block := server.recv(BLOCK):
                 client.sendall(block)
         for end in (client, server):
+            self._open.discard(end)
             end.close()

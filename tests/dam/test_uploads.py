@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -22,7 +24,7 @@ from rest_framework.test import APIClient
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
 
-from dam import tasks, upload_spool, uploads
+from dam import editing, tasks, upload_spool, uploads
 from dam.models import Asset, AssetKind, AssetState, UploadSession, UploadState
 from tests.cut_connections import CutConnections
 from tests.factories import AssetFactory, CollectionFactory
@@ -333,6 +335,26 @@ def client_of(url: str, user: User) -> TusClient:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_beginning_waits_for_nobody_who_fills_the_collection(editor: User) -> None:
+    """Each locks what the other one's foreign keys look at: the account, and the collection."""
+    collection, asset = CollectionFactory(), AssetFactory(owner=editor)
+
+    def begin_beside() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
+            uploads.open_upload(editor, name="dress.jpg", length=1000, collection=collection)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        editing.add_to_collection(collection, [asset], actor=editor)
+        pool.submit(begin_beside).result()
+    assert UploadSession.objects.get().collection == collection
+
+
 class TestPublicClient:
     def test_it_uploads_in_pieces(self, live_server: LiveServer, editor: User) -> None:
         content = picture(size=(900, 700), seed=11)
