@@ -129,6 +129,12 @@ class SKUTableForm(forms.Form):
     )
 
 
+class MetadataTableForm(forms.Form):
+    """A table of assets' words, as it was exported and edited."""
+
+    table = forms.FileField(label=_("Table (CSV or XLSX)"))
+
+
 class CollectionForm(forms.ModelForm):
     """What a collection is called, and until when its link works."""
 

@@ -30,6 +30,7 @@ from dam.models import Asset
 from dam.tables import PROBLEM, Row, TableError, read_table
 
 BATCH = 100
+MAX_WAITED_FOR = 5000  # rows of an update that a request waits for
 NEVER_EMPTY = ("kind", "model_release")  # an empty cell leaves these as they are
 FIELDS = tuple(column for column in COLUMNS if column not in ("file", "tags", "skus"))
 

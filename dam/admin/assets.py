@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -27,13 +28,16 @@ from dam import editing, from_file, versions, words, workflow
 from dam.admin import asset_page, browse, bulk, filters, talk
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.metadata_panel import field_label
+from dam.admin.metadata_tables import table_page
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
 from dam.errors import IngestError
+from dam.exports import metadata_table
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 from dam.people import signed_in
 from dam.roles import Role, has_role, sees_library
+from dam.table_downloads import table_download
 
 VIEWS = ("grid", "list")
 
@@ -352,6 +356,8 @@ class AssetAdmin(ModelAdmin):
         guard = self.admin_site.admin_view
         return [
             path("upload/", guard(self.upload_view), name="dam_asset_upload"),
+            path("table/", guard(self.table_view), name="dam_asset_table"),
+            path("export/", guard(self.of_viewers(self.export_view)), name="dam_asset_export"),
             path("searches/", guard(self.of_viewers(browse.save_search)), name="dam_asset_save_search"),
             path(
                 "searches/<int:key>/delete/",
@@ -384,17 +390,17 @@ class AssetAdmin(ModelAdmin):
             *super().get_urls(),
         ]
 
-    def of_viewers(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def of_viewers(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         """A view for those who may see the list."""
 
-        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
             if not self.has_view_permission(request):
                 raise PermissionDenied
             return view(request, **arguments)
 
         return guarded
 
-    def on_asset(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def on_asset(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
         """A view of one asset that the account may open."""
 
         def found(request: HttpRequest, key: int, **arguments: Any) -> HttpResponse:
@@ -406,6 +412,20 @@ class AssetAdmin(ModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return upload_page(request, self.admin_site)
+
+    def table_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Change many by a table; which of them the account may change is for the verb to say."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return table_page(request, self.admin_site)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The words of all that the list shows under the filters of this address, as a table."""
+        filters = request.GET.copy()
+        kind = filters.pop("as", [""])[-1]
+        request.GET = filters  # type: ignore[assignment]  # the list would take "as" for a filter
+        shown = self.get_changelist_instance(request).get_queryset(request)
+        return table_download(metadata_table(shown), "assets", kind)
 
     @method_decorator(require_POST)
     def add_version_view(self, request: HttpRequest, key: int) -> HttpResponse:

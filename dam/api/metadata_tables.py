@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,12 +15,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam.exports import metadata_table
 from dam.manifest import ImportProblem
-from dam.metadata_updates import UpdateReport, update_metadata
+from dam.metadata_updates import MAX_WAITED_FOR, UpdateReport, update_metadata
 from dam.people import signed_in
-from dam.table_downloads import csv_download
-from dam.tables import write_table
-
-MAX_ROWS = 5000  # of an update that a request waits for
+from dam.table_downloads import table_download
 
 
 class MetadataTableSerializer(serializers.Serializer):
@@ -76,13 +70,7 @@ class MetadataTableActions(GenericViewSet):
     def export(self, request: Request) -> HttpResponseBase:
         """The chosen assets' metadata, as far as the caller may see them: the manifest's columns and “id”."""
         table = metadata_table(self.filter_queryset(self.get_queryset()))
-        if request.query_params.get("as") != "xlsx":
-            return csv_download(table, "metadata.csv")
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "metadata.xlsx"
-            write_table(table, path)
-            file = path.open("rb")  # stays readable after its name is gone
-        return FileResponse(file, as_attachment=True, filename="metadata.xlsx")
+        return table_download(table, "metadata", request.query_params.get("as", ""))
 
     @extend_schema(request={"multipart/form-data": MetadataTableSerializer}, responses=UpdateReportSerializer)
     @action(
@@ -103,7 +91,7 @@ class MetadataTableActions(GenericViewSet):
                 actor=signed_in(request),
                 dry_run=given.validated_data["dry_run"],
                 name=file.name,
-                at_most=MAX_ROWS,
+                at_most=MAX_WAITED_FOR,
             )
         except ImportProblem as problem:
             raise serializers.ValidationError({"file": [str(problem)]}) from problem

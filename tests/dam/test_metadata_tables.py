@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetKind, AssetState, AuditEntry
-from tests.factories import AssetFactory
+from dam.roles import Role
+from tests.factories import AssetFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
+PAGE, ADMIN_EXPORT = "/admin/dam/asset/table/", "/admin/dam/asset/export/"
 EXPORT, UPDATE = "/api/v1/assets/export/", "/api/v1/assets/update-metadata/"
 
 
@@ -152,6 +155,66 @@ class TestUpdate:
 
     def test_nobody_changes_without_an_account(self, api: APIClient, dress: Asset) -> None:
         assert send(api, [{"id": str(dress.public_id), "title_en": "x"}]).status_code == 401
+
+
+class TestPage:
+    def test_the_list_as_filtered_goes_out_and_comes_back(
+        self, client: Client, editor: User, dress: Asset
+    ) -> None:
+        AssetFactory(kind=AssetKind.PROP)
+        client.force_login(editor)
+        shown = client.get("/admin/dam/asset/?kind=garment&sort=title").content.decode()
+        assert f"{ADMIN_EXPORT}?kind=garment&amp;sort=title" in shown
+        answer = client.get(f"{ADMIN_EXPORT}?kind=garment&sort=title")
+        text = b"".join(answer.streaming_content).decode("utf-8-sig")
+        (row,) = csv.DictReader(StringIO(text, newline=""))
+        assert row["id"] == str(dress.public_id)
+        book = client.get(f"{ADMIN_EXPORT}?kind=garment&as=xlsx")
+        sheet = load_workbook(BytesIO(b"".join(book.streaming_content))).worksheets[0]
+        assert sheet.max_row == 2
+
+        def give(do: str, rows: list[dict[str, str]]) -> Any:
+            file = SimpleUploadedFile("assets.csv", table_of(rows))
+            return client.post(PAGE, {"table": file, "do": do}, headers={"X-Fragment": "report"})
+
+        edited = [row | {"title_en": "Blue dress"}, row | {"id": "nobody"}]
+        checked = give("check", edited).content.decode()
+        assert "Checked; nothing was changed" in checked
+        assert "Changed: 1. As they were: 0. With a problem: 1." in checked
+        assert "<ins>Blue dress</ins>" in checked
+        dress.refresh_from_db()
+        assert dress.title == "=Red dress"
+        sheet_of_errors = b"".join(give("errors", edited).streaming_content).decode()
+        assert "There is no such asset." in sheet_of_errors
+        assert "Done" in give("change", edited).content.decode()
+        dress.refresh_from_db()
+        assert dress.title == "Blue dress"
+
+    def test_what_is_not_a_table_is_refused_with_a_sentence(self, client: Client, editor: User) -> None:
+        client.force_login(editor)
+        assert client.get(PAGE).status_code == 200
+        assert client.post(PAGE, {"do": "check"}).status_code == 422
+        file = SimpleUploadedFile("assets.csv", b"title_en\nRed\n")
+        answer = client.post(PAGE, {"table": file, "do": "check"})
+        assert answer.status_code == 422
+        assert "neither a column “id” nor “sha256”" in answer.content.decode()
+
+    def test_a_contributor_takes_out_and_changes_only_their_own(self, client: Client, dress: Asset) -> None:
+        contributor = UserFactory(is_staff=True)
+        contributor.groups.add(Group.objects.get(name=Role.CONTRIBUTOR))
+        own = AssetFactory(owner=contributor, title="Mine")
+        AssetFactory(state=AssetState.DRAFT, title="Secret")
+        client.force_login(contributor)
+        text = b"".join(client.get(ADMIN_EXPORT).streaming_content).decode("utf-8-sig")
+        rows = list(csv.DictReader(StringIO(text, newline="")))
+        assert {row["id"] for row in rows} == {str(own.public_id), str(dress.public_id)}  # approved
+        file = SimpleUploadedFile(
+            "a.csv", table_of([rows[0] | {"id": str(dress.public_id), "title_en": "x"}])
+        )
+        refused = client.post(PAGE, {"table": file, "do": "change"}).content.decode()
+        assert "The asset belongs to somebody else." in refused
+        dress.refresh_from_db()
+        assert dress.title == "=Red dress"
 
 
 class TestCommands:

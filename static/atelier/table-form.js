@@ -1,9 +1,9 @@
-// The page that syncs SKUs: the report comes into the page, so that the chosen file stays chosen.
+// Pages that take a table in: the report comes into the page, so that the chosen file stays chosen.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
-  const form = document.getElementById("sku-table");
-  const report = document.getElementById("sku-report");
+  const form = document.querySelector("form[data-report]");
+  const report = document.getElementById(form.dataset.report);
   const say = (text) => { report.replaceChildren(Object.assign(document.createElement("p"), { textContent: text })); };
 
   form.addEventListener("submit", async (event) => {
