@@ -80,6 +80,32 @@ def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: P
     )
 
 
+def test_a_folder_dropped_with_the_mouse(page: Page, web: Web, name: str, tmp_path: Path) -> None:
+    """As the browser itself is told of a drag: a script's own event cannot carry a folder."""
+    folder = tmp_path / "autumn"
+    (folder / "coats" / "long").mkdir(parents=True)
+    for number in range(3):
+        (folder / "coats" / "long" / f"coat-{number}.jpg").write_bytes(picture(seed=number))
+    (tmp_path / "hat.jpg").write_bytes(picture(seed=9))
+    open_page(page, web.url, name)
+    place = page.locator(".at-drop").bounding_box()
+    assert place is not None
+    drag = {
+        "x": place["x"] + place["width"] / 2,
+        "y": place["y"] + place["height"] / 2,
+        "data": {"items": [], "files": [str(folder), str(tmp_path / "hat.jpg")], "dragOperationsMask": 1},
+    }
+    mouse = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        mouse.send("Input.dispatchDragEvent", {"type": step, **drag})
+
+    expect(page.locator("#upload-summary")).to_have_text(
+        "4 of 4 done: 4 taken in, 0 there already, 0 rejected."
+    )
+    expect(page.locator("#upload-outcomes").get_by_text("coats/long/coat-2.jpg")).to_be_visible()
+    assert Asset.objects.count() == 4
+
+
 def test_a_broken_connection_is_made_up_for(tab: Page, web: Web, name: str, tmp_path: Path) -> None:
     file = tmp_path / "large.bmp"
     file.write_bytes(picture(size=(1200, 900), format="BMP"))
