@@ -31,8 +31,7 @@ class TusUpload {
     this.offset = 0;
     this.request = null;
     this.running = false;
-    const path = file.webkitRelativePath || file.name;
-    this.key = `${TUS_PREFIX}${options.account}:${path}:${file.size}:${file.lastModified}`;
+    this.key = `${TUS_PREFIX}${options.account}:${pathOf(file)}:${file.size}:${file.lastModified}`;
   }
 
   // Begin, or go on: after a pause, a failure, or a reload.
@@ -204,6 +203,14 @@ function encodeBase64(text) {
   return btoa(bytes);
 }
 
+// Files of a dropped folder do not say where they lay, as those of a chosen folder do.
+const droppedPaths = new WeakMap();
+
+// Tells two files of one name apart, in the list as in the memory of what was sent.
+function pathOf(file) {
+  return droppedPaths.get(file) || file.webkitRelativePath || file.name;
+}
+
 // The files of what was dropped, those in folders and below them too; hidden ones belong to the system.
 async function filesDropped(transfer) {
   const entries = Array.from(transfer.items || [], (item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
@@ -217,7 +224,10 @@ async function collectFiles(entry, found) {
   if (isHidden(entry.name)) return;
   if (entry.isFile) {
     const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
-    if (file) found.push(file);
+    if (file) {
+      droppedPaths.set(file, entry.fullPath.slice(1));
+      found.push(file);
+    }
     return;
   }
   const reader = entry.createReader();

@@ -146,7 +146,7 @@ class UploadRow {
     this.element = template.cloneNode(true);
     this.words = this.find("words");
     this.bar = this.find("progress");
-    this.find("name").textContent = file.webkitRelativePath || file.name;
+    this.find("name").textContent = pathOf(file);
     this.bar.setAttribute("aria-label", file.name);
     this.button = this.find("button");
     this.button.addEventListener("click", () => this.press());
