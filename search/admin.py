@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
+from dam.admin.changelist import KeyedChangeList
 from search.dispatch import request_drain
 from search.models import IndexEntry, IndexState, Space
 from search.page import search_page
@@ -61,7 +63,15 @@ class IndexEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("space",)
     search_fields = ("=asset_key", "last_error")
     show_full_result_count = False
+    sortable_by = ()
+    change_list_template = "dam/keyed_list.html"
+    when_empty = gettext_lazy(
+        "Assets stand here once they are taken in; a running worker indexes them by itself."
+    )
     actions = ("index_again",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeyedChangeList
 
     @display(
         description=gettext_lazy("state"),

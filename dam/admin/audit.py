@@ -3,47 +3,80 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam.admin.changelist import PlainChangeList
+from dam.admin.changelist import KeyedChangeList
 from dam.models import Asset, AuditEntry
+from dam.roles import Role, has_role
 
 
-class TargetedChangeList(PlainChangeList):
+class TargetedChangeList(KeyedChangeList):
     """Entries that carry the asset they are about, fetched together."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        entries: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
+        entries: list[Any] = self.result_list
         of_assets = [entry for entry in entries if entry.target_type == Asset._meta.model_name]
         ids = {entry.target_id for entry in of_assets}
         assets = Asset.objects.filter(public_id__in=ids).select_related("current")
         by_id = {str(asset.public_id): asset for asset in assets}
         for entry in of_assets:
             entry.asset = by_id.get(entry.target_id)
-        self.result_list = entries
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ModelAdmin):
     list_display = ("at", "actor", "action", "target_type", "target", "details_line")
-    list_filter = ("action", "target_type")
+    # Offering every action that occurs would read the whole log; words find them.
+    list_filter = (("at", RangeDateFilter), ("actor", AutocompleteSelectFilter))
+    list_filter_submit = True
     list_select_related = ("actor",)
-    search_fields = ("target_id", "action", "actor__username")
+    change_list_template = "admin/dam/auditentry/change_list.html"
+    search_fields = ("target_id",)  # says that there is a search; `get_search_results` is it
     search_help_text = _("Id, action or user")
+    sortable_by = ()
+    when_empty = _("Everything that somebody changes is written down here, and stays.")
     list_per_page = list_max_show_all = 100
     show_full_result_count = False
     fields = readonly_fields = ("at", "actor", "action", "target_type", "target", "details")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TargetedChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """An id exactly, by its index; otherwise the beginning of an action, a code or slug, or a user."""
+        word = search_term.strip()
+        if not word:
+            return queryset, False
+        try:
+            return queryset.filter(target_id=str(UUID(word))), False
+        except ValueError:
+            people = User.objects.filter(username__iexact=word)
+            found = Q(target_id=word) | Q(action__startswith=word.lower()) | Q(actor__in=people)
+            return queryset.filter(found), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With the way to take the log out, for those who may."""
+        context = dict(extra_context or {})
+        if has_role(request.user, Role.ADMINISTRATOR):
+            context["export_url"] = reverse("audit-export")
+        return super().changelist_view(request, context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -19,9 +19,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from dam import bulk_edits
+from dam.admin.changelist import PlainChangeList
 from dam.bulk_edits import CannotEdit, Change
 from dam.forms import WordsField
 from dam.models import Asset, AssetKind, BulkEdit, BulkOutcome, BulkState, ModelRelease
@@ -115,6 +117,13 @@ class BulkEditAdmin(ModelAdmin):
     list_per_page = list_max_show_all = 50
     show_full_result_count = False
     actions = None
+    when_empty = gettext_lazy(
+        "Choose assets in the list and “Edit …” there: their fields, tags or state change in the "
+        "background, and can be given back."
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BulkEdit]:
         return bulk_edits.edits_of(signed_in(request))

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from dam import editing
@@ -32,6 +33,9 @@ class CollectionAdmin(OrganiserAdmin):
     list_select_related = ("owner",)
     search_fields = ("name", "name_zh", "description")
     fields = (("name", "name_zh"), "description")
+    when_empty = gettext_lazy(
+        "A collection holds assets that belong together, in an order, and can be shared by a link."
+    )
 
     def shown_assets(self, pk: int) -> QuerySet[Asset]:
         """In the order of the collection."""

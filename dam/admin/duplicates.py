@@ -30,6 +30,7 @@ class DuplicatePairAdmin(ModelAdmin):
     list_per_page = list_max_show_all = 50
     show_full_result_count = False
     ordering = ("distance", "-id")
+    when_empty = gettext_lazy("No two pictures look alike. Each new one is compared by a worker.")
     actions = ("keep_older", "keep_newer", "tell_apart")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

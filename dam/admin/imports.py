@@ -48,6 +48,10 @@ class ImportAdmin(ModelAdmin):
     list_per_page = list_max_show_all = 50
     show_full_result_count = False
     actions = None
+    when_empty = gettext_lazy(
+        "An import takes in an archive, with a manifest that says what each picture is. It is checked first, "
+        "and goes on where it was interrupted."
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PlainChangeList

@@ -45,6 +45,10 @@ class RenditionPresetAdmin(ModelAdmin):
     list_display = ("slug", "name", "frame", "format", "quality", "public", "active")
     list_before_template = "dam/built_in_presets.html"
     search_fields = ("slug", "title", "title_zh")
+    when_empty = gettext_lazy(
+        "A preset says how renditions are made: size, crop, background, format, watermark. Each gets "
+        "addresses for every picture, and files are made when somebody asks for them."
+    )
     autocomplete_fields = ("watermark_asset",)
     compressed_fields = False
     fieldsets = (

@@ -17,7 +17,7 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from dam import webhooks
-from dam.admin.changelist import PlainChangeList
+from dam.admin.changelist import KeyedChangeList, PlainChangeList
 from dam.models import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from dam.people import signed_in
 from dam.roles import has_role
@@ -78,6 +78,10 @@ class WebhookEndpointAdmin(ForAdministrators):
     search_fields = ("name", "url")
     readonly_fields = ("failures", "paused_until", "created", "created_by")
     actions = ("send_test", "rotate_secret")
+    when_empty = gettext_lazy(
+        "A webhook tells another system (a shop, a cache, a chat) of assets approved, changed, expired or "
+        "deleted, as soon as it happens."
+    )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         written = ("name", "url", "events", "active")
@@ -126,10 +130,16 @@ class WebhookDeliveryAdmin(ForAdministrators):
     search_fields = ("message_id",)
     search_help_text = gettext_lazy("Id of the message")
     actions = ("send_again",)
+    sortable_by = ()
+    change_list_template = "dam/keyed_list.html"
+    when_empty = gettext_lazy("Messages to your webhooks stand here, with what was answered.")
     fields = readonly_fields = (
         "message_id", "endpoint", "event", "subject", "state_label", "attempts", "next_attempt_at",
         "last_status", "last_error", "response", "content", "created", "delivered_at",
     )  # fmt: skip
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeyedChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -3,9 +3,9 @@
 
 document.addEventListener("DOMContentLoaded", () => {
   const list = document.querySelector(".at-library");
-  const panel = document.getElementById("at-panel");
+  const panel = document.getElementById("at-drawer");
   if (!list || !panel) return;
-  const body = panel.querySelector(".at-panel__body");
+  const body = panel.querySelector(".at-drawer__body");
   const entries = [...list.querySelectorAll("tr")].filter((row) => row.querySelector(".action-select, a"))
     .filter((row) => row.closest("tbody"));
   let current = -1;
@@ -84,7 +84,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (opener) opener.focus();
   }
 
-  panel.querySelector(".at-panel__close").addEventListener("click", close);
+  panel.querySelector(".at-drawer__close").addEventListener("click", close);
 
   list.addEventListener("focusin", (event) => {
     const row = event.target.closest("tr");

@@ -8,6 +8,8 @@ import io
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from dam import editing
@@ -16,6 +18,7 @@ from tests.factories import AssetFactory, EditorFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
 AUDIT = "/api/v1/audit/"
+PAGE = "/admin/dam/auditentry/"
 
 
 def test_no_entry_is_changed_or_deleted(editor: User) -> None:
@@ -77,3 +80,39 @@ def test_nobody_else_reads_it(
     for user in (stranger, editor, reviewer):
         api.force_authenticate(user)
         assert api.get(f"{AUDIT}{path}").status_code == 403
+
+
+def test_its_page_counts_nothing_and_every_entry_is_on_one_page(client: Client, administrator: User) -> None:
+    AuditEntry.objects.bulk_create(
+        AuditEntry(action="tag.updated", target_type="tag", target_id=str(number)) for number in range(230)
+    )
+    client.force_login(administrator)
+    seen: list[int] = []
+    address, asked = PAGE, []
+    while address:
+        with CaptureQueriesContext(connection) as queries:
+            shown = client.get(address).context["cl"]
+        seen += [entry.pk for entry in shown.result_list]
+        asked.append(len(queries))
+        assert not [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+        address = f"{PAGE}{shown.next_page}" if shown.next_page else ""
+    assert seen == list(AuditEntry.objects.order_by("-pk").values_list("pk", flat=True))
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+
+
+def test_its_page_finds_by_id_action_and_user(client: Client, administrator: User, editor: User) -> None:
+    asset, other = AssetFactory(), AssetFactory()
+    editing.update_assets([asset], actor=editor, changes={"title": "New"})
+    client.force_login(administrator)
+
+    def found(words: str) -> list[tuple[str, str]]:
+        shown = client.get(PAGE, {"q": words}).context["cl"].result_list
+        return [(entry.action, entry.target_id) for entry in shown]
+
+    of_asset, of_other = str(asset.public_id), str(other.public_id)
+    assert found(of_asset) == [("asset.updated", of_asset), ("asset.ingested", of_asset)]
+    assert found("Asset.ing") == [("asset.ingested", of_other), ("asset.ingested", of_asset)]
+    assert found(editor.username) == [("asset.updated", of_asset)]
+    assert found("nobody") == []
+    assert 'href="/api/v1/audit/export/"' in client.get(PAGE).content.decode()

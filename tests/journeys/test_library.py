@@ -29,10 +29,16 @@ def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web, se
         collection.items.create(asset=asset)
     AssetFactory(title="Mug", kind="product", picture={"seed": 60})
 
-    page.goto(f"{web.url}/admin/login/?next=/admin/dam/asset/")
+    page.goto(f"{web.url}/admin/login/?next=/admin/")
     page.get_by_label("Username").fill("rita")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+
+    # Everything on the overview can be reached: nothing lies over anything else.
+    for heading in ("Kinds", "Index", "Jobs"):
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    page.get_by_role("link", name="Start one in the studio").click(trial=True)
+    page.get_by_role("link", name="All assets").click()
 
     # Filters say how many there are before they are chosen; a search is kept under a name.
     expect(page.get_by_text("7 assets")).to_be_visible()
