@@ -56,8 +56,17 @@ class CutConnections:
                     continue
                 server = socket.create_connection(self._server)
                 self._open |= {client, server}
-                threading.Thread(target=self._up, args=(client, server), daemon=True).start()
-                threading.Thread(target=self._down, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
+
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
+        """Both ways until one end is done; closed last, when nobody reads from them any more."""
+        down = threading.Thread(target=self._down, args=(client, server), daemon=True)
+        down.start()
+        self._up(client, server)
+        down.join()
+        for end in (client, server):
+            self._open.discard(end)
+            end.close()
 
     def _up(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -66,20 +75,25 @@ class CutConnections:
                     if self._left is not None:
                         block = block[: self._left]
                         self._left -= len(block)
-                    server.sendall(block)
-                    if self._left == 0:
+                    if is_last := self._left == 0:
                         self._left = None
-                        self.cuts += 1
-                        break
+                server.sendall(block)
+                if is_last:
+                    self.cuts += 1
+                    break
         # A browser would go on over another connection that it has kept open.
         for end in self._open.copy() if self.cuts and self._stays_broken else (client, server):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+            _shut(end)
 
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while block := server.recv(BLOCK):
                 client.sendall(block)
         for end in (client, server):
-            self._open.discard(end)
-            end.close()
+            _shut(end)
+
+
+def _shut(end: socket.socket) -> None:
+    """Tell both sides at once; closing alone would wait for whoever still reads from it."""
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)

@@ -95,8 +95,9 @@ def run() -> None:
     about = (
         f"Near duplicates among {MILLION:,} versions on PostgreSQL, {ASKED} of them asked about, against a "
         f"scan in SQL for hashes within the same distance. Recall: the share of {PHOTOS} clothing photos "
-        "whose changed copy is found, against the hash alone (10 bits, not turned). False pairs: different "
-        "photos taken for copies, per million pairs."
+        "whose changed copy is found, against the hash alone (10 bits, not turned). Precision: of the pairs "
+        f"of a photo and any of the {len(COPIES)} copies of all photos that are taken for copies, the share "
+        "that are. False pairs: different photos taken for copies, per million pairs."
     )
     report("duplicates", about, rows)
 
@@ -152,6 +153,7 @@ def _quality() -> list[Row]:
                 round(statistics.mean(plain), 4),
             )
         )
+    rows.append(_precision(seen))
     pairs = list(combinations([prints[""] for prints in seen], 2))
     wrong = sum(nearness(first, second) is not None for first, second in tqdm(pairs, "Different photos"))
     plain_wrong = sum(_bits(first.hash, second.hash) <= 10 for first, second in pairs)
@@ -166,6 +168,24 @@ def _quality() -> list[Row]:
         )
     )
     return rows
+
+
+def _precision(seen: list[dict[str, Any]]) -> Row:
+    """Of all pairs of a photo and a changed copy that are taken for copies, the share that are."""
+    from dam.fingerprints import nearness, within_reach
+
+    copies = [(owner, prints[name]) for owner, prints in enumerate(seen) for name in COPIES]
+    hashes = [copy.hash for _owner, copy in copies]
+    ours, plain = [], []
+    for owner, prints in enumerate(tqdm(seen, "Photos beside all copies")):
+        for index in within_reach(prints[""], hashes):
+            of, copy = copies[index]
+            if nearness(prints[""], copy) is not None:
+                ours.append(of == owner)
+            if _bits(prints[""].hash, copy.hash) <= 10:
+                plain.append(of == owner)
+    right, plainly = round(statistics.mean(ours), 4), round(statistics.mean(plain), 4)
+    return Row("duplicates.precision", right, "share", "hash alone", plainly)
 
 
 def _fingerprints(file: Path) -> dict[str, Any]:

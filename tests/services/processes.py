@@ -15,11 +15,12 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from tests.services.children import end_with_parent, free_ports
+from tests.services.children import free_ports
 
 Answer = TypeVar("Answer")
 
 STOP_SECONDS = 20.0
+TIED = str(Path(__file__).with_name("tied.py"))
 
 
 def environment() -> dict[str, str]:
@@ -52,14 +53,13 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, TIED, sys.executable, "-m", module, *arguments],
                 cwd=settings.BASE_DIR,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
             )
 
     @property
