@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from dam import removal
+from dam import removal, uploads
 from dam.file_names import FileColumn, file_columns, is_text, names_in_use
 from dam.models import AssetVersion, PendingRemoval, Rendition
 from dam.storage_listing import StorageUnavailable, StoredFile, stored_files
@@ -65,6 +65,9 @@ class FileDrift:
     missing_originals: int = 0
     missing_renditions: int = 0
     missing_others: int = 0
+    orphaned_uploads: int = 0
+    missing_uploads: int = 0
+    """Whose bytes are gone: their clients begin them anew, and the sweep removes them after their time."""
     orphaned_files: list[str] = field(default_factory=list)
     lost_originals: list[LostOriginal] = field(default_factory=list)
     missing_files: list[str] = field(default_factory=list)
@@ -74,7 +77,8 @@ class FileDrift:
 
     @property
     def clean(self) -> bool:
-        return not (self.orphaned or self.missing_originals or self.missing_renditions or self.missing_others)
+        missing = self.missing_originals + self.missing_renditions + self.missing_others
+        return not (missing or self.orphaned or self.orphaned_uploads)
 
     def as_json(self) -> dict[str, Any]:
         return {"clean": self.clean, **asdict(self)}
@@ -103,7 +107,7 @@ class _Missing(NamedTuple):
 
 
 def compare_files(*, fix: bool = False, force: bool = False, progress: bool = False) -> FileDrift:
-    """Compare the storage with all rows that name files in it.
+    """Compare the storage with all rows that name files in it, and the spool with the uploads.
 
     Orphaned: no row names the file, and it is older than `DAM_UNNAMED_FILE_HOURS` (younger ones may be
     about to get their row), or its asset was deleted and the storage failed. Missing: a row names a file
@@ -123,6 +127,7 @@ def compare_files(*, fix: bool = False, force: bool = False, progress: bool = Fa
         originals = _walk(drift, orphans, missing, progress)
         unexplained = _confirm_orphans(drift, orphans)
         _confirm_missing(drift, missing)
+        drift.orphaned_uploads, drift.missing_uploads = uploads.compare_spool()
         if fix and not force:
             drift.problem = _why_not(drift, unexplained, originals)
         if fix and not drift.problem:
@@ -307,8 +312,15 @@ def _mend(drift: FileDrift, orphans: _Notes, missing: _Notes) -> None:
             with transaction.atomic():
                 Rendition.objects.filter(pk__in=[note.pk for note in notes]).delete()
                 removal.note(note.name for note in notes if note.stored_size is not None)
+    odd = 0
     for batch in orphans.orphans():
-        # What a disk calls otherwise no row can name; it is told, and left to people.
-        removal.note(orphan.name for orphan in batch if is_text(orphan.name))
+        names = [orphan.name for orphan in batch if is_text(orphan.name)]
+        removal.note(names)
+        odd += len(batch) - len(names)
+    uploads.compare_spool(fix=True)
     drift.mended = not drift.clean
     drift.problem = removal.remove_all()
+    if odd and not drift.problem:
+        drift.problem = _("%(count)s files have names that are no text. Delete them by hand.") % {
+            "count": odd
+        }

@@ -80,6 +80,10 @@ class Command(BaseCommand):
             f"{files.missing_originals} originals, {files.missing_renditions} renditions and "
             f"{files.missing_others} others missing, {files.young} too young to judge"
         )
+        self.stdout.write(
+            f"uploads: {files.orphaned_uploads} files of no upload, "
+            f"{files.missing_uploads} uploads without their file"
+        )
         for name in files.orphaned_files:
             self.stdout.write(f"  orphaned: {ascii(name)[1:-1]}")
         for name in files.missing_files:
