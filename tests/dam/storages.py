@@ -22,6 +22,19 @@ class BusyStorage(FileSystemStorage):
         return super()._save(name, content)
 
 
+class RestlessStorage(FileSystemStorage):
+    """When somebody begins to list renditions, something else happens: `meanwhile` is called once."""
+
+    meanwhile: Callable[[], Any] | None = None
+
+    def path(self, name: str) -> str:
+        happening = RestlessStorage.meanwhile
+        if happening and name == "renditions":
+            RestlessStorage.meanwhile = None
+            happening()
+        return super().path(name)
+
+
 class StubbornStorage(FileSystemStorage):
     """While `stubborn`, it deletes nothing."""
 

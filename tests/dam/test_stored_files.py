@@ -31,7 +31,7 @@ from dam.renditions import rendition_for
 from dam.stored_files import FileDrift, compare_files
 from dam.versions import add_version
 from generation.models import GenerationItem, GenerationJob
-from tests.dam.storages import BusyStorage, StubbornStorage, stored_files
+from tests.dam.storages import BusyStorage, RestlessStorage, StubbornStorage, stored_files
 from tests.factories import AssetFactory
 from tests.pictures import picture
 from tests.services.processes import environment
@@ -372,6 +372,30 @@ def test_a_rendition_that_is_made_while_its_asset_is_deleted_leaves_no_file(
         rendition_for(asset.current, BUILT_IN["web"])
     assert not Rendition.objects.exists()
     assert stored_files() == set()
+
+
+def test_what_comes_or_goes_while_it_is_compared_is_no_drift(
+    any_age: None, settings: Settings, tmp_path: Path
+) -> None:
+    backend = {
+        "BACKEND": "tests.dam.storages.RestlessStorage",
+        "OPTIONS": {"location": str(tmp_path / "restless")},
+    }
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    deleted, kept = AssetFactory(), AssetFactory()
+
+    def people_go_on() -> None:
+        editing.delete_forever([deleted], actor=None)
+        tasks.remove_files()
+        AssetFactory()
+
+    RestlessStorage.meanwhile = people_go_on
+    drift = compare_files(fix=True, force=True)
+    assert RestlessStorage.meanwhile is None
+    assert counts(drift) == {}
+    assert Rendition.objects.count() == 2
+    assert len(stored_files()) == 4
+    assert name_of(kept.current) in stored_files()
 
 
 def test_spooled_files_and_their_uploads_are_compared_too(any_age: None, stranger: Any) -> None:
