@@ -22,7 +22,7 @@ from kombu.exceptions import KombuError
 
 from atelier.celery import app as celery_app
 from dam import matting
-from dam.models import Asset, RenditionPreset
+from dam.models import Asset, PendingRemoval, RenditionPreset
 from generation.providers.registry import get_provider
 from search.encoders.base import EncoderError
 from search.encoders.registry import get_encoder
@@ -149,6 +149,13 @@ def _storage() -> Iterator[Finding]:
         yield Finding("storage", Level.PROBLEM, _("%(where)s loses what is written.") % {"where": where})
         return
     yield Finding("storage", Level.OK, where)
+    if count := PendingRemoval.objects.filter(attempts__gt=0).count():
+        yield Finding(
+            "storage",
+            Level.WARNING,
+            _("It did not delete %(count)d files of deleted assets.") % {"count": count},
+            _("Let Atelier delete files there; “manage.py reconcile --only files --fix” tries again."),
+        )
 
 
 def _encoder() -> Iterator[Finding]:

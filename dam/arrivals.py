@@ -104,6 +104,36 @@ class Arrival:
         assert self.file is not None  # noqa: S101  received before
         pictures.read(self.file, at_most=ANALYSED_SIDE)
 
+    def put_back(self, version: AssetVersion) -> bool:
+        """Store the file again where the storage has lost it, or keeps less than all of it.
+
+        Args:
+            version: one with this digest.
+
+        Returns:
+            Whether that was so.
+
+        Raises:
+            IngestError: it is lost, and the storage does not take it.
+        """
+        assert self.file is not None  # noqa: S101  received before
+        name, storage = str(version.file.name), version.file.storage
+        try:
+            if _stored_size(version) == version.size:
+                return False
+        except Exception:  # storages raise whatever their SDK raises
+            log.exception("The storage does not say whether it has %s", name)
+            return False
+        self.file.seek(0)
+        try:
+            storage.delete(name)
+            stored = storage.save(name, File(self.file), max_length=255)
+            if stored != name:  # somebody else was faster
+                storage.delete(stored)
+        except Exception as error:
+            raise _no_storage(self.filename, error) from error
+        return True
+
     def discard(self) -> None:
         """Take back what was stored, since no row will name it."""
         for row in (self.version, self.thumbnail):
@@ -143,13 +173,8 @@ class Arrival:
             version.file.save(self.filename, File(self.file), save=False)
             self.thumbnail = make_rendition(version, THUMBNAIL, image)
         except Exception as error:
-            log.error("The storage refused %s: %r", self.filename, error)
             self.discard()
-            raise IngestError(
-                "storage",
-                _("The file storage does not take files (%(reason)s). Nothing was kept; try again later."),
-                reason=getattr(error, "strerror", None) or type(error).__name__,
-            ) from error
+            raise _no_storage(self.filename, error) from error
 
 
 def base_name(filename: str) -> str:
@@ -207,6 +232,23 @@ def _rendered(drawing: IO[bytes], size: int) -> bytes:
                 "a drawing may take. Export it as PNG and upload that."
             ),
         ) from error
+
+
+def _stored_size(version: AssetVersion) -> int | None:
+    """In bytes; None: the storage has no such file."""
+    try:
+        return int(version.file.storage.size(str(version.file.name)))
+    except FileNotFoundError:
+        return None
+
+
+def _no_storage(filename: str, error: Exception) -> IngestError:
+    log.error("The storage refused %s: %r", filename, error)
+    return IngestError(
+        "storage",
+        _("The file storage does not take files (%(reason)s). Nothing was kept; try again later."),
+        reason=getattr(error, "strerror", None) or type(error).__name__,
+    )
 
 
 def _too_large(limit: int = 0) -> IngestError:

@@ -5,18 +5,16 @@ Each verb is one transaction and takes the same number of queries for one asset 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
-from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dam import audit, rights, tagging, workflow
+from dam import audit, removal, rights, tagging, workflow
 from dam.audit import Actor
 from dam.models import (
     SKU,
@@ -32,8 +30,6 @@ from dam.models import (
     SKURole,
 )
 from dam.signals import assets_changed, assets_deleted
-
-log = logging.getLogger(__name__)
 
 Assets = Iterable[Asset]
 # What `update_assets` may write; state, files and links have verbs of their own.
@@ -153,7 +149,7 @@ def restore(assets: Assets, *, actor: Actor) -> int:
 
 @transaction.atomic
 def delete_forever(assets: Assets, *, actor: Actor) -> int:
-    """Delete rows and, once that has committed, all their files.
+    """Delete rows and, once that has committed, all their files (`dam.removal`).
 
     Raises:
         AssetsInUse: others that stay were made from one of them, or are planned with it; nothing was deleted.
@@ -162,7 +158,7 @@ def delete_forever(assets: Assets, *, actor: Actor) -> int:
     workflow.check_role(actor, workflow.DELETING)
     chosen = lock(assets)
     keys = [asset.pk for asset in chosen]
-    files = _files_of(keys)
+    names = _file_names(keys)
     audit.record_many(actor, "asset.deleted", [(asset, {"title": asset.title}) for asset in chosen])
     assets_deleted.send(sender=Asset, asset_ids=keys)
     Lineage.objects.filter(child__in=keys).delete()
@@ -170,7 +166,7 @@ def delete_forever(assets: Assets, *, actor: Actor) -> int:
         _all(chosen).delete()
     except ProtectedError as error:
         raise _in_use(chosen, error.protected_objects) from error
-    transaction.on_commit(lambda: _remove(files))
+    removal.note(names)
     return len(chosen)
 
 
@@ -348,15 +344,8 @@ def _in_use(assets: Sequence[Asset], dependants: Iterable[Model]) -> AssetsInUse
     return AssetsInUse(sentence % {"names": names, "count": len(used)}, set(dependants))
 
 
-def _files_of(keys: Sequence[int]) -> list[FieldFile]:
-    versions = AssetVersion.objects.filter(asset__in=keys)
-    renditions = Rendition.objects.filter(version__asset__in=keys)
-    return [row.file for rows in (versions, renditions) for row in rows]
-
-
-def _remove(files: Sequence[FieldFile]) -> None:
-    for file in files:
-        try:
-            file.delete(save=False)
-        except Exception:  # storages raise whatever their SDK raises; the rows are gone already
-            log.exception("The storage did not delete %s, which no row names any more", file.name)
+def _file_names(keys: Sequence[int]) -> list[str]:
+    # The keys of versions are locked too: from here on nobody adds a rendition that would not be in the list.
+    versions = AssetVersion.objects.select_for_update().filter(asset__in=keys).order_by("pk")
+    names = list(versions.values_list("file", flat=True))
+    return names + list(Rendition.objects.filter(version__asset__in=keys).values_list("file", flat=True))

@@ -16,6 +16,7 @@ from django.db.models import Model
 
 from dam import audit, from_file, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
+from dam.audit import Actor
 from dam.errors import IngestError
 from dam.metadata_mapping import found_in
 from dam.models import (
@@ -150,7 +151,8 @@ def ingest(
     """Take one file in.
 
     Row, tags, SKUs, lineage, audit entry and whatever hears `assets_changed` commit together. A file
-    that the library has already is answered with its asset, taken out of the trash if it was there.
+    that the library has already is answered with its asset, taken out of the trash if it was there; if the
+    storage has lost it, it is put back.
 
     Raises:
         IngestError: the file was refused; nothing of it was kept.
@@ -232,6 +234,14 @@ def _run(
         pass
 
 
+@transaction.atomic
+def note_put_back(version: AssetVersion, actor: Actor) -> None:
+    """A file that the storage had lost is back; the index may take it in again."""
+    asset = version.asset
+    audit.record(actor, "asset.file_restored", asset, version=version.number, sha256=version.sha256)
+    assets_changed.send(sender=Asset, asset_ids=[asset.pk])
+
+
 class _Intake:
     """Takes items in; `run` maps the work that needs no database over them."""
 
@@ -292,11 +302,14 @@ class _Intake:
         waiting = [entry for entry in entries if entry.is_open]
         digests = {entry.arrival.sha256 for entry in waiting}
         versions = AssetVersion.objects.filter(sha256__in=digests).select_related("asset__current")
-        known = {version.sha256: version.asset for version in versions} if digests else {}
+        known = {version.sha256: version for version in versions} if digests else {}
         for entry in waiting:
-            if asset := known.get(entry.arrival.sha256):
-                self._welcome_back(asset, entry)
-                entry.result = IngestResult(asset, created=False)
+            entry.known = known.get(entry.arrival.sha256)
+        _run(self.run, _Entry.put_back, [entry for entry in waiting if entry.known])
+        for entry in waiting:
+            if entry.is_open and entry.known:
+                self._welcome_back(entry.known.asset, entry)
+                entry.result = IngestResult(entry.known.asset, created=False)
 
     @transaction.atomic
     def _welcome_back(self, asset: Asset, entry: _Entry) -> None:
@@ -307,6 +320,8 @@ class _Intake:
             asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
             audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
             assets_changed.send(sender=Asset, asset_ids=[asset.pk], state_changed=True)
+        if entry.known and entry.is_put_back:
+            note_put_back(entry.known, self.owner)
         if asset.origin == AssetOrigin.GENERATED:
             _link_parents([(asset, entry.item.parents)])
             _settle_rights([asset])
@@ -354,6 +369,8 @@ class _Entry:
         self.item = item
         self.arrival = Arrival(item.source, item.filename)
         self.asset = Asset()
+        self.known: AssetVersion | None = None
+        self.is_put_back = False
         self.keywords: Sequence[str] = ()
         self.result: IngestResult | None = None
         self.error: IngestError | None = None
@@ -364,6 +381,10 @@ class _Entry:
 
     def receive(self) -> None:
         self.arrival.receive()
+
+    def put_back(self) -> None:
+        assert self.known is not None  # noqa: S101  looked up before
+        self.is_put_back = self.arrival.put_back(self.known)
 
     def check(self) -> None:
         self.arrival.check()

@@ -170,7 +170,9 @@ def _encoded(image: Image.Image, preset: Preset) -> bytes:
 
 def _give_way(loser: Rendition) -> Rendition:
     """Use the winner's rendition; a storage that overwrites holds both under one name."""
-    winner = Rendition.objects.get(version=loser.version, recipe=loser.recipe)
-    if loser.file.name != winner.file.name:
+    winner = _kept(loser.version, loser.recipe)
+    if winner is None or loser.file.name != winner.file.name:
         loser.file.delete(save=False)
+    if winner is None:
+        raise FileNotFoundError(f"Version {loser.version_id} was deleted while its rendition was made.")
     return winner

@@ -14,6 +14,7 @@ from dam import (
     import_runs,
     notices,
     pruning,
+    removal,
     trash,
     uploads,
     webhook_sending,
@@ -66,6 +67,12 @@ def send_letters() -> None:
 def prune_renditions() -> None:
     """Take away renditions of presets and focal points of before."""
     pruning.prune_renditions()
+
+
+@shared_task(name="dam.tasks.remove_files")
+def remove_files() -> None:
+    """Remove the files of deleted assets that a crash or a failing storage left behind."""
+    removal.remove_due()
 
 
 @shared_task(name="dam.tasks.sweep_uploads")

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -39,6 +40,7 @@ __all__ = [
     "Missing",
     "UploadRefused",
     "append",
+    "compare_spool",
     "discard",
     "offset_of",
     "open_upload",
@@ -188,6 +190,17 @@ def sweep() -> None:
     _remove_orphans()
 
 
+def compare_spool(*, fix: bool = False) -> tuple[int, int]:
+    """How many spooled files no upload names, which go with `fix`; and how many uploads have lost theirs.
+
+    Such an upload is begun anew by its client, who is told so, and is removed after its time.
+    """
+    counts = len(_orphans()), _count_without_bytes()
+    if fix:
+        _remove_orphans()
+    return counts
+
+
 # ── Beginning ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -299,13 +312,27 @@ def _end(upload: UploadSession, state: UploadState) -> None:
     upload.save(update_fields=["state", "asset", "problem_code", "problem", "expires"])
 
 
-def _remove_orphans() -> None:
+def _orphans() -> list[Path]:
     """Files that no row names: their account was deleted, or their row was never committed."""
     files = dict(upload_spool.files())
     known = set(UploadSession.objects.filter(public_id__in=list(files)).values_list("public_id", flat=True))
-    old = timezone.now() - timedelta(hours=1)  # a row may be about to be committed
-    for public_id in files.keys() - known:
-        path = files[public_id]
-        if path.exists() and path.stat().st_mtime < old.timestamp():
-            log.info("Removing %s, which no upload names", path)
-            path.unlink(missing_ok=True)
+    # A row may be about to be committed.
+    old = timezone.now() - timedelta(hours=settings.DAM_UNNAMED_FILE_HOURS)
+    return [
+        path
+        for public_id, path in files.items()
+        if public_id not in known and path.exists() and path.stat().st_mtime < old.timestamp()
+    ]
+
+
+def _remove_orphans() -> None:
+    for path in _orphans():
+        log.info("Removing %s, which no upload names", path)
+        path.unlink(missing_ok=True)
+
+
+def _count_without_bytes() -> int:
+    """Those whose bytes should be here, and are not: nobody can continue them, nor import from them."""
+    kept = UploadSession.objects.filter(state__in=(UploadState.RECEIVING, UploadState.KEPT))
+    names = kept.values_list("public_id", flat=True)
+    return sum(not upload_spool.path_of(name).exists() for name in names.iterator())

@@ -13,6 +13,7 @@ from dam.arrivals import Arrival, Source, aspect_of
 from dam.audit import Actor
 from dam.colours import main_family
 from dam.errors import IngestError
+from dam.ingest import note_put_back
 from dam.models import Asset, AssetState, AssetVersion, DuplicatePair, PairState
 from dam.roles import Role, has_role
 from dam.signals import assets_changed
@@ -22,6 +23,9 @@ ATTEMPTS = 5  # somebody else may add a version at the same moment
 
 def add_version(asset: Asset, source: Source, *, filename: str, actor: Actor) -> AssetVersion:
     """Make this file the asset's current one; those before stay, and can be restored.
+
+    A file that the library has is refused, unless the storage has lost it: then it is put back, and if it is
+    a version of this asset that version is the answer.
 
     What is approved was approved with another file: unless the actor could approve it, it goes back to
     review.
@@ -35,6 +39,8 @@ def add_version(asset: Asset, source: Source, *, filename: str, actor: Actor) ->
     kept = False
     try:
         arrival.receive()
+        if back := _put_back(asset, arrival, actor):
+            return back
         for attempt in range(ATTEMPTS):
             _refuse_known(asset, arrival.sha256)
             arrival.prepare(asset, _next_number(asset))
@@ -72,6 +78,15 @@ def restore_version(asset: Asset, number: int, *, actor: Actor) -> AssetVersion:
         audit.record(actor, "asset.version_restored", locked, before=before, after=number)
         assets_changed.send(sender=Asset, asset_ids=[locked.pk])
     return version
+
+
+def _put_back(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion | None:
+    """The asset's own version with this file, if the storage had lost it."""
+    known = AssetVersion.objects.filter(sha256=arrival.sha256).select_related("asset").first()
+    if known is None or not arrival.put_back(known):
+        return None
+    note_put_back(known, actor)
+    return known if known.asset_id == asset.pk else None
 
 
 def _refuse_known(asset: Asset, sha256: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from dam.models import Asset, AssetVersion
 
 
 class SpaceState(models.TextChoices):
@@ -54,6 +56,10 @@ class IndexEntryQuerySet(models.QuerySet["IndexEntry"]):
             | Q(state=IndexState.WORKING, leased_until__lt=now)
         )
 
+    def without_asset(self) -> Self:
+        """Of assets that were deleted for good."""
+        return self.filter(~Exists(Asset.objects.filter(pk=OuterRef("asset_key"))))
+
 
 class IndexEntry(models.Model):
     """The outbox: what has to be done, or was done, for one asset in one space.
@@ -89,6 +95,12 @@ class IndexEntry(models.Model):
         return f"{self.asset_key} in {self.space_id}: {self.state}"
 
 
+class EmbeddingQuerySet(models.QuerySet["Embedding"]):
+    def without_file(self) -> Self:
+        """Of files that no asset has any more."""
+        return self.filter(~Exists(AssetVersion.objects.filter(sha256=OuterRef("sha256"))))
+
+
 class Embedding(models.Model):
     """A vector that was computed, by file content: encoding, paid or slow, is never repeated,
     and a lost index is rebuilt from the database.
@@ -98,6 +110,8 @@ class Embedding(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64)
     vector = models.BinaryField(help_text=_("float32, little-endian"))
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = EmbeddingQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("embedding")

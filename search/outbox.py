@@ -158,6 +158,7 @@ def _process(space: Space, entries: Sequence[IndexEntry], report: DrainReport) -
     kept = [entry for entry in entries if entry.asset_key in assets]
     index_of(space).delete([entry.asset_key for entry in gone])
     report.removed += _settle(gone, IndexState.REMOVED)
+    _forget_deleted(gone)
 
     vectors = _vectors(space, [assets[entry.asset_key] for entry in kept], report)
     ready = [entry for entry in kept if entry.asset_key in vectors.found]
@@ -245,6 +246,12 @@ def _settle(entries: Sequence[IndexEntry], state: IndexState, hashes: dict[int, 
                 state=IndexState.PENDING, revision=F("revision") + 1, leased_until=None
             )
     return settled
+
+
+def _forget_deleted(entries: Sequence[IndexEntry]) -> None:
+    """A deleted asset leaves no entry behind; one in the trash may come back."""
+    removed = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.REMOVED)
+    removed.without_asset().delete()
 
 
 def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:

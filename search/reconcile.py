@@ -24,6 +24,7 @@ class Drift:
     missing: int = 0
     orphaned: int = 0
     outdated: int = 0
+    leftover: int = 0
     pending: int = 0
     failed: int = 0
     missing_assets: list[int] = field(default_factory=list)
@@ -33,7 +34,7 @@ class Drift:
 
     @property
     def clean(self) -> bool:
-        return not (self.missing or self.orphaned or self.outdated)
+        return not (self.missing or self.orphaned or self.outdated or self.leftover)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,8 +45,9 @@ def reconcile(*, fix: bool = False) -> list[Drift]:
     delete vectors whose asset is gone.
 
     Missing: an asset that should be in Milvus and is not. Orphaned: a vector without such an asset.
-    Outdated: marked as indexed, but with another file than the current one. Pending and failed
-    entries are counted apart: the worker has them.
+    Outdated: marked as indexed, but with another file than the current one. Left over: rows of search about
+    assets and files that were deleted for good. Pending and failed entries are counted apart: the worker
+    has them.
 
     Raises:
         IndexUnavailable: Milvus does not answer.
@@ -80,8 +82,19 @@ def _compare(space: Space, fix: bool) -> Drift:
         if fix:
             enqueue([*missing, *outdated], [space])
             index.delete(orphaned)
+    drift.leftover = _leftovers(space, fix)
     drift.mended = fix and not drift.clean
     return drift
+
+
+def _leftovers(space: Space, fix: bool) -> int:
+    entries = space.entries.filter(state=IndexState.REMOVED).without_asset()
+    vectors = space.embeddings.without_file()
+    count = entries.count() + vectors.count()
+    if fix:
+        entries.delete()
+        vectors.delete()
+    return count
 
 
 def _note(drift: Drift, missing: list[int], outdated: list[int], orphaned: list[int]) -> None:

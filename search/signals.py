@@ -7,9 +7,11 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from dam.models import AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
+from search.models import Embedding, Space
 from search.outbox import enqueue
 
 logger = logging.getLogger(__name__)
@@ -26,3 +28,11 @@ def note_change(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
         logger.error("Assets %s are not in the outbox: %s", asset_ids[:20], error)
         return
     request_drain()
+
+
+@receiver(assets_deleted, dispatch_uid="search.vectors")
+def forget_vectors(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
+    """What was computed from a file goes with it; no two assets have the same file."""
+    files = list(AssetVersion.objects.filter(asset__in=asset_ids).values_list("sha256", flat=True))
+    for space in Space.objects.all():  # the index of vectors begins with the space
+        Embedding.objects.filter(space=space, sha256__in=files).delete()

@@ -119,6 +119,16 @@ def _empty_cache() -> None:
 
 
 @pytest.fixture
+def own_storage(settings: Settings, tmp_path: Path) -> None:
+    """Files of this test alone, where the suite keeps its files: in a folder or a bucket."""
+    default = settings.STORAGES["default"]
+    place = f"library {tmp_path.name}" if settings.S3_BUCKET else str(tmp_path / "library")
+    options = {**default.get("OPTIONS", {}), "location": place}
+    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
+    settings.DAM_UPLOAD_SPOOL = tmp_path / "spool"
+
+
+@pytest.fixture
 def editor(db: None) -> User:
     """Staff with the usual permissions."""
     from tests.factories import EditorFactory

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from dam.models import PendingRemoval
+
 pytestmark = pytest.mark.django_db
 
 
@@ -44,3 +46,15 @@ def test_a_provider_without_a_key_is_a_warning_unless_it_is_the_default(settings
     assert doctor()["provider gemini"]["level"] == "warning"
     settings.GENERATION_PROVIDER = "gemini"
     assert doctor()["provider gemini"]["level"] == "problem"
+
+
+def test_files_that_the_storage_does_not_delete_are_a_warning() -> None:
+    PendingRemoval.objects.create(name="originals/ab/new.jpg")
+    assert doctor()["storage"]["level"] == "ok"
+    PendingRemoval.objects.create(name="originals/ab/1.jpg", attempts=3, last_error="OSError: no")
+    finding = doctor()["storage"]
+    assert (finding["level"], finding["sentence"]) == (
+        "warning",
+        "It did not delete 1 files of deleted assets.",
+    )
+    assert "reconcile --only files --fix" in finding["advice"]

@@ -9,6 +9,8 @@ DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
 # After so many days in the trash an asset is deleted for good; 0: never.
 DAM_TRASH_DAYS = env.int("DAM_TRASH_DAYS", default=30)
+# A stored file that no row names is left for so many hours: ingest stores before it writes the row.
+DAM_UNNAMED_FILE_HOURS = env.float("DAM_UNNAMED_FILE_HOURS", default=1)
 # Pixels that one process decodes at once, and how long a request waits for its turn (then: 503).
 DAM_PIXELS_AT_ONCE = env.int("DAM_PIXELS_AT_ONCE", default=60_000_000)
 DAM_MAKE_WAIT_SECONDS = env.float("DAM_MAKE_WAIT_SECONDS", default=15)

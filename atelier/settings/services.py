@@ -58,6 +58,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "search-sweep": {"task": "search.tasks.sweep", "schedule": 30.0},
     "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
+    "dam-removals": {"task": "dam.tasks.remove_files", "schedule": 60.0},
     "dam-renditions": {"task": "dam.tasks.prune_renditions", "schedule": 3600.0},
     "dam-duplicates": {"task": "dam.tasks.look_for_duplicates", "schedule": 30.0},
     "dam-counts": {"task": "dam.tasks.fold_counts", "schedule": 60.0},

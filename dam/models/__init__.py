@@ -26,6 +26,7 @@ from dam.models.organisation import (
     Tag,
 )
 from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
+from dam.models.removal import PendingRemoval
 from dam.models.sharing import ShareLink
 from dam.models.uploads import UploadPurpose, UploadSession, UploadState
 from dam.models.webhooks import (
@@ -72,6 +73,7 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "PairState",
+    "PendingRemoval",
     "Rendition",
     "RenditionFormat",
     "RenditionPreset",

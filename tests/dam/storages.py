@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -22,10 +22,37 @@ class BusyStorage(FileSystemStorage):
         return super()._save(name, content)
 
 
+class RestlessStorage(FileSystemStorage):
+    """When somebody begins to list renditions, something else happens: `meanwhile` is called once."""
+
+    meanwhile: Callable[[], Any] | None = None
+
+    def path(self, name: str) -> str:
+        happening = RestlessStorage.meanwhile
+        if happening and name == "renditions":
+            RestlessStorage.meanwhile = None
+            happening()
+        return super().path(name)
+
+
+class StubbornStorage(FileSystemStorage):
+    """While `stubborn`, it deletes nothing."""
+
+    stubborn = False
+    asked: ClassVar[list[str]] = []
+
+    def delete(self, name: str) -> None:
+        StubbornStorage.asked.append(name)
+        if self.stubborn:
+            raise OSError(5, "Input/output error")
+        super().delete(name)
+
+
 def stored_files() -> set[str]:
     """Every file that the default storage holds: a bucket in one listing, a folder by walking it."""
     bucket = getattr(default_storage, "bucket", None)
     if bucket is not None:
-        return {entry.key for entry in bucket.objects.all()}
+        below = f"{default_storage.location}/".lstrip("/")  # type: ignore[attr-defined]
+        return {entry.key.removeprefix(below) for entry in bucket.objects.filter(Prefix=below)}
     root = Path(default_storage.path(""))
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}

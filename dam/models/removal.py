@@ -1,0 +1,24 @@
+"""Files that have to go: no row names them any more, and the storage may still have them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class PendingRemoval(models.Model):
+    """The outbox of deletions: written with them, and gone once the storage has deleted the file."""
+
+    name = models.CharField(max_length=255, unique=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    not_before = models.DateTimeField(default=timezone.now, db_index=True)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("file to remove")
+        verbose_name_plural = _("files to remove")
+
+    def __str__(self) -> str:
+        return self.name

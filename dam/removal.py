@@ -1,0 +1,102 @@
+"""Removing stored files whose rows are deleted: noted in that transaction, done once it has committed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dam.file_names import names_in_use
+from dam.models import PendingRemoval
+
+log = logging.getLogger(__name__)
+BATCH = 200
+AT_ONCE_SECONDS = 10.0  # how long whoever deletes waits for the storage; the sweep does the rest
+SWEEP_SECONDS = 300.0
+FAILURES = 3  # in a row: the storage is away, and the others need not try now
+LONGEST_WAIT_SECONDS = 3600
+
+
+def note(names: Iterable[str]) -> None:
+    """These files go once the transaction has committed, in which their rows are deleted. What a row names
+    by then stays.
+
+    Where the storage fails, or the process dies between the two, the sweep removes them.
+    """
+    rows = [PendingRemoval(name=name) for name in dict.fromkeys(names)]
+    if not rows:
+        return
+    PendingRemoval.objects.bulk_create(rows, ignore_conflicts=True)
+    transaction.on_commit(partial(remove_due, seconds=AT_ONCE_SECONDS), robust=True)
+
+
+def remove_due(seconds: float = SWEEP_SECONDS) -> int:
+    """Remove what is due, for about so long. To remove a file twice does no harm, so nothing is claimed.
+
+    Returns:
+        How many files were removed.
+    """
+    deadline = time.monotonic() + seconds
+    removed = 0
+    while time.monotonic() < deadline:
+        due = PendingRemoval.objects.filter(not_before__lte=timezone.now())
+        batch = list(due.order_by("not_before", "pk")[:BATCH])
+        gone, failed = _remove(batch, deadline)
+        PendingRemoval.objects.filter(pk__in=gone).delete()
+        PendingRemoval.objects.bulk_update(failed, ["attempts", "last_error", "not_before"])
+        removed += len(gone)
+        if not gone:
+            break
+    return removed
+
+
+def remove_all() -> str:
+    """Remove what is noted, due or not.
+
+    Returns:
+        Why the storage did not delete some of it, or nothing.
+    """
+    PendingRemoval.objects.update(not_before=timezone.now())
+    while remove_due():
+        pass
+    left = PendingRemoval.objects.order_by("-attempts", "pk")
+    if not (first := left.first()):
+        return ""
+    told = {"count": left.count(), "reason": first.last_error}
+    return _("The storage did not delete %(count)s files (%(reason)s). It is asked again later.") % told
+
+
+def _remove(batch: Sequence[PendingRemoval], deadline: float) -> tuple[list[int], list[PendingRemoval]]:
+    """The keys of what is removed now, and what the storage did not delete."""
+    used = names_in_use([row.name for row in batch])
+    gone = [row.pk for row in batch if row.name in used]
+    failed: list[PendingRemoval] = []
+    in_a_row = 0
+    for row in (row for row in batch if row.name not in used):
+        try:
+            default_storage.delete(row.name)
+        except Exception as error:  # noqa: BLE001  storages raise whatever their SDK raises
+            log.warning("The storage did not delete %s, which is tried again: %r", row.name, error)
+            _put_off(row, error)
+            failed.append(row)
+            in_a_row += 1
+        else:
+            gone.append(row.pk)
+            in_a_row = 0
+        if in_a_row == FAILURES or time.monotonic() > deadline:
+            break
+    return gone, failed
+
+
+def _put_off(row: PendingRemoval, error: Exception) -> None:
+    row.attempts += 1
+    row.last_error = f"{type(error).__name__}: {error}"
+    wait = min(LONGEST_WAIT_SECONDS, 30 * 2 ** min(row.attempts, 10))
+    row.not_before = timezone.now() + timedelta(seconds=wait)
