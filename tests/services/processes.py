@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from tests.services.children import end_with_parent, free_ports
+from tests.services.children import free_ports
 
 Answer = TypeVar("Answer")
 
@@ -52,14 +52,13 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", "tests.services.tied", module, *arguments],
                 cwd=settings.BASE_DIR,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
             )
 
     @property
