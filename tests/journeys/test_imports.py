@@ -141,7 +141,7 @@ def test_words_go_out_as_a_table_and_come_back_changed(page: Page, web: Web, tmp
         writer.writerows(rows)
 
     page.get_by_role("link", name=re.compile("Change by a table")).click()
-    page.get_by_label("Table").set_input_files(edited)
+    page.get_by_label("Table (CSV or XLSX)").set_input_files(edited)
     page.get_by_role("button", name="Check only").click()
     report = page.get_by_role("region", name="Report")
     expect(report).to_contain_text("Checked; nothing was changed")
