@@ -35,9 +35,7 @@ def jpeg(image: Image.Image, quality: int = 90) -> bytes:
     return out.getvalue()
 
 
-def test_a_copy_is_merged_and_a_version_restored(
-    page: Page, web: Web, worker: Callable[[], Process]
-) -> None:
+def test_a_copy_is_merged_and_a_version_restored(page: Page, web: Web, worker: Callable[[], Process]) -> None:
     process = worker()
     kept = AssetFactory(
         title="Bag", kind="product", file=jpeg(photo()), tags=("leather",), skus=[("BAG-1", "packshot")]
@@ -76,7 +74,7 @@ def test_a_copy_is_merged_and_a_version_restored(
     assert list(kept.sku_links.values_list("sku__code", "role")) == [("BAG-1", "packshot")]
     assert list(collection.assets.all()) == [kept]
 
-    # An editor's new file is for the shop once a reviewer has seen it; the earlier one comes back by a button.
+    # An editor's new file is for the shop once a reviewer has seen it; the old one comes back by a button.
     shop = f"{web.url}/api/v1/assets/{kept.public_id}/"
     before = requests.get(shop, timeout=30).json()
     page.goto(f"{web.url}/admin/dam/asset/{kept.pk}/change/")

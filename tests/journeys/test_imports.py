@@ -1,4 +1,4 @@
-"""Imports in a browser: a manifest with mistakes, its error sheet, a worker that is killed, tables both ways."""
+"""Imports in a browser: mistakes by row and as a sheet, a worker that is killed, tables both ways."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def test_mistakes_by_row_a_killed_worker_and_nothing_twice(
 
     # What is wrong is said by row, before anything is written, and can be taken home.
     send(page, web, archive(mistakes=True), "spring.zip")
-    expect(page.get_by_text(f"{PICTURES - 5} taken in, 0 in the library already, 5 rejected.")).to_be_visible()
+    expect(
+        page.get_by_text(f"{PICTURES - 5} taken in, 0 in the library already, 5 rejected.")
+    ).to_be_visible()
     expect(page.get_by_text("Nothing has been written yet.")).to_be_visible()
     for row, file, problem in (
         ("5", "looks/look-003.jpg", "“hat” is no kind"),

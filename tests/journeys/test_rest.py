@@ -7,7 +7,6 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
-import pytest
 import requests
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -51,7 +50,9 @@ def test_a_contributor_lives_by_the_api(web: Web, worker: Callable[[], Process])
     reviewer = Program(web, ReviewerFactory())
 
     # Brought in, described, handed over; approving is not theirs.
-    dress = mine.ask("POST", "assets/", 201, files={"file": ("dress.jpg", picture(seed=1))}, data={"kind": "garment"})
+    dress = mine.ask(
+        "POST", "assets/", 201, files={"file": ("dress.jpg", picture(seed=1))}, data={"kind": "garment"}
+    )
     path = f"assets/{dress['id']}/"
     assert (dress["state"], dress["owner"]) == ("draft", "cleo")
     told = mine.ask("PATCH", path, 200, json={"title": "Red dress", "title_zh": "红裙", "tags": ["summer"]})
@@ -80,7 +81,9 @@ def test_a_contributor_lives_by_the_api(web: Web, worker: Callable[[], Process])
     upload = mine.ask("GET", f"uploads/{mine.upload(picture(seed=2, size=(300, 200)), 'hat.jpg')}/", 200)
     assert upload["state"] == "created"
     assert mine.ask("GET", f"assets/{upload['asset']}/", 200)["file_name"] == "hat.jpg"
-    files = {f"bag-{number}.jpg": picture(seed=10 + number) for number in range(4)} | {"list.jpg": text_as_jpg()}
+    files = {f"bag-{number}.jpg": picture(seed=10 + number) for number in range(4)} | {
+        "list.jpg": text_as_jpg()
+    }
     archive = mine.upload(zip_of(files), "bags.zip", "import")
     run = f"imports/{mine.ask('POST', 'imports/', 201, json={'upload': archive, 'kind': 'product'})['id']}/"
     eventually(lambda: mine.ask("GET", run, 200)["state"] == "ready", "it is checked", process=process)
@@ -127,4 +130,6 @@ def test_a_contributor_lives_by_the_api(web: Web, worker: Callable[[], Process])
         shop.ask(method, what, 401)
     assert list(Asset.objects.order_by("pk").values_list("title", "state")) == before
     assert not Tag.objects.filter(slug="mine").exists()
-    assert list(Collection.objects.get(pk=collection["id"]).assets.values_list("title", flat=True)) == ["Red dress"]
+    assert list(Collection.objects.get(pk=collection["id"]).assets.values_list("title", flat=True)) == [
+        "Red dress"
+    ]

