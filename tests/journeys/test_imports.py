@@ -93,9 +93,8 @@ def test_mistakes_by_row_a_killed_worker_and_nothing_twice(
     sheet = load_workbook(downloaded(page, "link", "Error sheet (XLSX)").open("rb")).active
     assert sheet is not None
     lines = list(sheet.iter_rows(values_only=True))
-    assert [line[0] for line in lines[1:]] == [
-        "looks/look-003.jpg", "looks/look-004.jpg", "looks/look-005.jpg", "looks/gone.jpg", "looks/look-007.jpg",
-    ]  # fmt: skip
+    wrong = [f"looks/{name}.jpg" for name in ("look-003", "look-004", "look-005", "gone", "look-007")]
+    assert [line[0] for line in lines[1:]] == wrong
 
     # Corrected, begun, and the worker dies in the middle.
     send(page, web, archive(mistakes=False), "spring.zip")
