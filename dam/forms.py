@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from dam import import_runs, organising, uploads, workflow
@@ -203,7 +204,7 @@ class UploadForm(forms.Form):
 class ImportForm(forms.Form):
     """Where an import comes from, and what holds for all of its pictures."""
 
-    archive = forms.FileField(label=_("Archive"), required=False)
+    archive = forms.FileField(label=pgettext_lazy("file", "Archive"), required=False)
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     s3 = forms.CharField(
         label=_("S3 prefix"),

@@ -193,8 +193,8 @@ def _note_left_out(columns: Iterable[str], pictures: int, report: ImportReport) 
     if pictures:
         report.notices.append(
             ngettext(
-                "%(count)s picture in the folder is not in the manifest and was left out.",
-                "%(count)s pictures in the folder are not in the manifest and were left out.",
+                "%(count)s picture is not in the manifest and was left out.",
+                "%(count)s pictures are not in the manifest and were left out.",
                 pictures,
             )
             % {"count": pictures}

@@ -67,6 +67,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "atelier.dashboard.dashboard",
     "STYLES": [lambda request: static("atelier/atelier.css")],
+    "SCRIPTS": [lambda request: static("atelier/unfold.js")],
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.3)",

@@ -6,13 +6,14 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from dam.models.asset import Asset, new_public_id
 from dam.models.uploads import UploadSession
 
 
 class ImportSource(models.TextChoices):
-    ARCHIVE = "archive", _("Archive")
+    ARCHIVE = "archive", pgettext_lazy("file", "Archive")
     S3 = "s3", _("S3 prefix")
     FOLDER = "folder", _("Folder on the server")
 

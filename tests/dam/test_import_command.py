@@ -187,7 +187,7 @@ def test_a_manifest_says_what_the_files_are(folder: Path) -> None:
     result = run(folder, "--manifest", manifest, "--tag", "new", "--kind", "accessory", "--json")
 
     assert (result.code, result.document["imported"]) == (0, 2)
-    assert "1 picture in the folder is not in the manifest and was left out." in result.err
+    assert "1 picture is not in the manifest and was left out." in result.err
     dress = Asset.objects.with_listing().get(title="Red dress")
     assert (dress.title_zh, dress.kind, dress.licence, dress.rights_holder, dress.rights_expire_on) == (
         "红色连衣裙", "garment", "CC0", "Atelier", date(2030, 6, 30),
@@ -377,7 +377,7 @@ def test_a_manifest_inside_the_archive_says_what_the_files_are(
     result = run(archive, "--json")
 
     assert (result.code, result.document["imported"]) == (0, 1)
-    assert "2 pictures in the folder are not in the manifest" in result.err
+    assert "2 pictures are not in the manifest" in result.err
     hat = Asset.objects.get()
     assert (hat.title, hat.skus.get().code, hat.rights_expire_on) == ("Hat", "10023", date(2030, 6, 30))
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -44,58 +39,11 @@ from dam.tasks import send_webhooks, sweep_webhooks
 from dam.webhook_http import AddressRefused
 from dam.webhook_sending import WAITS
 from tests.factories import AssetFactory
+from tests.webhook_receiver import Receiver, serve
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
 ADDRESS = "/api/v1/webhooks/"
 PUBLIC = "https://hooks.example.com/atelier"
-
-
-@dataclass
-class Receiver:
-    """A system outside: what it got, and what it answers next (200 when nothing else is said)."""
-
-    url: str
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    drips: bool = False
-
-    def events(self) -> list[str]:
-        return [json.loads(body)["type"] for _path, _headers, body in self.got]
-
-
-def serve(context: ssl.SSLContext | None = None) -> tuple[ThreadingHTTPServer, Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.got.append((self.path, dict(self.headers), body))
-            if receiver.drips:
-                self.drip()
-                return
-            status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"thanks")
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def drip(self) -> None:
-            """A header without an end, a byte at a time, until the other side has enough."""
-            self.close_connection = True
-            with suppress(OSError):
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-                while True:
-                    self.wfile.write(b"x")
-                    time.sleep(0.05)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    receiver = Receiver(f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}/hook?a=1")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, receiver
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -18,6 +19,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from pytest_django import Settings
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -52,6 +54,12 @@ def browser(_playwright: Playwright) -> Iterator[Browser]:
     browser = _playwright.chromium.launch(executable_path=program, args=FLAGS)
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def real_passwords(transactional_db: None, settings: Settings) -> None:
+    """Accounts made from here on can sign in: the site, another process, knows Django's own hashes only."""
+    settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
 
 
 @pytest.fixture

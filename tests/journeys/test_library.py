@@ -51,6 +51,20 @@ def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web, se
     expect(page.get_by_text("“Our garments” is saved")).to_be_visible()
     assert SavedSearch.objects.get().query == "kind=garment"
 
+    # As a list with its facts, and back to the pictures; both keep the filter, and the search by its name.
+    page.get_by_role("link", name="List", exact=True).click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Linen shirt 3", exact=True))
+    expect(row.get_by_role("cell", name="Garment", exact=True)).to_be_visible()
+    expect(row.get_by_role("cell", name="Approved", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Mug")).to_have_count(0)
+    page.goto(f"{web.url}/admin/dam/asset/")
+    expect(page.get_by_role("columnheader", name="Title")).to_be_visible()
+    page.locator("summary", has_text="Saved searches").click()
+    page.get_by_role("link", name="Our garments").click()
+    page.get_by_role("link", name="Grid", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Title")).to_have_count(0)
+    expect(page.get_by_text("6 assets")).to_be_visible()
+
     # By keyboard: move, select a range, look at one beside the list.
     for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "p"):
         page.keyboard.press(key)
