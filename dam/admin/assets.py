@@ -70,7 +70,7 @@ class AssetAdmin(ModelAdmin):
         filters.KindFilter,
         filters.OriginFilter,
         filters.ColourFilter,
-        ("tags", filters.CompletedFilter),
+        ("tags", filters.TagFilter),
         ("skus", filters.CompletedFilter),
         filters.CollectionFilter,
         filters.CreatedFilter,

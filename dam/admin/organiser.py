@@ -32,6 +32,10 @@ class PicturedChangeList(PlainChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.add_pictures()
+
+    def add_pictures(self) -> None:
+        """To the rows of the page that was found."""
         rows: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
         pictures = self.model_admin.newest_pictures(rows)
         for row in rows:

@@ -42,6 +42,7 @@ from dam.api.serializers import (
 )
 from dam.api.sharing import ShareActions
 from dam.api.sku_tables import SKUTableActions
+from dam.api.tags import TagMergeActions
 from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
@@ -143,7 +144,7 @@ class OrganiserViewSet(ModelViewSet):
             raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
 
 
-class TagViewSet(OrganiserViewSet):
+class TagViewSet(TagMergeActions, OrganiserViewSet):
     """Tags: all of them for editors, for others those on assets they may see."""
 
     queryset = Tag.objects.none()
