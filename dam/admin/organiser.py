@@ -20,6 +20,7 @@ from unfold.views import ChangeList
 
 from dam import organising
 from dam.admin.changelist import PlainChangeList
+from dam.carrying import carried
 from dam.models import Asset, AssetState
 from dam.people import signed_in
 
@@ -117,6 +118,22 @@ class OrganiserAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
         organising.save(obj, actor=signed_in(request))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """The names, each with what carries it; what has others below it stands in the way.
+
+        Django would list every link of every asset instead.
+        """
+        told = [carried(thing, signed_in(request)) for thing in objs]
+        names: list[Any] = []
+        for one in told:
+            names.append(str(one.thing))
+            if one.sentences:
+                names.append(one.sentences)
+        number = {str(self.opts.verbose_name_plural): len(told)}
+        return names, number, set(), [one.sentences[-1] for one in told if one.below]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         organising.delete(obj, actor=signed_in(request))
