@@ -39,6 +39,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "colours": colours(asset.current),
         "metadata": panel_for(asset, user),
         "versions": versions,
+        "compared": _compared(asset, versions),
         "may_change": may_change,
         **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
@@ -52,6 +53,15 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
         **asset_renditions.context_for(asset, user),
     }
+
+
+def _compared(asset: Asset, versions: list[AssetVersion]) -> tuple[int, int] | None:
+    """The numbers that the form for comparing has chosen: the current one, and the one before it."""
+    if len(versions) < 2 or asset.current is None:
+        return None
+    numbers = sorted(version.number for version in versions)
+    place = numbers.index(asset.current.number)
+    return numbers[place - 1 if place else 1], asset.current.number
 
 
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:

@@ -32,6 +32,7 @@ from dam.admin.metadata_panel import field_label
 from dam.admin.metadata_tables import table_page
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
+from dam.admin.version_page import compare_page
 from dam.errors import IngestError
 from dam.exports import metadata_table
 from dam.forms import AssetForm
@@ -387,6 +388,11 @@ class AssetAdmin(ModelAdmin):
                 "<int:key>/versions/",
                 guard(self.add_version_view),
                 name="dam_asset_add_version",
+            ),
+            path(
+                "<int:key>/versions/compare/",
+                guard(self.on_asset(compare_page)),
+                name="dam_asset_compare",
             ),
             path(
                 "<int:key>/versions/<int:number>/restore/",

@@ -57,6 +57,12 @@ def thumbnail_of(version: AssetVersion) -> str:
 
 
 @register.filter
+def web_of(version: AssetVersion) -> str:
+    """`{{ version|web_of }}`: address of this version's picture for screens."""
+    return rendition_url(version.asset, "web", version)
+
+
+@register.filter
 def download(version: AssetVersion) -> str:
     """`{{ version|download }}`: address that downloads this version."""
     return original_url(version.asset, version)
