@@ -87,7 +87,7 @@ class Comparison:
     def verdict(self) -> str:
         """How alike they are, in words."""
         if self.nearness is None:
-            return _("two different pictures")
+            return _("further apart than near duplicates")
         if self.nearness.turned:
             return _("the same picture, turned or mirrored")
         return _("the same picture, or nearly")

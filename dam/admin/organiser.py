@@ -51,6 +51,7 @@ class OrganiserAdmin(ModelAdmin):
     link: ClassVar[str]
     asset_filter: ClassVar[str]
     change_form_outer_after_template = "dam/pictures_of.html"
+    delete_confirmation_template = delete_selected_confirmation_template = "dam/organiser_delete.html"
     show_full_result_count = False
     compressed_fields = False
 
@@ -122,18 +123,13 @@ class OrganiserAdmin(ModelAdmin):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        """The names, each with what carries it; what has others below it stands in the way.
+        """What hangs on each, for the template; what has others below it is not deleted.
 
         Django would list every link of every asset instead.
         """
-        told = [carried(thing, signed_in(request)) for thing in objs]
-        names: list[Any] = []
-        for one in told:
-            names.append(str(one.thing))
-            if one.sentences:
-                names.append(one.sentences)
+        told: list[Any] = [carried(thing, signed_in(request)) for thing in objs]
         number = {str(self.opts.verbose_name_plural): len(told)}
-        return names, number, set(), [one.sentences[-1] for one in told if one.below]
+        return told, number, set(), [one.sentences[-1] for one in told if one.below]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         organising.delete(obj, actor=signed_in(request))
