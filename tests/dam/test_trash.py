@@ -17,6 +17,7 @@ from dam import editing, trashed
 from dam.models import Asset, AuditEntry, Lineage
 from dam.tasks import empty_trash, empty_trash_now
 from dam.usage_sources import day_of
+from dam.workflow import NotPermitted
 from tests.dam.storages import stored_files
 from tests.factories import AssetFactory
 
@@ -111,12 +112,14 @@ class TestOverREST:
         assert AuditEntry.objects.filter(action="asset.restored").count() == 1
 
     def test_only_administrators_delete_for_good(
-        self, staff_api: APIClient, admin_api: APIClient, thirty_days: None
+        self, staff_api: APIClient, admin_api: APIClient, thirty_days: None, editor: User
     ) -> None:
         parent, alone, kept = thrown_away(1), thrown_away(1), AssetFactory(title="Board")
         Lineage.objects.create(parent=parent, child=kept, role="garment")
         assert staff_api.delete(f"{TRASH}{alone.public_id}/").status_code == 403
         assert staff_api.post(f"{TRASH}empty/").status_code == 403
+        with pytest.raises(NotPermitted):
+            trashed.empty(actor=editor, before=timezone.now() - timedelta(days=900))
         assert Asset.objects.count() == 3
         assert admin_api.delete(f"{TRASH}{alone.public_id}/").status_code == 204
         refused = admin_api.delete(f"{TRASH}{parent.public_id}/")

@@ -238,6 +238,9 @@ class TestDifferencePicture:
             response = staff_api.get(url)
             assert (response.status_code, response["Content-Type"]) == (503, "application/problem+json")
             assert response["Retry-After"]
+        # Room to decode them one after the other, but none to lay them over each other.
+        with pixel_budget.take(settings.DAM_PIXELS_AT_ONCE - 200_000):
+            assert staff_api.get(url).status_code == 503
         assert staff_api.get(url).status_code == 200
 
     def test_no_such_versions_no_picture(self, staff_api: APIClient) -> None:
