@@ -63,6 +63,12 @@ def original_url(asset: Asset, version: AssetVersion | None = None) -> str:
     )
 
 
+def difference_url(asset: Asset, before: AssetVersion, after: AssetVersion) -> str:
+    """The address of the picture of where two versions differ."""
+    numbers = {"before": before.number, "after": after.number}
+    return reverse("difference-file", kwargs={"public_id": asset.public_id, **numbers})
+
+
 def written_url(asset: Asset, version: AssetVersion | None = None) -> str:
     """The address that downloads it with the asset's fields of now in its metadata; empty without a file."""
     address = original_url(asset, version)

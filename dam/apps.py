@@ -15,7 +15,10 @@ class DamConfig(AppConfig):
 
     def ready(self) -> None:
         import dam.receivers
+        from dam import usage, usage_sources
 
+        for source in usage_sources.SOURCES:
+            usage.register(source)
         post_migrate.connect(dam.receivers.fill_words, sender=self)
         pillow_heif.register_heif_opener()
         # `dam.sniffing` checks every header against DAM_MAX_PIXELS and refuses; Pillow only warns.

@@ -11,10 +11,9 @@ from typing import Any, cast
 from django.db import transaction
 from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dam import audit, removal, rights, tagging, workflow
+from dam import audit, removal, rights, tagging, usage, workflow
 from dam.audit import Actor
 from dam.models import (
     SKU,
@@ -26,12 +25,12 @@ from dam.models import (
     CollectionItem,
     Lineage,
     Rendition,
-    RenditionPreset,
     SKURole,
 )
 from dam.signals import assets_changed, assets_deleted
 
 Assets = Iterable[Asset]
+NAMED = 3  # assets that a refusal names
 # What `update_assets` may write; state, files and links have verbs of their own.
 EDITABLE = frozenset(
     {
@@ -43,7 +42,15 @@ EDITABLE = frozenset(
 
 
 class AssetsInUse(ProtectedError):
-    """Assets cannot be deleted for good, since others were made from them; `str()` says which."""
+    """Assets cannot be deleted for good, since something depends on them; `str()` says what and what to do.
+
+    Attributes:
+        asset_ids: the keys of those assets.
+    """
+
+    def __init__(self, sentence: str, dependants: set[Any], asset_ids: set[int]) -> None:
+        super().__init__(sentence, dependants)
+        self.asset_ids = asset_ids
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -316,32 +323,20 @@ def _remove_tags(assets: Sequence[Asset], words: Sequence[str]) -> None:
 
 
 def _in_use(assets: Sequence[Asset], dependants: Iterable[Model]) -> AssetsInUse:
-    """Name the assets that these rows refer to."""
-    dependants = list(dependants)
-    for preset in (row for row in dependants if isinstance(row, RenditionPreset)):
-        sentence = _(
-            "“%(title)s” cannot be deleted for good: it is the watermark of the preset “%(preset)s”. "
-            "Choose another watermark there first."
-        )
-        return AssetsInUse(
-            sentence % {"title": preset.watermark_asset, "preset": preset.slug}, set(dependants)
-        )
+    """Name what stands in the way of the first assets, and say what to do."""
+    rows = set(dependants)
     keys = {
         getattr(row, column.attname)
-        for row in dependants
+        for row in rows
         for column in row._meta.concrete_fields
         if column.related_model is Asset
     }
     used = [asset for asset in assets if asset.pk in keys]
-    names = ", ".join(f"“{asset}”" for asset in used[:3])
-    sentence = ngettext(
-        "%(names)s cannot be deleted for good: other pictures were made from it, or are planned with it. "
-        "Delete those first, or leave it in the trash.",
-        "%(names)s and others (%(count)s in all) cannot be deleted for good: other pictures were made from "
-        "them, or are planned with them. Delete those first, or leave them in the trash.",
-        len(used),
-    )
-    return AssetsInUse(sentence % {"names": names, "count": len(used)}, set(dependants))
+    refusals = [found.refusal for found in usage.of(used[:NAMED], None) if found]
+    if (more := len(used) - NAMED) > 0:
+        sentence = ngettext("%(count)d more is in use as well.", "%(count)d more are in use as well.", more)
+        refusals.append(sentence % {"count": more})
+    return AssetsInUse(" ".join(refusals), rows, {asset.pk for asset in used})
 
 
 def _file_names(keys: Sequence[int]) -> list[str]:

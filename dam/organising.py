@@ -15,6 +15,7 @@ from dam.models import SKU, Asset, Collection, Tag
 from dam.signals import assets_changed
 
 Organiser = Tag | SKU | Collection
+RELATIONS = {Tag: "tags", SKU: "skus", Collection: "collections"}
 CIRCLE = gettext_lazy("A tag cannot lie below itself.")
 
 
@@ -71,8 +72,7 @@ def _tell_assets(thing: Organiser) -> None:
 
 
 def _carried_by(thing: Organiser) -> list[int]:
-    relation = {Tag: "tags", SKU: "skus", Collection: "collections"}[type(thing)]
-    carriers = Asset.objects.filter(**{relation: thing}).order_by("pk")
+    carriers = Asset.objects.filter(**{RELATIONS[type(thing)]: thing}).order_by("pk")
     return list(carriers.values_list("pk", flat=True).distinct())
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
+from django.db import connection
 from django.db.models import Q
 from django.utils.text import slugify
 
@@ -16,7 +19,10 @@ def slug_of(word: str) -> str:
 
 
 def find_tags(words: Iterable[str]) -> dict[str, Tag]:
-    """The tags that these words (slugs or labels in either language) name, by word."""
+    """The tags that these words (slugs, labels in either language, synonyms) name, by word.
+
+    A word that is a tag's own name is not taken for another one's synonym.
+    """
     slugs = {word.strip(): slug_of(word) for word in words if word.strip()}
     if not slugs:
         return {}
@@ -26,12 +32,29 @@ def find_tags(words: Iterable[str]) -> dict[str, Tag]:
         for name in filter(None, (tag.label_zh, tag.label, tag.slug)):
             by_name[name] = tag
     found = {word: by_name.get(word) or by_name.get(slug) for word, slug in slugs.items()}
+    unknown = {word: slugs[word] for word, tag in found.items() if tag is None}
+    if unknown:
+        found |= _by_synonym(unknown)
     return {word: tag for word, tag in found.items() if tag}
 
 
+def _by_synonym(slugs: dict[str, str]) -> dict[str, Tag | None]:
+    """The tags that have these words, or their slugs, among their synonyms, by word."""
+    wanted = {word for pair in slugs.items() for word in pair if word}
+    tags = Tag.objects.exclude(synonyms=[]).order_by("pk")
+    if connection.vendor == "postgresql":
+        holds = (Q(synonyms__contains=[word]) for word in sorted(wanted))
+        tags = tags.filter(reduce(or_, holds))
+    by_synonym: dict[str, Tag] = {}
+    for tag in tags:
+        for synonym in wanted.intersection(map(str, tag.synonyms)):
+            by_synonym.setdefault(synonym, tag)
+    return {word: by_synonym.get(word) or by_synonym.get(slug) for word, slug in slugs.items()}
+
+
 def names_of(tags: Iterable[Tag]) -> set[str]:
-    """Everything that these tags are called: slugs, and labels in both languages."""
-    return {name for tag in tags for name in (tag.slug, tag.label, tag.label_zh) if name}
+    """Everything that these tags are called: slugs, labels in both languages, and synonyms."""
+    return {name for tag in tags for name in (tag.slug, tag.label, tag.label_zh, *tag.synonyms) if name}
 
 
 def ensure_tags(words: Iterable[str]) -> dict[str, Tag]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from celery import shared_task
+from django.contrib.auth.models import User
 from kombu.exceptions import OperationalError
 
 from dam import (
@@ -16,6 +18,7 @@ from dam import (
     pruning,
     removal,
     trash,
+    trashed,
     uploads,
     webhook_sending,
     webhooks,
@@ -79,6 +82,24 @@ def remove_files() -> None:
 def sweep_uploads() -> None:
     """Finish uploads that were cut off at their end, and remove those that nobody continues."""
     uploads.sweep()
+
+
+def publish_emptying(actor_id: int, before: str) -> None:
+    """Tell the workers to empty the trash. A lost message is no loss: whoever asked can ask again."""
+    try:
+        empty_trash_now.delay(actor_id, before)
+    except (OperationalError, OSError) as error:
+        log.warning("The trash was not emptied: the broker took no message (%s)", error)
+
+
+@shared_task(name="dam.tasks.empty_trash_now")
+def empty_trash_now(actor_id: int, before: str) -> None:
+    """Delete for good what an administrator threw out of the trash."""
+    actor = User.objects.filter(pk=actor_id).first()
+    if actor is None:
+        log.info("The account that emptied the trash is gone; nothing was deleted")
+        return
+    trashed.empty(actor=actor, before=datetime.fromisoformat(before))
 
 
 def publish_import(key: int) -> None:

@@ -30,8 +30,10 @@ from rest_framework.views import APIView
 
 from dam import downloads, links, presets
 from dam.addresses import rendition_url
+from dam.api.permissions import ContributorsOnly
 from dam.api.problems import BadLink, Gone, RejectedFile, Unavailable
 from dam.containers.pieces import PiecedFile, Unwritable
+from dam.difference_picture import MAKING, MIME, difference
 from dam.errors import IngestError
 from dam.matting import MattingUnavailable
 from dam.models import Asset, AssetState, AssetVersion
@@ -41,7 +43,7 @@ from dam.roles import sees_library
 from dam.workload import RETRY_AFTER, Busy
 
 log = logging.getLogger(__name__)
-ONE_YEAR = 31_536_000
+ONE_YEAR, ONE_DAY = 31_536_000, 86_400
 NOT_KEPT = "private, no-cache"  # asked for each time: what is written, or taken out, may change
 COPIES = {"original": downloads.exact, "written": downloads.with_fields}
 NO_SUCH_COPY = gettext_lazy("There is no such copy of a file; “metadata” can be: %(known)s.")
@@ -198,6 +200,30 @@ class OriginalFile(FileView):
         response = self.answer(copy.etag, cached if lasting else NOT_KEPT, produce)
         if not signed:
             patch_vary_headers(response, ("Cookie", "Authorization"))
+        return response
+
+
+class DifferenceFile(FileView):
+    """Where two versions of an asset differ; earlier versions are nobody's business outside."""
+
+    permission_classes = (ContributorsOnly,)
+
+    def get(self, request: Request, public_id: UUID, before: int, after: int) -> HttpResponseBase:
+        rows = servable_to(request.user).filter(asset__public_id=public_id, number__in=(before, after))
+        found = {version.number: version for version in rows}
+        if before == after or len(found) < 2:
+            raise Http404("There are no two such versions.")
+
+        def produce() -> FileResponse:
+            try:
+                picture = difference(found[before], found[after], settings.DAM_MAKE_WAIT_SECONDS)
+            except Busy as error:
+                raise Unavailable(str(error), "busy", RETRY_AFTER) from error
+            return FileResponse(BytesIO(picture), content_type=MIME)
+
+        etag = f'"{found[before].sha256[:16]}-{found[after].sha256[:16]}-{MAKING}"'
+        response = self.answer(etag, f"private, max-age={ONE_DAY}", produce)
+        patch_vary_headers(response, ("Cookie", "Authorization"))
         return response
 
 

@@ -9,4 +9,8 @@ class GenerationConfig(AppConfig):
     verbose_name = _("Studio")
 
     def ready(self) -> None:
+        from dam import usage
         from generation import signals  # noqa: F401  connects the receivers
+        from generation.usage import JOBS
+
+        usage.register(JOBS)

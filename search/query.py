@@ -19,15 +19,18 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 from PIL import Image
 
-from dam.models import Asset, AssetSKU
+from dam import tag_tree
+from dam.models import Asset, AssetSKU, Tag
 from dam.models.asset import AssetQuerySet
 from dam.roles import Role, has_role, sees_library
+from dam.tagging import find_tags
 from search.colour_words import colour_families
 from search.documents import days
 from search.encoders.base import EncoderError
 from search.index import IndexHit, IndexMismatch, IndexUnavailable
 from search.index.filters import (
     all_of,
+    any_of,
     contains,
     differs,
     equals,
@@ -206,7 +209,7 @@ def _where(request: SearchRequest, user: User | AnonymousUser | None) -> str:
         equals("kind", request.kind),
         equals("state", request.state),
         equals("colour_family", request.colour),
-        contains("tags", request.tag) if request.tag else "",
+        any_of(contains("tags", slug) for slug in _tag_slugs(request.tag)) if request.tag else "",
         contains("skus", request.sku) if request.sku else "",
         contains("collections", request.collection) if request.collection is not None else "",
         lacks("skus", request.not_sku) if request.not_sku else "",
@@ -219,6 +222,12 @@ def _where(request: SearchRequest, user: User | AnonymousUser | None) -> str:
     elif user is not None and not sees_library(user):
         conditions.append(storefront_or_own(today, user.pk or 0))
     return all_of(conditions)
+
+
+def _tag_slugs(word: str) -> list[str]:
+    """The slugs of the tag that this word names and of those below it; of an unknown one the word."""
+    keys = tag_tree.keys_below(tag.pk for tag in find_tags([word]).values())
+    return list(Tag.objects.filter(pk__in=keys).values_list("slug", flat=True)) or [word]
 
 
 def _query_vector(request: SearchRequest, space: Space) -> NDArray[np.float32]:
@@ -296,7 +305,8 @@ def _filtered(request: SearchRequest, user: User | AnonymousUser | None) -> Asse
     if request.colour:
         assets = assets.filter(colour_family=request.colour)
     if request.tag:
-        assets = assets.filter(tags__slug=request.tag)
+        carried = Asset.tags.through.objects.filter(tag__slug__in=_tag_slugs(request.tag))
+        assets = assets.filter(pk__in=carried.values("asset_id"))
     if request.sku:
         assets = assets.for_sku(request.sku)
     if request.collection is not None:

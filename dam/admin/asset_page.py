@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -14,13 +15,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from dam import duplicates, rights, workflow
+from dam import duplicates, rights, usage, workflow
 from dam.admin import asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
 from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
+from dam.roles import sees_library
 
 SHOWN_RELATIVES = 24
 SHOWN_DEEDS = 12
@@ -37,20 +39,29 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "colours": colours(asset.current),
         "metadata": panel_for(asset, user),
         "versions": versions,
+        "compared": _compared(asset, versions),
         "may_change": may_change,
         **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
         "alike": _alike(asset, user),
         "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
-        "used_in": _relatives(asset.children_links.select_related("child__current"), "child"),
-        "used_in_count": asset.children_links.count(),
-        "in_collections": list(asset.collections.all()),
+        "used": usage.of([asset], user)[0],
+        "used_in": _relatives(_children(asset, user), "child"),
         "history": list(
             AuditEntry.objects.filter(target_id=str(asset.public_id)).select_related("actor")[:SHOWN_DEEDS]
         ),
         "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
         **asset_renditions.context_for(asset, user),
     }
+
+
+def _compared(asset: Asset, versions: list[AssetVersion]) -> tuple[int, int] | None:
+    """The numbers that the form for comparing has chosen: the current one, and the one before it."""
+    if len(versions) < 2 or asset.current is None:
+        return None
+    numbers = sorted(version.number for version in versions)
+    place = numbers.index(asset.current.number)
+    return numbers[place - 1 if place else 1], asset.current.number
 
 
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
@@ -65,6 +76,12 @@ def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
 def likeness(distance: int) -> str:
     """How many of the hash's bits agree, in percent."""
     return _("%(percent)d %%") % {"percent": round(100 * (HASH_BITS - distance) / HASH_BITS)}
+
+
+def _children(asset: Asset, user: User) -> QuerySet[Lineage]:
+    """What was made from it, as far as the account may see it."""
+    links = asset.children_links.select_related("child__current").order_by("-pk")
+    return links if sees_library(user) else links.filter(child__in=Asset.objects.visible_to(user))
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,13 +25,14 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing, from_file, versions, words, workflow
-from dam.admin import asset_page, browse, bulk, filters, talk
+from dam import editing, from_file, usage, versions, words, workflow
+from dam.admin import asset_page, browse, bulk, filters, talk, trashing
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.metadata_panel import field_label
 from dam.admin.metadata_tables import table_page
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
+from dam.admin.version_page import compare_page
 from dam.errors import IngestError
 from dam.exports import metadata_table
 from dam.forms import AssetForm
@@ -70,7 +72,7 @@ class AssetAdmin(ModelAdmin):
         filters.KindFilter,
         filters.OriginFilter,
         filters.ColourFilter,
-        ("tags", filters.CompletedFilter),
+        ("tags", filters.TagFilter),
         ("skus", filters.CompletedFilter),
         filters.CollectionFilter,
         filters.CreatedFilter,
@@ -158,6 +160,9 @@ class AssetAdmin(ModelAdmin):
             "asset_view": shown,
             "saved_searches": browse.searches_of(request),
             "may_share": has_role(request.user, Role.EDITOR),
+            "in_trash": request.GET.get("state") == AssetState.TRASHED,
+            "may_empty_trash": has_role(request.user, workflow.DELETING),
+            "trash_days": settings.DAM_TRASH_DAYS,
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
@@ -321,9 +326,12 @@ class AssetAdmin(ModelAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Into the trash; out of the trash for good."""
+        """Into the trash; out of the trash for good. Says by what it is used."""
+        context = dict(extra_context or {})
+        if request.method == "GET" and (asset := self.get_object(request, object_id)):
+            context["usage"] = usage.of([asset], signed_in(request))[0]
         try:
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, context)
         except editing.AssetsInUse as error:
             messages.error(request, str(error))
             return redirect("admin:dam_asset_change", object_id)
@@ -356,6 +364,7 @@ class AssetAdmin(ModelAdmin):
         guard = self.admin_site.admin_view
         return [
             path("upload/", guard(self.upload_view), name="dam_asset_upload"),
+            path("trash/empty/", guard(self.empty_trash_view), name="dam_asset_empty_trash"),
             path("table/", guard(self.table_view), name="dam_asset_table"),
             path("export/", guard(self.of_viewers(self.export_view)), name="dam_asset_export"),
             path("searches/", guard(self.of_viewers(browse.save_search)), name="dam_asset_save_search"),
@@ -379,6 +388,11 @@ class AssetAdmin(ModelAdmin):
                 "<int:key>/versions/",
                 guard(self.add_version_view),
                 name="dam_asset_add_version",
+            ),
+            path(
+                "<int:key>/versions/compare/",
+                guard(self.on_asset(compare_page)),
+                name="dam_asset_compare",
             ),
             path(
                 "<int:key>/versions/<int:number>/restore/",
@@ -412,6 +426,9 @@ class AssetAdmin(ModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return upload_page(request, self.admin_site)
+
+    def empty_trash_view(self, request: HttpRequest) -> HttpResponse:
+        return trashing.empty_page(self.admin_site, request)
 
     def table_view(self, request: HttpRequest) -> HttpResponseBase:
         """Change many by a table; which of them the account may change is for the verb to say."""
@@ -485,6 +502,10 @@ class AssetAdmin(ModelAdmin):
             refusal = _("This cannot be done with an asset in the state “%s”.")
             messages.error(request, refusal % asset.get_state_display())
         else:
+            if verb.to == AssetState.TRASHED:
+                page = trashing.asked_first(self.admin_site, request, [asset])
+                if page is not None:
+                    return page
             messages.success(request, verb.told(verb.run([asset], signed_in(request))))
         if name == "trash":
             return redirect("admin:dam_asset_changelist")

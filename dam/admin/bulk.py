@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dam import editing, organising
-from dam.admin import bulk_edits
+from dam.admin import bulk_edits, trashing
 from dam.admin.verbs import VERBS, Verb
 from dam.bulk_edits import Change
 from dam.forms import AddTagsForm, AddToCollectionForm
-from dam.models import Asset, Collection
+from dam.models import Asset, AssetState, Collection
 from dam.people import signed_in
 from dam.roles import role_of
 
@@ -49,6 +49,8 @@ def actions(user: User, *, in_trash: bool) -> dict[str, tuple[Action, str, Any]]
 def _for_all(verb: Verb) -> Action:
     def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
         actor = signed_in(request)
+        if verb.to == AssetState.TRASHED and (page := _asked_first(model_admin, request, chosen, verb)):
+            return page
         if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
             return bulk_edits.begin(request, chosen, Change(state=verb.to))
         moved = verb.run(verb.among(chosen, actor), actor)
@@ -66,6 +68,16 @@ def _for_all(verb: Verb) -> Action:
         return None
 
     return run
+
+
+def _asked_first(
+    model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset], verb: Verb
+) -> HttpResponse | None:
+    """The page that says by what those are used that would go."""
+    fields = ("action", "index", "select_across")
+    hidden = {name: request.POST[name] for name in fields if name in request.POST}
+    going = verb.among(chosen, signed_in(request))
+    return trashing.asked_first(model_admin.admin_site, request, going, **hidden)
 
 
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from dam import tag_tree
 from dam.admin.changelist import AFTER_VAR, BEFORE_VAR, LibraryChangeList, shown_number
 from dam.colours import FAMILIES
 from dam.facets import DIMENSIONS
@@ -145,8 +146,13 @@ class CompletedFilter(AutocompleteSelectFilter):
             return queryset
         through = getattr(Asset, self.field.name).through
         column = through._meta.get_field(self.field.m2m_reverse_field_name()).attname
-        linked = through.objects.filter(**{column: chosen}) if chosen.isdigit() else through.objects.none()
+        keys = self.meant(int(chosen)) if chosen.isdigit() and len(chosen) <= 18 else []
+        linked = through.objects.filter(**{f"{column}__in": keys})
         return queryset.filter(pk__in=linked.values("asset_id"))
+
+    def meant(self, key: int) -> list[int]:
+        """The keys of the things that the choice stands for."""
+        return [key]
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         clear = changelist.get_query_string(remove=[self.lookup_kwarg])
@@ -164,3 +170,10 @@ class CompletedFilter(AutocompleteSelectFilter):
         if not self.value():
             return ""
         return str(self.field.remote_field.model.objects.filter(pk=self.value()).first() or "")
+
+
+class TagFilter(CompletedFilter):
+    """A tag with all that lies below it."""
+
+    def meant(self, key: int) -> list[int]:
+        return tag_tree.keys_below([key])

@@ -13,12 +13,11 @@ from django.utils.translation import gettext as _
 
 from dam import downloads, xmp
 from dam.from_file import kept_from_file
+from dam.metadata_listing import GROUPS, flat
 from dam.metadata_mapping import found_in
 from dam.models import Asset
 from dam.place import without_place
 from dam.tagging import names_of
-
-GROUPS = {"exif": "EXIF", "iptc": "IPTC", "xmp": "XMP"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def panel_for(asset: Asset, user: User) -> Panel | None:
     return Panel(
         rows=[(label, value) for label, value in _rows(shown) if value],
         groups=[
-            (title, list(_flat(shown[name])))
+            (title, list(flat(shown[name])))
             for name, title in GROUPS.items()
             if isinstance(shown.get(name), dict) and shown[name]
         ],
@@ -141,16 +140,3 @@ def _number(value: Any) -> float | None:
     if isinstance(value, list):
         value = value[0] if value else None
     return float(value) if isinstance(value, (int, float)) and value >= 0 else None
-
-
-def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Name and text of each value; structures and languages by a path of names."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name} / ")
-        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            for item in value:
-                yield from _flat(item if isinstance(item, dict) else {name: item}, f"{before}{name} / ")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield f"{before}{name}", shown

@@ -20,6 +20,7 @@ from unfold.views import ChangeList
 
 from dam import organising
 from dam.admin.changelist import PlainChangeList
+from dam.carrying import carried
 from dam.models import Asset, AssetState
 from dam.people import signed_in
 
@@ -32,6 +33,10 @@ class PicturedChangeList(PlainChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.add_pictures()
+
+    def add_pictures(self) -> None:
+        """To the rows of the page that was found."""
         rows: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
         pictures = self.model_admin.newest_pictures(rows)
         for row in rows:
@@ -46,6 +51,7 @@ class OrganiserAdmin(ModelAdmin):
     link: ClassVar[str]
     asset_filter: ClassVar[str]
     change_form_outer_after_template = "dam/pictures_of.html"
+    delete_confirmation_template = delete_selected_confirmation_template = "dam/organiser_delete.html"
     show_full_result_count = False
     compressed_fields = False
 
@@ -113,6 +119,17 @@ class OrganiserAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
         organising.save(obj, actor=signed_in(request))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What hangs on each, for the template; what has others below it is not deleted.
+
+        Django would list every link of every asset instead.
+        """
+        told: list[Any] = [carried(thing, signed_in(request)) for thing in objs]
+        number = {str(self.opts.verbose_name_plural): len(told)}
+        return told, number, set(), [one.sentences[-1] for one in told if one.below]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         organising.delete(obj, actor=signed_in(request))

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
-from dam import words
+from dam import tag_tree, tagging, words
 from dam.articles import split_attribute
 from dam.colours import FAMILIES
 from dam.coverage import counted
@@ -26,7 +26,9 @@ class AssetFilter(django_filters.FilterSet):
     colour = django_filters.MultipleChoiceFilter(
         field_name="colour_family", choices=[(family, family) for family in FAMILIES]
     )
-    tag = django_filters.CharFilter(field_name="tags__slug", label=_("Slug of a tag"))
+    tag = django_filters.CharFilter(
+        method="with_tag", label=_("Slug, label or synonym of a tag; tags below it count as well")
+    )
     sku = django_filters.CharFilter(method="with_sku", label=_("Code of a SKU"))
     territory = django_filters.CharFilter(
         method="usable_in_territory", label=_("Code of a territory in which it may be used")
@@ -38,6 +40,11 @@ class AssetFilter(django_filters.FilterSet):
     class Meta:
         model = Asset
         fields = ("kind", "state", "origin", "colour", "tag", "sku", "territory", "q")
+
+    def with_tag(self, assets: QuerySet[Asset], name: str, word: str) -> QuerySet[Asset]:
+        tags = [tag.pk for tag in tagging.find_tags([word]).values()]
+        links = Asset.tags.through.objects.filter(tag__in=tag_tree.keys_below(tags))
+        return assets.filter(pk__in=links.values("asset_id"))
 
     def with_sku(self, assets: QuerySet[Asset], name: str, code: str) -> QuerySet[Asset]:
         """By subquery: an asset that shows the SKU in two roles is still one asset."""

@@ -34,9 +34,17 @@ class RejectedFile(APIException):
 
 
 class Conflict(APIException):
-    """The request is fine, but the library is in a state that does not allow it."""
+    """The request is fine, but the library is in a state that does not allow it.
+
+    Args:
+        members: what the problem document says besides its sentence.
+    """
 
     status_code = HTTPStatus.CONFLICT.value
+
+    def __init__(self, detail: str, code: str | None = None, **members: Any) -> None:
+        super().__init__(detail, code=code)
+        self.members = members
 
 
 class BadLink(APIException):
@@ -77,7 +85,9 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         return None
     if isinstance(response.data, dict) and set(response.data) == {"detail"}:
         detail = response.data["detail"]
-        response.data = problem(response.status_code, str(detail), code=getattr(detail, "code", ""))
+        response.data = problem(
+            response.status_code, str(detail), code=getattr(detail, "code", ""), **getattr(exc, "members", {})
+        )
     else:
         detail = _("The request has errors; see “errors”.")
         response.data = problem(response.status_code, detail, code="invalid", errors=response.data)

@@ -213,7 +213,7 @@ class TagSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Tag
-        fields = ("slug", "label", "label_zh", "synonyms", "parent")
+        fields: tuple[str, ...] = ("slug", "label", "label_zh", "synonyms", "parent")
 
     def validate_parent(self, parent: Tag | None) -> Tag | None:
         if self.instance and organising.would_circle(self.instance, parent):

@@ -9,6 +9,7 @@ from dam.api.bulk_edits import BulkEditViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
 from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
+from dam.api.trash import TrashViewSet
 from dam.api.uploads import UploadsView, UploadView
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
 from dam.api.webhooks import WebhookViewSet
@@ -26,6 +27,7 @@ router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("rendition-presets", PresetViewSet, basename="rendition-preset")
 router.register("imports", ImportViewSet, basename="import")
+router.register("trash", TrashViewSet, basename="trash")
 router.register("webhooks", WebhookViewSet, basename="webhook")
 
 urlpatterns = [

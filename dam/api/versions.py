@@ -14,12 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from dam import versions
-from dam.addresses import original_url, rendition_url
+from dam import downloads, version_compare, versions
+from dam.addresses import difference_url, original_url, rendition_url
+from dam.api.permissions import ContributorsOnly
 from dam.api.problems import RejectedFile
 from dam.errors import IngestError
-from dam.models import AssetVersion
+from dam.models import Asset, AssetVersion
 from dam.people import signed_in
+from dam.version_compare import Comparison
 
 NUMBER = OpenApiParameter("number", OpenApiTypes.INT, OpenApiParameter.PATH)
 
@@ -58,6 +60,53 @@ class VersionSerializer(serializers.ModelSerializer):
         return address
 
 
+class DifferenceSerializer(serializers.Serializer):
+    """A fact that is not the same of both versions."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """“from” is a word of Python's."""
+        return {
+            "name": serializers.CharField(),
+            "from": serializers.JSONField(source="before", allow_null=True),
+            "to": serializers.JSONField(source="after", allow_null=True),
+        }
+
+
+class MetadataDifferenceSerializer(DifferenceSerializer):
+    """A property of the embedded metadata that is not the same."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"group": serializers.CharField(help_text="exif, iptc or xmp."), **super().get_fields()}
+
+
+class ComparisonSerializer(serializers.Serializer):
+    """Two versions of an asset and what differs."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": VersionSerializer(source="before"),
+            "to": VersionSerializer(source="after"),
+            "facts": DifferenceSerializer(many=True, help_text="Of the files; sizes in bytes."),
+            "metadata": MetadataDifferenceSerializer(many=True),
+            "distance": serializers.IntegerField(
+                allow_null=True, help_text="In how many of 64 bits the perceptual hashes differ."
+            ),
+            "alike_percent": serializers.IntegerField(source="percent", allow_null=True),
+            "same_picture": serializers.SerializerMethodField(),
+            "difference": serializers.SerializerMethodField(
+                help_text="Address of a picture of where they differ."
+            ),
+        }
+
+    def get_same_picture(self, found: Comparison) -> bool:
+        return found.nearness is not None
+
+    def get_difference(self, found: Comparison) -> str:
+        path = difference_url(found.after.asset, found.before, found.after)
+        address: str = self.context["request"].build_absolute_uri(path)
+        return address
+
+
 class NewVersionSerializer(serializers.Serializer):
     """The file that becomes the current one."""
 
@@ -90,6 +139,32 @@ class VersionActions(GenericViewSet):
             raise RejectedFile(error) from error
         body = VersionSerializer(version, context=self.get_serializer_context()).data
         return Response(body, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.INT, description="A version; else the one before “to”."),
+            OpenApiParameter("to", OpenApiTypes.INT, description="Another version; else the current one."),
+        ],
+        responses=ComparisonSerializer,
+    )
+    @action(
+        detail=True,
+        url_path="versions/compare",
+        permission_classes=[ContributorsOnly],
+        filterset_class=None,
+        pagination_class=None,
+    )
+    def compare_versions(self, request: Request, public_id: Any) -> Response:
+        """What differs between two versions; the place in their metadata only for editors and the owner."""
+        asset: Asset = self.get_object()
+        given = request.query_params
+        try:
+            before, after = version_compare.pick(asset, given.get("from", ""), given.get("to", ""))
+        except version_compare.CannotCompare as error:
+            raise NotFound(str(error)) from error
+        shows_place = downloads.may_know_place(signed_in(request), asset)
+        found = version_compare.compare(before, after, shows_place=shows_place)
+        return Response(ComparisonSerializer(found, context=self.get_serializer_context()).data)
 
     @extend_schema(parameters=[NUMBER], request=None, responses=VersionSerializer)
     @action(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
-from dam import editing, organising
+from dam import editing, organising, usage, workflow
 from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
 from dam.api.duplicates import DuplicateActions
@@ -42,9 +42,13 @@ from dam.api.serializers import (
 )
 from dam.api.sharing import ShareActions
 from dam.api.sku_tables import SKUTableActions
+from dam.api.tags import TagMergeActions
+from dam.api.trash import RestoreActions
+from dam.api.usage import EVEN_IF_USED, UsageActions, UsageSerializer, even_if_used, in_use
 from dam.api.versions import VersionActions
+from dam.carrying import Carried, carried
 from dam.ingest import IngestError, ingest
-from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
+from dam.models import SKU, Asset, AssetOrigin, AssetState, Collection, Tag
 from dam.people import signed_in
 from dam.roles import sees_library
 
@@ -61,6 +65,8 @@ class AssetViewSet(
     MetadataActions,
     MetadataTableActions,
     RenditionActions,
+    RestoreActions,
+    UsageActions,
     VersionActions,
 ):
     """Assets that the caller may see: editors the library, others the storefront and their own."""
@@ -112,11 +118,30 @@ class AssetViewSet(
             body, status=created, headers={"Location": self.reverse_action("detail", [asset.public_id])}
         )
 
-    @extend_schema(responses={204: None})
+    @extend_schema(
+        parameters=[EVEN_IF_USED],
+        responses={
+            204: OpenApiResponse(description="It is in the trash; nothing used it."),
+            200: OpenApiResponse(UsageSerializer, "It is in the trash; the answer says by what it was used."),
+            409: OpenApiResponse(description="Others would lose something; nothing was done."),
+        },
+    )
     def destroy(self, request: Request, public_id: Any) -> Response:
-        """Move to the trash; an editor can restore it from there."""
-        editing.trash([self.get_object()], actor=signed_in(request))
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        """Move to the trash; `POST …/restore/` brings it back with its SKUs and collections.
+
+        SKUs, collections and assignments do not stand in the way, as restoring brings their links back: the
+        answer tells of them. Where others would lose something meanwhile (a collection that a link shows
+        outside, pictures or generation jobs made from it, the watermark of a preset), nothing is done and
+        the answer is 409, unless the caller says that it knows. `GET …/usage/` tells the same before.
+        """
+        asset, actor = self.get_object(), signed_in(request)
+        workflow.check_steps(actor, [asset], AssetState.TRASHED)
+        (used,) = usage.of([asset], actor)
+        told = UsageSerializer(used).data
+        if used.breaks and not even_if_used(request):
+            raise in_use(used.sentence, told["by"])
+        editing.trash([asset], actor=actor)
+        return Response(told) if used else Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class OrganiserViewSet(ModelViewSet):
@@ -136,14 +161,32 @@ class OrganiserViewSet(ModelViewSet):
         organising.save(thing, actor=signed_in(self.request))
         serializer.instance = thing
 
+    @extend_schema(
+        parameters=[EVEN_IF_USED],
+        responses={
+            204: None,
+            409: OpenApiResponse(description="Assets carry it, or links show it; the answer says how many."),
+        },
+    )
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete it; its assets stay. What assets carry or links show takes `even_if_used=true`."""
+        return super().destroy(request, *args, **kwargs)
+
     def perform_destroy(self, instance: organising.Organiser) -> None:
-        try:
-            organising.delete(instance, actor=signed_in(self.request))
-        except ProtectedError as error:
-            raise Conflict(_("Something else still depends on this; remove that first."), "in_use") from error
+        hangs = carried(instance, signed_in(self.request))
+        told = " ".join(hangs.sentences)
+        if hangs.below:
+            raise Conflict(told, "in_use", used_by=_numbers(hangs))
+        if hangs and not even_if_used(self.request):
+            raise in_use(told, _numbers(hangs))
+        organising.delete(instance, actor=signed_in(self.request))
 
 
-class TagViewSet(OrganiserViewSet):
+def _numbers(hangs: Carried) -> dict[str, int]:
+    return {"assets": hangs.assets, "links": len(hangs.links), "below": len(hangs.below)}
+
+
+class TagViewSet(TagMergeActions, OrganiserViewSet):
     """Tags: all of them for editors, for others those on assets they may see."""
 
     queryset = Tag.objects.none()

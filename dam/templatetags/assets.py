@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.translation import gettext as _
 
+from dam import trashed
 from dam.addresses import original_url, rendition_url, sidecar_url, thumbnail_url, written_url
 from dam.models import Asset, AssetVersion
+from dam.usage import Use
+from dam.usage_sources import day_of
 
 register = template.Library()
 
@@ -52,6 +57,12 @@ def thumbnail_of(version: AssetVersion) -> str:
 
 
 @register.filter
+def web_of(version: AssetVersion) -> str:
+    """`{{ version|web_of }}`: address of this version's picture for screens."""
+    return rendition_url(version.asset, "web", version)
+
+
+@register.filter
 def download(version: AssetVersion) -> str:
     """`{{ version|download }}`: address that downloads this version."""
     return original_url(version.asset, version)
@@ -72,6 +83,23 @@ def alt(asset: Asset) -> str:
     chinese = (translation.get_language() or "").startswith("zh")
     first, second = (asset.alt_text_zh, asset.alt_text) if chinese else (asset.alt_text, asset.alt_text_zh)
     return first or second or asset.display_title
+
+
+@register.filter
+def leaving(asset: Asset) -> str:
+    """`{{ asset|leaving }}`: when the trash will have lost it, in words; empty: it stays."""
+    day = trashed.leaves_on(asset)
+    return _("will be deleted for good on %(day)s") % {"day": day_of(day)} if day else ""
+
+
+@register.filter
+def admin_page(use: Use) -> str:
+    """`{{ use|admin_page }}`: address of the page of what uses an asset; empty where it has none."""
+    meta = use.thing._meta
+    try:
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=(use.thing.pk,))
+    except NoReverseMatch:
+        return ""
 
 
 @register.filter

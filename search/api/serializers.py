@@ -46,7 +46,12 @@ class FiltersSerializer(serializers.Serializer):
     """Filters and page, the same for every way to ask."""
 
     kind = serializers.ChoiceField(AssetKind.choices, required=False, default="")
-    tag = serializers.CharField(required=False, default="", max_length=240, help_text="Slug of a tag.")
+    tag = serializers.CharField(
+        required=False,
+        default="",
+        max_length=240,
+        help_text="Slug, label or synonym of a tag; tags below it count as well.",
+    )
     sku = serializers.CharField(required=False, default="", max_length=64, help_text="Code of a SKU.")
     colour = serializers.ChoiceField(FAMILIES, required=False, default="", help_text="Main colour family.")
     limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=CANDIDATES)

@@ -16,6 +16,11 @@ def all_of(conditions: Iterable[str]) -> str:
     return " and ".join(f"({condition})" for condition in conditions if condition)
 
 
+def any_of(conditions: Iterable[str]) -> str:
+    """Conditions joined by `or`."""
+    return " or ".join(f"({condition})" for condition in conditions)
+
+
 def equals(field: str, value: str) -> str:
     return f"{field} == {quoted(value)}" if value else ""
 
