@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -14,9 +14,10 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
-from dam import audit, from_file, rights, tagging
+from dam import audit, field_rules, from_file, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
 from dam.errors import IngestError
+from dam.field_rules import Rules
 from dam.metadata_mapping import found_in
 from dam.models import (
     Asset,
@@ -69,7 +70,8 @@ class AssetMetadata:
     release_expires_on: date | None = None
     tags: Sequence[str] = ()  # slugs or labels; created when absent
     skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
-    state: str = AssetState.DRAFT
+    custom: Mapping[str, Any] = field(default_factory=dict)  # by slug, as `dam.custom_values` keeps them
+    state: str = AssetState.DRAFT  # a draft where it lacks what this state asks for
 
     def to_plain(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON keeps it."""
@@ -113,10 +115,15 @@ class IngestItem:
 
 @dataclass(frozen=True)
 class IngestResult:
-    """The asset of a file; not created: the library had exactly this file already."""
+    """The asset of a file; not created: the library had exactly this file already.
+
+    Attributes:
+        notice: why it came in as a draft although another state was asked for; empty if it did not.
+    """
 
     asset: Asset
     created: bool
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,10 +249,12 @@ class _Intake:
         self.origin = origin
         self.action = action
         self.run = run
+        self.rules = Rules({}, {})
 
     def take(self, items: Sequence[IngestItem]) -> list[Outcome]:
         """The outcome of each item, in order."""
         entries = [_Entry(item) for item in items]
+        self.rules = _rules_for(items)
         try:
             _run(self.run, _Entry.receive, entries)
             self._answer_known(entries)
@@ -283,9 +292,11 @@ class _Intake:
             rights_expire_on=known.rights_expire_on,
             model_release=known.model_release,
             release_expires_on=known.release_expires_on,
+            custom=dict(known.custom),
         )
         entry.arrival.prepare(entry.asset)
         entry.fill_from_file()
+        entry.hold_back(self.rules)
 
     def _answer_known(self, entries: Sequence[_Entry]) -> None:
         """Answer every open entry whose file the library has."""
@@ -296,14 +307,15 @@ class _Intake:
         for entry in waiting:
             if asset := known.get(entry.arrival.sha256):
                 self._welcome_back(asset, entry)
-                entry.result = IngestResult(asset, created=False)
+                entry.result = IngestResult(asset, created=False, notice=entry.notice(self.rules))
 
     @transaction.atomic
     def _welcome_back(self, asset: Asset, entry: _Entry) -> None:
         """An upload takes its asset out of the trash, in the state that the upload asks for: the one
         before may have been more than this uploader may give. What others threw away stays there."""
         if asset.is_trashed and self._may_restore(asset):
-            asset.state, asset.state_before_trash, asset.trashed_at = entry.item.metadata.state, "", None
+            entry.hold_back_known(asset, self.rules)
+            asset.state, asset.state_before_trash, asset.trashed_at = entry.state, "", None
             asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
             audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
             assets_changed.send(sender=Asset, asset_ids=[asset.pk], state_changed=True)
@@ -332,7 +344,7 @@ class _Intake:
             self._write(others)
             return
         for entry in entries:
-            entry.result = IngestResult(entry.asset, created=True)
+            entry.result = IngestResult(entry.asset, created=True, notice=entry.notice(self.rules))
 
     def _write_rows(self, entries: Sequence[_Entry]) -> None:
         assets = [entry.asset for entry in entries]
@@ -355,6 +367,7 @@ class _Entry:
         self.arrival = Arrival(item.source, item.filename)
         self.asset = Asset()
         self.keywords: Sequence[str] = ()
+        self.lacks: list[str] = []  # what keeps it from the state that was asked for
         self.result: IngestResult | None = None
         self.error: IngestError | None = None
 
@@ -382,6 +395,34 @@ class _Entry:
         if not (self.asset.title or self.asset.title_zh):
             self.asset.title = title_of(self.item.filename)[:255]
 
+    @property
+    def state(self) -> str:
+        """The one that was asked for, or draft where something is missing for that."""
+        return AssetState.DRAFT if self.lacks else self.item.metadata.state
+
+    def hold_back(self, rules: Rules) -> None:
+        """A new asset that lacks what its state asks for begins as a draft."""
+        self.lacks = rules.for_entering(
+            self.asset,
+            self.item.metadata.state,
+            has_tags=bool(self.tags),
+            has_skus=bool(self.item.metadata.skus),
+        )
+        self.asset.state = self.state
+
+    def hold_back_known(self, asset: Asset, rules: Rules) -> None:
+        """The same of an asset that comes out of the trash; what it has counts, not what came now."""
+        self.lacks = rules.for_entering(
+            asset,
+            self.item.metadata.state,
+            has_tags=bool(rules) and asset.tags.exists(),
+            has_skus=bool(rules) and asset.sku_links.exists(),
+        )
+
+    def notice(self, rules: Rules) -> str:
+        """Why it is a draft although another state was asked for."""
+        return field_rules.taken_as_draft(rules, self.lacks) if self.lacks else ""
+
     def rows(self) -> Iterator[Model]:
         """The rows made for it, in the order in which they refer to each other."""
         yield from filter(None, (self.asset, self.arrival.version, self.arrival.thumbnail))
@@ -401,6 +442,8 @@ class _Entry:
             "size": self.arrival.size,
             "origin": self.asset.origin,
             **({"from_file": sorted(self.asset.from_file)} if self.asset.from_file else {}),
+            **({"custom": self.asset.custom} if self.asset.custom else {}),
+            **({"missing": self.lacks} if self.lacks else {}),
         }
 
     def finish(self) -> None:
@@ -408,6 +451,12 @@ class _Entry:
         self.arrival.close()
         if self.result is None or not self.result.created:
             self.arrival.discard()
+
+
+def _rules_for(items: Sequence[IngestItem]) -> Rules:
+    """The rules, if one of the items asks for a state that has any; drafts need none."""
+    asked = {item.metadata.state for item in items}
+    return field_rules.load() if asked.intersection(field_rules.STEPS) else Rules({}, {})
 
 
 def _write_files(entries: Sequence[_Entry], owner: User | None) -> None:
