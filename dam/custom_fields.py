@@ -173,7 +173,9 @@ def _choices_problem(field: CustomField) -> str:
             ) % {"value": str(value)[:60]}
         if values.count(value) > 1:
             return _("The choice “%(value)s” is there twice.") % {"value": value}
-        if not all(isinstance(label, str) and len(label) <= MAX_LABEL and "\0" not in label for label in labels):
+        if not all(
+            isinstance(label, str) and len(label) <= MAX_LABEL and "\0" not in label for label in labels
+        ):
             return _("The labels of “%(value)s” are texts of at most %(limit)d characters.") % {
                 "value": value,
                 "limit": MAX_LABEL,

@@ -76,6 +76,20 @@ def cleaned(field: CustomField, value: Any, kept: Any = None) -> Any:
     return _CLEANERS[FieldType(field.type)](field, value, kept)
 
 
+def from_cells(
+    cells: Mapping[str, str], kept: Mapping[str, Any], fields: Fields, kind: str
+) -> dict[str, Any]:
+    """The values of an asset after what the cells of a table's row say, by columns like “custom.season”.
+
+    Columns that are not there change nothing; an empty cell empties.
+
+    Raises:
+        BadValues: a field does not take its cell.
+    """
+    given = {slug: cells[f"{PREFIX}{slug}"] for slug in fields if f"{PREFIX}{slug}" in cells}
+    return merged(kept, given, fields, kind)
+
+
 def text_of(value: Any) -> str:
     """A value as a table has it; what `cleaned` takes back."""
     if value is None:

@@ -122,9 +122,7 @@ def missing_of(assets: Sequence[Asset], state: str, rules: Rules) -> dict[int, l
 
 def missing_by_step(asset: Asset, rules: Rules, *, has_tags: bool, has_skus: bool) -> dict[str, list[str]]:
     """Each step → what the asset lacks for it."""
-    return {
-        step.value: rules.missing(asset, step, has_tags=has_tags, has_skus=has_skus) for step in STEPS
-    }
+    return {step.value: rules.missing(asset, step, has_tags=has_tags, has_skus=has_skus) for step in STEPS}
 
 
 def check_entering(assets: Sequence[Asset], state: str) -> None:
@@ -299,9 +297,7 @@ def _found_missing(
     if SKUS in asked:
         linked = set(AssetSKU.objects.filter(asset__in=keys).values_list("asset_id", flat=True))
     return {
-        asset.pk: missing(
-            asset, state_of(asset), has_tags=asset.pk in tagged, has_skus=asset.pk in linked
-        )
+        asset.pk: missing(asset, state_of(asset), has_tags=asset.pk in tagged, has_skus=asset.pk in linked)
         for asset in assets
     }
 
@@ -325,17 +321,23 @@ def _entering_sentence(
         "others": len(missing) - 1,
     }
     if len(missing) == 1:
-        return _(
-            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. "
-            "Fill that on its page, then try again."
-        ) % details
-    return ngettext(
-        "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other asset lacks "
-        "something too. Fill that on their pages, then try again.",
-        "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other assets lack "
-        "something too. Fill that on their pages, then try again.",
-        len(missing) - 1,
-    ) % details
+        return (
+            _(
+                "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. "
+                "Fill that on its page, then try again."
+            )
+            % details
+        )
+    return (
+        ngettext(
+            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other asset lacks "
+            "something too. Fill that on their pages, then try again.",
+            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other assets lack "
+            "something too. Fill that on their pages, then try again.",
+            len(missing) - 1,
+        )
+        % details
+    )
 
 
 def _emptied_sentence(assets: Sequence[Asset], emptied: Mapping[int, list[str]], rules: Rules) -> str:

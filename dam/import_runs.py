@@ -415,7 +415,7 @@ class _Slice:
                 name=answer.name,
                 number=answer.row,
                 outcome=_outcome(answer, own),
-                problem=answer.reason,
+                problem=answer.reason or answer.notice,
                 asset=answer.asset,
             )
             for answer in batch

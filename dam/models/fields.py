@@ -111,7 +111,9 @@ class FieldRule(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "state"],
                 name="dam_field_rule_once",
-                violation_error_message=_("There is a rule for this kind and state already; change that one."),
+                violation_error_message=_(
+                    "There is a rule for this kind and state already; change that one."
+                ),
             )
         ]
 
