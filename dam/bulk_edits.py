@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam import audit, custom_fields, editing, tagging, workflow
-from dam.custom_values import BadValues, Fields, cleaned
+from dam.custom_values import BadValues, Fields, cleaned, merged
 from dam.field_rules import Incomplete
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.roles import Role, has_role
@@ -179,7 +179,8 @@ def _change(edit: BulkEdit, items: list[BulkEditItem]) -> None:
     locked = editing.lock(Asset.objects.filter(pk__in=by_asset))
     for item in items:
         item.outcome = BulkOutcome.SKIPPED
-    allowed = [asset for asset in locked if _may(edit, asset)]
+    fields = custom_fields.by_slug() if any(map(custom_fields.slug_in, edit.changes)) else {}
+    allowed = [asset for asset in locked if _may(edit, asset) and _takes(edit, asset, fields)]
     before = _before(edit, allowed)
     for asset in _written(edit, allowed):
         item = by_asset[asset.pk]
@@ -205,21 +206,14 @@ def _value(asset: Asset, name: str) -> Any:
 
 
 def _written(edit: BulkEdit, assets: list[Asset]) -> list[Asset]:
-    """Change those that can be changed alike. What a rule or a field refuses is found by halves, so that a
-    few among five hundred cost a few more tries, and none of the others anything.
-    """
+    """Change those that lack nothing. A refusal names all that do, so the others are tried without them."""
     if not assets:
         return []
     try:
         with transaction.atomic():
             _write(edit, assets)
-    except (Incomplete, BadValues) as refusal:
-        left = set(refusal.missing) if isinstance(refusal, Incomplete) else set()
-        rest = [asset for asset in assets if str(asset.public_id) not in left]
-        if left and len(rest) < len(assets):
-            return _written(edit, rest)
-        half = len(assets) // 2
-        return [*_written(edit, assets[:half]), *_written(edit, assets[half:])] if half else []
+    except Incomplete as refusal:
+        return _written(edit, [asset for asset in assets if str(asset.public_id) not in refusal.missing])
     return assets
 
 
@@ -282,6 +276,16 @@ def _may(edit: BulkEdit, asset: Asset) -> bool:
     if asset.is_trashed or not workflow.may_change(actor, asset):
         return False
     return edit.to_state in ("", asset.state) or workflow.may_step(actor, asset, edit.to_state)
+
+
+def _takes(edit: BulkEdit, asset: Asset, fields: Fields) -> bool:
+    """Whether the asset, of the kind that it will be, has these fields."""
+    given = {slug: value for name, value in edit.changes.items() if (slug := custom_fields.slug_in(name))}
+    try:
+        merged(asset.custom, given, fields, edit.changes.get("kind") or asset.kind)
+    except BadValues:
+        return False
+    return True
 
 
 def _note(edit: BulkEdit, assets: QuerySet[Asset]) -> int:

@@ -1,4 +1,4 @@
-"""What a custom field takes: values as people, tables and programs write them, and as they are kept and shown.
+"""What a custom field takes: values as people, tables and programs write them, as they are kept and shown.
 
 A value is kept as JSON: texts, numbers, true and false, days as ISO 8601, choices by their values. What is
 empty is not kept at all, so that a field is filled exactly if the asset has its slug.
@@ -117,7 +117,7 @@ def shown(field: CustomField, value: Any) -> str:
 
 
 def words_of(values: Mapping[str, Any], fields: Fields) -> list[str]:
-    """The texts by which an asset is found: those of text fields, and the labels of choices in both languages."""
+    """The texts by which an asset is found: of text fields, and the labels of choices in both languages."""
     found: list[str] = []
     for slug, value in values.items():
         field = fields.get(slug)

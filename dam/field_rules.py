@@ -197,9 +197,8 @@ def incomplete(assets: QuerySet[Asset], state: str, rules: Rules) -> QuerySet[As
 def taken_as_draft(rules: Rules, missing: Sequence[str]) -> str:
     """The sentence about a file that came in as a draft, since it lacks what the wished state asks for."""
     return ngettext(
-        "Taken in as a draft: %(fields)s is still missing. Fill it on the page of the asset, then move it on.",
-        "Taken in as a draft: %(fields)s are still missing. Fill them on the page of the asset, then move it "
-        "on.",
+        "Taken in as a draft: %(fields)s is still missing. Fill it on the asset’s page, then move it on.",
+        "Taken in as a draft: %(fields)s are still missing. Fill them on the asset’s page, then move it on.",
         len(missing),
     ) % {"fields": rules.labels(missing)}
 
@@ -330,10 +329,10 @@ def _entering_sentence(
         )
     return (
         ngettext(
-            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other asset lacks "
-            "something too. Fill that on their pages, then try again.",
-            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other assets lack "
-            "something too. Fill that on their pages, then try again.",
+            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other asset "
+            "lacks something too. Fill that on their pages, then try again.",
+            "“%(title)s” cannot become “%(state)s” yet; it still needs: %(fields)s. %(others)d other assets "
+            "lack something too. Fill that on their pages, then try again.",
             len(missing) - 1,
         )
         % details

@@ -30,8 +30,8 @@ class MergeError(ValueError):
 def merge(kept: Asset, others: Sequence[Asset], *, actor: Actor) -> Asset:
     """Give `kept` the tags, SKUs, collections and lineage of the others, and move those to the trash.
 
-    Where words and custom fields are missing they come from the others, the first first; of rights that end, the earliest
-    end counts. The others remember into which asset they went, and can be restored.
+    Where words and custom fields are missing they come from the others, the first first; of rights that
+    end, the earliest end counts. The others remember into which asset they went, and can be restored.
 
     Raises:
         MergeError: nothing to merge, or one of them lies in the trash.

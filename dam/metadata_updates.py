@@ -141,10 +141,8 @@ def _changes(
         sentences += _objections(asset, actor, seen)
         if asset is not None:
             try:
-                values = from_cells(
-                    cells, asset.custom, custom, wanted.kind if cells.get("kind") else asset.kind
-                )
-                wanted = replace(wanted, custom=values)
+                kind = wanted.kind if cells.get("kind") else asset.kind
+                wanted = replace(wanted, custom=from_cells(cells, asset.custom, custom, kind))
             except BadValues as bad:
                 sentences.append(str(bad))
         if sentences or asset is None:

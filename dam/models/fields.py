@@ -112,7 +112,7 @@ class FieldRule(models.Model):
                 fields=["kind", "state"],
                 name="dam_field_rule_once",
                 violation_error_message=_(
-                    "There is a rule for this kind and state already; change that one."
+                    "There is a rule for this kind and state already. Change that one."
                 ),
             )
         ]
