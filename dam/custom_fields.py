@@ -124,9 +124,9 @@ def delete(field: CustomField, *, actor: Actor) -> None:
             % {"count": count, "field": str(field)}
         )
     for rule in FieldRule.objects.all():
-        if field.name in rule.fields:
-            rule.fields = [name for name in rule.fields if name != field.name]
-            rule.save(update_fields=["fields", "updated"])
+        if field.name in rule.required:
+            rule.required = [name for name in rule.required if name != field.name]
+            rule.save(update_fields=["required", "updated"])
     audit.record(actor, "custom_field.deleted", field, before=_story(field))
     field.delete()
 

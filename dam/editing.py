@@ -122,8 +122,11 @@ def moving(assets: Assets, *, actor: Actor, state: str) -> Iterator[None]:
     Raises:
         Incomplete, NotPermitted: see `set_state`; the edit is undone too.
     """
+    if not state:
+        yield
+        return
     with transaction.atomic():
-        before = lock(assets) if state else []
+        before = lock(assets)
         back = [asset for asset in before if field_rules.is_step_back(asset.state, state)]
         set_state(back, actor=actor, state=state)
         yield

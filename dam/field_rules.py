@@ -102,7 +102,7 @@ class Rules:
 
 def load() -> Rules:
     """The rules; one query, and one more where there are any."""
-    rows = {(rule.kind, rule.state): rule.fields for rule in FieldRule.objects.all() if rule.fields}
+    rows = {(rule.kind, rule.state): rule.required for rule in FieldRule.objects.all() if rule.required}
     return Rules(rows, custom_fields.by_slug() if rows else {})
 
 
@@ -214,13 +214,13 @@ def requirable(fields: Fields) -> dict[str, str]:
 
 def problems_with(rule: FieldRule) -> dict[str, str]:
     """What is wrong with a rule beyond single columns, by column."""
-    names = rule.fields
+    names = rule.required
     if not isinstance(names, list) or not names:
-        return {"fields": _("Choose at least one field.")}
+        return {"required": _("Choose at least one field.")}
     known = requirable(custom_fields.by_slug())
     if unknown := [str(name) for name in names if name not in known]:
         return {
-            "fields": _("No fields that can be asked for: %(names)s. Possible are: %(possible)s.")
+            "required": _("No fields that can be asked for: %(names)s. Possible are: %(possible)s.")
             % {"names": ", ".join(unknown)[:200], "possible": ", ".join(known)}
         }
     return {}
@@ -235,7 +235,7 @@ def save(rule: FieldRule, *, actor: Actor) -> None:
     """
     workflow.check_role(actor, MANAGING)
     action = "field_rule.updated" if rule.pk else "field_rule.created"
-    rule.fields = list(dict.fromkeys(rule.fields))
+    rule.required = list(dict.fromkeys(rule.required))
     rule.save()
     audit.record(actor, action, rule, **_story(rule))
 
@@ -253,7 +253,7 @@ def delete(rule: FieldRule, *, actor: Actor) -> None:
 
 
 def _story(rule: FieldRule) -> dict[str, object]:
-    return {"kind": rule.kind, "state": rule.state, "fields": rule.fields}
+    return {"kind": rule.kind, "state": rule.state, "required": rule.required}
 
 
 # ── What is missing ───────────────────────────────────────────────────────────────────────────────

@@ -106,7 +106,9 @@ class AssetViewSet(
             raise Conflict(
                 _("This file is in the library already, and it is not yours to open."), "duplicate"
             )
-        body = AssetSerializer(asset, context=self.get_serializer_context()).data
+        body = {**AssetSerializer(asset, context=self.get_serializer_context()).data}
+        if result.notice:
+            body["notice"] = result.notice
         created = status.HTTP_201_CREATED if result.created else status.HTTP_200_OK
         return Response(
             body, status=created, headers={"Location": self.reverse_action("detail", [asset.public_id])}

@@ -65,9 +65,9 @@ class Migration(migrations.Migration):
             name='FieldRule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(blank=True, choices=[('', 'All kinds'), ('model', 'Model'), ('garment', 'Garment'), ('accessory', 'Accessory'), ('product', 'Product'), ('prop', 'Prop'), ('character', 'Character'), ('scene', 'Scene'), ('other', 'Other')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(blank=True, choices=[('', 'All kinds'), ('model', 'Model'), ('garment', 'Garment'), ('accessory', 'Accessory'), ('product', 'Product'), ('prop', 'Prop'), ('character', 'Character'), ('scene', 'Scene'), ('other', 'Other')], default='', max_length=16, verbose_name='kind')),
                 ('state', models.CharField(choices=[('in_review', 'In review'), ('approved', 'Approved')], max_length=16, verbose_name='before')),
-                ('fields', models.JSONField(default=list, verbose_name='required fields')),
+                ('required', models.JSONField(default=list, verbose_name='required fields')),
                 ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('updated', models.DateTimeField(auto_now=True, verbose_name='updated')),
             ],

@@ -89,7 +89,7 @@ class FieldRule(models.Model):
     """What must be filled before assets of a kind may enter a state; approval asks for both states'."""
 
     kind = models.CharField(
-        _("kind"), max_length=16, choices=[("", _("All kinds")), *AssetKind.choices], blank=True
+        _("kind"), max_length=16, choices=[("", _("All kinds")), *AssetKind.choices], blank=True, default=""
     )
     state = models.CharField(
         _("before"),
@@ -99,7 +99,7 @@ class FieldRule(models.Model):
             (AssetState.APPROVED.value, AssetState.APPROVED.label),
         ],
     )
-    fields = models.JSONField(_("required fields"), default=list)
+    required = models.JSONField(_("required fields"), default=list)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated = models.DateTimeField(_("updated"), auto_now=True)
 
