@@ -15,10 +15,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dam import editing, organising
+from dam import editing, field_rules, organising
 from dam.admin import bulk_edits
 from dam.admin.verbs import VERBS, Verb
 from dam.bulk_edits import Change
+from dam.field_rules import Rules
 from dam.forms import AddTagsForm, AddToCollectionForm
 from dam.models import Asset, Collection
 from dam.people import signed_in
@@ -51,9 +52,14 @@ def _for_all(verb: Verb) -> Action:
         actor = signed_in(request)
         if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
             return bulk_edits.begin(request, chosen, Change(state=verb.to))
-        moved = verb.run(verb.among(chosen, actor), actor)
+        reached = list(verb.among(chosen, actor))
+        lacking = field_rules.without_fields(reached, verb.to or "")
+        able = [asset for asset in reached if not lacking or asset.pk not in lacking[1]]
+        moved = verb.run(able, actor)
         messages.success(request, verb.told(moved))
-        if left := chosen.count() - moved:
+        if lacking:
+            _tell_lacking(request, reached, *lacking)
+        if left := chosen.count() - len(reached):
             messages.warning(
                 request,
                 ngettext(
@@ -66,6 +72,23 @@ def _for_all(verb: Verb) -> Action:
         return None
 
     return run
+
+
+def _tell_lacking(
+    request: HttpRequest, assets: list[Asset], rules: Rules, missing: dict[int, list[str]]
+) -> None:
+    first = next(asset for asset in assets if asset.pk in missing)
+    sentence = ngettext(
+        "%(count)d asset stayed as it is, since required fields are empty: “%(title)s” lacks %(fields)s.",
+        "%(count)d assets stayed as they are, since required fields are empty; “%(title)s”, for one, lacks "
+        "%(fields)s.",
+        len(missing),
+    )
+    messages.warning(
+        request,
+        sentence
+        % {"count": len(missing), "title": first.display_title, "fields": rules.labels(missing[first.pk])},
+    )
 
 
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:

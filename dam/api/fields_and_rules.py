@@ -1,4 +1,4 @@
-"""Endpoints of custom fields and of rules for required fields: who is signed in reads, administrators write."""
+"""Endpoints of custom fields and of rules for required fields: accounts read, administrators write."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CustomFieldSerializer(serializers.ModelSerializer):
 class FieldRuleSerializer(serializers.ModelSerializer):
     """Which fields must be filled before assets of a kind enter a state."""
 
-    required = serializers.ListField(
+    required = serializers.ListField(  # type: ignore[assignment]  # the stubs mean Field.required
         child=serializers.CharField(max_length=60),
         help_text=f"Of {', '.join(field_rules.BUILT_IN)}, and custom fields as “custom.SLUG”.",
     )

@@ -50,7 +50,8 @@ METADATA = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=(
         "“filename”, and for pictures “title”, “kind”, “state”, “tags”, “skus” (with commas), “collection” "
-        "(id), “custom.SLUG” and the other fields of an asset; “purpose”: “import” for an archive or table to import from."
+        "(id), “custom.SLUG” and the other fields of an asset; “purpose”: “import” for an archive or table "
+        "to import from."
     ),
 )
 CHECKSUM = OpenApiParameter(
