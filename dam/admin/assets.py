@@ -126,6 +126,12 @@ class AssetAdmin(ModelAdmin):
 
     # The list
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Also one for each of the library's own fields with choices, and what is incomplete."""
+        if not hasattr(request, "_own_filters"):
+            request._own_filters = filters.own_filters(_custom_fields(request))  # type: ignore[attr-defined]
+        return (*super().get_list_filter(request), *request._own_filters)  # type: ignore[attr-defined]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LibraryChangeList
 
@@ -256,13 +262,12 @@ class AssetAdmin(ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Asset | None = None) -> Any:
         """The library's own fields stand between the words and the rights."""
         words, *others = super().get_fieldsets(request, obj)
-        if obj is None:
-            return (words, *others)
-        if not self.has_change_permission(request, obj):
-            section = [(_("More fields"), {"fields": ("own_values",)})] if obj.custom else []
-            return (words, *section, *others)
-        own = custom_forms.form_fields(obj, _custom_fields(request))
-        section = [(_("More fields"), {"fields": tuple(own)})] if own else []
+        own: tuple[str, ...] = ()
+        if obj is not None and self.has_change_permission(request, obj):
+            own = tuple(custom_forms.form_fields(obj, _custom_fields(request)))
+        elif obj is not None and obj.custom:
+            own = ("own_values",)
+        section = [(_("More fields"), {"fields": own})] if own else []
         return (words, *section, *others)
 
     def get_form(self, request: HttpRequest, obj: Asset | None = None, **kwargs: Any) -> Any:
