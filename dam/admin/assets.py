@@ -129,7 +129,9 @@ class AssetAdmin(ModelAdmin):
     def get_list_filter(self, request: HttpRequest) -> Any:
         """Also one for each of the library's own fields with choices, and what is incomplete."""
         if not hasattr(request, "_own_filters"):
-            request._own_filters = filters.own_filters(_custom_fields(request))  # type: ignore[attr-defined]
+            request._own_filters = filters.own_filters(  # type: ignore[attr-defined]
+                _custom_fields(request), request.GET
+            )
         return (*super().get_list_filter(request), *request._own_filters)  # type: ignore[attr-defined]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Names
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -185,20 +186,22 @@ class OwnFieldFilter(LinkFilter):
             return queryset.none()
 
 
-def own_filters(fields: Fields) -> list[type[LinkFilter]]:
-    """Filters by the first of the library's own fields that have few values, and by what is missing."""
-    few = [
-        field
-        for field in fields.values()
-        if field.active and (field.has_choices or field.type == FieldType.YES_NO)
-    ]
+def own_filters(fields: Fields, asked: Names[str]) -> list[type[LinkFilter]]:
+    """Filters by the library's own fields that have few values, and by what is missing.
+
+    Args:
+        asked: names in the address; a field that it filters by has its filter, whatever its position.
+    """
+    few = [field for field in fields.values() if field.has_choices or field.type == FieldType.YES_NO]
+    offered = [field for field in few if field.active][:OWN_FILTERS]
+    offered += [field for field in few if field.name in asked and field not in offered]
     made = [
         type(
             "OwnFieldFilter",
             (OwnFieldFilter,),
             {"title": str(field), "parameter_name": field.name, "own_field": field},
         )
-        for field in few[:OWN_FILTERS]
+        for field in offered
     ]
     return [*made, IncompleteFilter]
 
