@@ -195,10 +195,10 @@ def incomplete(assets: QuerySet[Asset], state: str, rules: Rules) -> QuerySet[As
 
 
 def taken_as_draft(rules: Rules, missing: Sequence[str]) -> str:
-    """The sentence about a file that came in as a draft, since it lacks what the wished state asks for."""
+    """The sentence about a file that comes in as a draft, since it lacks what the wished state asks for."""
     return ngettext(
-        "Taken in as a draft: %(fields)s is still missing. Fill it on the asset’s page, then move it on.",
-        "Taken in as a draft: %(fields)s are still missing. Fill them on the asset’s page, then move it on.",
+        "Comes in as a draft: %(fields)s is still missing. Fill it on the asset’s page, then move it on.",
+        "Comes in as a draft: %(fields)s are still missing. Fill them on the asset’s page, then move it on.",
         len(missing),
     ) % {"fields": rules.labels(missing)}
 

@@ -454,9 +454,7 @@ class _Slice:
         for row in rows:
             if row.outcome == ImportOutcome.REJECTED and row.number:
                 row.cells = cells.get(row.number, [])
-        ImportRow.objects.bulk_create(
-            row for row in rows if not self.checks or row.outcome == ImportOutcome.REJECTED
-        )
+        ImportRow.objects.bulk_create(row for row in rows if not self.checks or row.problem)
 
     def _guarded(self) -> Any:
         return Import.objects.filter(pk=self.run.pk, claim=self.run.claim)

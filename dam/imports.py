@@ -256,7 +256,7 @@ def taking(owner: User | None) -> Verdicts:
 def checking(items: Iterable[IngestItem]) -> Iterator[Verdict]:
     """Verdicts without writing anything."""
     for check in check_many(items):
-        yield check.item, None, not check.is_known, check.error, ""
+        yield check.item, None, not check.is_known, check.error, check.notice
 
 
 def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdicts) -> Iterator[Answer]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -137,11 +138,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Check:
-    """What would become of one item: whether the library has it, or the reason for a refusal."""
+    """What would become of one item: whether the library has it, or the reason for a refusal.
+
+    Attributes:
+        notice: why it would come in as a draft although another state is asked for.
+    """
 
     item: IngestItem
     is_known: bool
     error: IngestError | None = None
+    notice: str = ""
 
 
 def ingest(
@@ -206,16 +212,43 @@ def is_own_arrival(asset: Asset, owner: User | None, origin: AssetOrigin, since:
     return mine and asset.origin == origin and asset.created >= since
 
 
+def _asset_of(known: AssetMetadata, *, owner: User | None, origin: AssetOrigin) -> Asset:
+    """The row of a new asset, without its file; not saved."""
+    return Asset(
+        title=known.title[:255],
+        title_zh=known.title_zh[:255],
+        alt_text=known.alt_text[:500],
+        alt_text_zh=known.alt_text_zh[:500],
+        description=known.description,
+        description_zh=known.description_zh,
+        kind=known.kind,
+        origin=origin,
+        state=known.state,
+        owner=owner,
+        licence=known.licence[:255],
+        rights_holder=known.rights_holder[:255],
+        credit=known.credit[:255],
+        rights_expire_on=known.rights_expire_on,
+        model_release=known.model_release,
+        release_expires_on=known.release_expires_on,
+        custom=dict(known.custom),
+    )
+
+
 def _checked(items: Sequence[IngestItem], pool: ThreadPoolExecutor, seen: set[str]) -> list[Check]:
     entries = [_Entry(item) for item in items]
+    rules = _rules_for(items)
     try:
         _run(pool.map, _Entry.receive, entries)
         digests = [entry.arrival.sha256 for entry in entries if entry.is_open]
         seen.update(AssetVersion.objects.filter(sha256__in=digests).values_list("sha256", flat=True))
-        _run(pool.map, _Entry.check, [entry for entry in entries if entry.arrival.sha256 not in seen])
+        new = [entry for entry in entries if entry.arrival.sha256 not in seen]
+        _run(pool.map, partial(_Entry.check, rules=rules), new)
         checks = []
         for entry in entries:
-            checks.append(Check(entry.item, entry.arrival.sha256 in seen, entry.error))
+            is_known = entry.arrival.sha256 in seen
+            notice = "" if is_known else entry.notice(rules)
+            checks.append(Check(entry.item, is_known, entry.error, notice))
             if entry.is_open:
                 seen.add(entry.arrival.sha256)
     finally:
@@ -274,28 +307,10 @@ class _Intake:
         return [Outcome(entry.item, entry.result, entry.error) for entry in entries]
 
     def _prepare(self, entry: _Entry) -> None:
-        known = entry.item.metadata
-        entry.asset = Asset(
-            title=known.title[:255],
-            title_zh=known.title_zh[:255],
-            alt_text=known.alt_text[:500],
-            alt_text_zh=known.alt_text_zh[:500],
-            description=known.description,
-            description_zh=known.description_zh,
-            kind=known.kind,
-            origin=self.origin,
-            state=known.state,
-            owner=self.owner,
-            licence=known.licence[:255],
-            rights_holder=known.rights_holder[:255],
-            credit=known.credit[:255],
-            rights_expire_on=known.rights_expire_on,
-            model_release=known.model_release,
-            release_expires_on=known.release_expires_on,
-            custom=dict(known.custom),
-        )
+        entry.asset = _asset_of(entry.item.metadata, owner=self.owner, origin=self.origin)
         entry.arrival.prepare(entry.asset)
-        entry.fill_from_file()
+        assert entry.arrival.version is not None  # noqa: S101  just prepared
+        entry.fill_from_file(entry.arrival.version.metadata)
         entry.hold_back(self.rules)
 
     def _answer_known(self, entries: Sequence[_Entry]) -> None:
@@ -378,19 +393,22 @@ class _Entry:
     def receive(self) -> None:
         self.arrival.receive()
 
-    def check(self) -> None:
-        self.arrival.check()
+    def check(self, rules: Rules) -> None:
+        embedded = self.arrival.check()
+        if rules:
+            self.asset = _asset_of(self.item.metadata, owner=None, origin=AssetOrigin.IMPORTED)
+            self.fill_from_file(embedded)
+            self.hold_back(rules)
 
     @property
     def tags(self) -> Sequence[str]:
         """Those that came with it, or else the keywords of the file."""
         return self.item.metadata.tags or self.keywords
 
-    def fill_from_file(self) -> None:
+    def fill_from_file(self, embedded: dict[str, Any]) -> None:
         """What nobody gave is taken from the file's own metadata; a title may also be its name."""
-        assert self.arrival.version is not None  # noqa: S101  prepared before
         tags = self.item.metadata.tags
-        taken = from_file.missing(self.asset, tags, found_in(self.arrival.version.metadata))
+        taken = from_file.missing(self.asset, tags, found_in(embedded))
         self.keywords = from_file.fill(self.asset, taken)
         if not (self.asset.title or self.asset.title_zh):
             self.asset.title = title_of(self.item.filename)[:255]

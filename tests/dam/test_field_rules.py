@@ -386,7 +386,7 @@ class TestComingIn:
         made = reviewing.post(ASSETS, {"file": file, "state": "approved", "title": "A"}, format="multipart")
         assert (made.status_code, made.json()["state"]) == (201, "draft")
         assert made.json()["notice"] == (
-            "Taken in as a draft: “Licence”, “Tags” are still missing. "
+            "Comes in as a draft: “Licence”, “Tags” are still missing. "
             "Fill them on the asset’s page, then move it on."
         )
         told = AuditEntry.objects.get(action="asset.ingested")
@@ -405,7 +405,7 @@ class TestComingIn:
         )  # fmt: skip
         outcome = reviewing.get(begun["Location"]).json()
         assert (outcome["state"], outcome["code"]) == ("created", "incomplete")
-        assert outcome["problem"].startswith("Taken in as a draft: “Licence” is still missing.")
+        assert outcome["problem"].startswith("Comes in as a draft: “Licence” is still missing.")
         assert UploadSession.objects.get().asset.state == "draft"
 
         client.force_login(reviewer)
@@ -413,7 +413,7 @@ class TestComingIn:
         page = client.post(
             f"{LIST}upload/", {"pictures": [file], "kind": "other", "state": "in_review", "tags": ""}
         )
-        assert "Taken in as a draft: “Licence”, “Tags”" in page.content.decode()
+        assert "Comes in as a draft: “Licence”, “Tags”" in page.content.decode()
 
     def test_out_of_the_trash_by_uploading_again_what_it_has_counts(
         self, reviewing: APIClient, reviewer: User
@@ -434,21 +434,26 @@ class TestComingIn:
         for number in range(3):
             (tmp_path / f"{number}.jpg").write_bytes(picture(seed=520 + number))
         (tmp_path / "manifest.csv").write_text("file,licence\n0.jpg,Own\n1.jpg,\n")
-        out, err = StringIO(), StringIO()
-        call_command(
-            "import_assets", str(tmp_path), manifest=tmp_path / "manifest.csv", state="approved", json=True,
-            stdout=out, stderr=err,
-        )  # fmt: skip
-        report = json.loads(out.getvalue())
-        assert (report["imported"], report["rejected"]) == (2, [])
-        assert [draft["file"] for draft in report["drafts"]] == ["1.jpg"]
+        for dry_run in (True, False):
+            assert not Asset.objects.exists()
+            out = StringIO()
+            call_command(
+                "import_assets", str(tmp_path), manifest=tmp_path / "manifest.csv", state="approved",
+                json=True, dry_run=dry_run, stdout=out,
+            )  # fmt: skip
+            report = json.loads(out.getvalue())
+            assert (report["imported"], report["rejected"]) == (2, [])
+            assert [draft["file"] for draft in report["drafts"]] == ["1.jpg"]
         assert sorted(Asset.objects.values_list("state", flat=True)) == ["approved", "draft"]
 
         settings.DAM_IMPORT_FOLDERS = [str(tmp_path)]
         run = import_runs.create_import(
-            administrator, source="folder", location=str(tmp_path), dry_run=False,
+            administrator, source="folder", location=str(tmp_path),
             defaults=import_runs.AssetMetadata(state="approved"),
         )  # fmt: skip
+        import_runs.work(run.pk, seconds=60)
+        assert [(row.name, row.asset) for row in ImportRow.objects.all()] == [("2.jpg", None)]
+        import_runs.start(run, actor=administrator)
         while import_runs.work(run.pk, seconds=60):
             pass
         run.refresh_from_db()
@@ -457,7 +462,7 @@ class TestComingIn:
         assert (row.name, row.outcome, row.asset.state) == ("2.jpg", "imported", "draft")
         client.force_login(administrator)
         page = client.get(f"/admin/dam/import/{run.public_id}/").content.decode()
-        assert "Taken in as a draft: “Licence” is still missing." in page
+        assert "Comes in as a draft: “Licence” is still missing." in page
 
     def test_a_generated_picture_comes_in_for_review_and_waits_for_approval(self, reviewer: User) -> None:
         rule("in_review", "licence")
