@@ -165,7 +165,7 @@ class FieldRuleAdmin(ForAdministrators):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FieldRule]:
-        return super().get_queryset(request).order_by("kind", "state")
+        return super().get_queryset(request).order_by("kind", "-state")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RuleChangeList

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'rule for required fields',
                 'verbose_name_plural': 'rules for required fields',
-                'ordering': ['kind', 'state'],
+                'ordering': ['kind', '-state'],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'state'), name='dam_field_rule_once', violation_error_message='There is a rule for this kind and state already. Change that one.')],
             },
         ),

@@ -106,7 +106,7 @@ class FieldRule(models.Model):
     class Meta:
         verbose_name = _("rule for required fields")
         verbose_name_plural = _("rules for required fields")
-        ordering = ["kind", "state"]
+        ordering = ["kind", "-state"]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "state"],
