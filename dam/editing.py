@@ -177,7 +177,7 @@ def restore(assets: Assets, *, actor: Actor) -> int:
     """
     chosen = [asset for asset in lock(assets) if asset.is_trashed]
     workflow.check_changing(actor, chosen)
-    lacking = _lacking_for_return(chosen)
+    _rules, lacking = field_rules.lacking_for_return(chosen)
     drafts = [asset.pk for asset in chosen if asset.pk in lacking or not asset.state_before_trash]
     Asset.objects.filter(pk__in=drafts).update(state_before_trash=AssetState.DRAFT)
     _all(chosen).update(
@@ -356,16 +356,6 @@ def _edited(asset: Asset, new: dict[str, Any], custom: dict[int, dict[str, Any]]
     for attname, value in {**new, "custom": custom.get(asset.pk, asset.custom)}.items():
         setattr(edited, attname, value)
     return edited
-
-
-def _lacking_for_return(assets: Sequence[Asset]) -> dict[int, list[str]]:
-    """Key → what an asset of the trash lacks for the state that it had before."""
-    lacking: dict[int, list[str]] = {}
-    for state in field_rules.STEPS:
-        returning = [asset for asset in assets if asset.state_before_trash == state]
-        if found := field_rules.without_fields(returning, state):
-            lacking |= found[1]
-    return lacking
 
 
 def _tell(

@@ -144,6 +144,18 @@ def without_fields(assets: Sequence[Asset], state: str) -> tuple[Rules, dict[int
     return (rules, lacking) if lacking else None
 
 
+def lacking_for_return(assets: Sequence[Asset]) -> tuple[Rules, dict[int, list[str]]]:
+    """Key → what an asset of the trash lacks for the state that it had before."""
+    rules = Rules({}, {})
+    lacking: dict[int, list[str]] = {}
+    for state in STEPS:
+        returning = [asset for asset in assets if asset.state_before_trash == state]
+        if found := without_fields(returning, state):
+            rules = found[0]
+            lacking |= found[1]
+    return rules, lacking
+
+
 class Guard:
     """Keeps an edit from emptying what the state of an asset asks for. What was missing before is no fault.
 

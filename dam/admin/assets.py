@@ -535,7 +535,7 @@ class AssetAdmin(ModelAdmin):
             messages.error(request, refusal % asset.get_state_display())
         else:
             try:
-                messages.success(request, verb.told(verb.run([asset], signed_in(request))))
+                bulk.do_verb(request, verb, [asset])
             except Incomplete as error:
                 messages.error(request, str(error))
         if name == "trash":

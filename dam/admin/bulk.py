@@ -55,8 +55,7 @@ def _for_all(verb: Verb) -> Action:
         reached = list(verb.among(chosen, actor))
         lacking = field_rules.without_fields(reached, verb.to or "")
         able = [asset for asset in reached if not lacking or asset.pk not in lacking[1]]
-        moved = verb.run(able, actor)
-        messages.success(request, verb.told(moved))
+        do_verb(request, verb, able)
         if lacking:
             _tell_lacking(request, reached, *lacking)
         if left := chosen.count() - len(reached):
@@ -74,21 +73,42 @@ def _for_all(verb: Verb) -> Action:
     return run
 
 
+def do_verb(request: HttpRequest, verb: Verb, assets: list[Asset]) -> None:
+    """Do it and say so; what comes out of the trash as a draft is told apart.
+
+    Raises:
+        Incomplete: one of them lacks what the state asks for.
+        NotPermitted: one of them is not the actor's to move.
+    """
+    rules, lacking = field_rules.lacking_for_return(assets) if verb.to is None else (None, {})
+    messages.success(request, verb.told(verb.run(assets, signed_in(request))))
+    if rules and lacking:
+        sentence = ngettext(
+            "%(count)d of them came back as a draft, since required fields are empty: “%(title)s” lacks "
+            "%(fields)s.",
+            "%(count)d of them came back as drafts, since required fields are empty; “%(title)s”, for one, "
+            "lacks %(fields)s.",
+            len(lacking),
+        )
+        messages.warning(request, sentence % _first_of(assets, rules, lacking))
+
+
 def _tell_lacking(
     request: HttpRequest, assets: list[Asset], rules: Rules, missing: dict[int, list[str]]
 ) -> None:
-    first = next(asset for asset in assets if asset.pk in missing)
     sentence = ngettext(
         "%(count)d asset stayed as it is, since required fields are empty: “%(title)s” lacks %(fields)s.",
         "%(count)d assets stayed as they are, since required fields are empty; “%(title)s”, for one, lacks "
         "%(fields)s.",
         len(missing),
     )
-    messages.warning(
-        request,
-        sentence
-        % {"count": len(missing), "title": first.display_title, "fields": rules.labels(missing[first.pk])},
-    )
+    messages.warning(request, sentence % _first_of(assets, rules, missing))
+
+
+def _first_of(assets: list[Asset], rules: Rules, missing: dict[int, list[str]]) -> dict[str, Any]:
+    """How many lack something, and what the first of them lacks."""
+    first = next(asset for asset in assets if asset.pk in missing)
+    return {"count": len(missing), "title": first.display_title, "fields": rules.labels(missing[first.pk])}
 
 
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:

@@ -9,7 +9,7 @@ from django.db.models import ProtectedError, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -51,6 +51,16 @@ from dam.roles import sees_library
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
+@extend_schema_view(
+    list=extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "custom.SLUG",
+                description="A value of this custom field; repeated, or of several fields: all must hold.",
+            )
+        ]
+    )
+)
 class AssetViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,

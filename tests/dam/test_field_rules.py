@@ -328,6 +328,15 @@ class TestEditing:
         assert "1 asset stayed as it is, since required fields are empty: “Bare” lacks “Licence”." in page
         assert "your role does not allow" not in page
         assert (state_of(bare), state_of(full)) == ("draft", "approved")
+        Asset.objects.filter(pk=bare.pk).update(state="approved")
+        editing.trash([bare, full], actor=reviewer)
+        chosen = {"action": "restore", "_selected_action": [bare.pk, full.pk]}
+        page = client.post(f"{LIST}?state=trashed", chosen, follow=True).content.decode()
+        assert "Restored: 2." in page
+        assert (
+            "1 of them came back as a draft, since required fields are empty: “Bare” lacks “Licence”." in page
+        )
+        assert (state_of(bare), state_of(full)) == ("draft", "approved")
 
     def test_a_table_names_the_rows_that_would_empty_something(self, reviewing: APIClient) -> None:
         asset, other = AssetFactory(licence="Own"), AssetFactory(licence="Own", state="draft")
