@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.base import File
@@ -95,14 +95,14 @@ class Arrival:
         self.version.fingerprint = fingerprint(pictures.on_white(picture.image))
         self._store(self.version, picture.image)
 
-    def check(self) -> None:
-        """Decode it as `prepare` would, and keep nothing.
+    def check(self) -> dict[str, Any]:
+        """Decode it as `prepare` would, and keep nothing. Returns its embedded metadata.
 
         Raises:
             IngestError: not a usable picture.
         """
         assert self.file is not None  # noqa: S101  received before
-        pictures.read(self.file, at_most=ANALYSED_SIDE)
+        return pictures.read(self.file, at_most=ANALYSED_SIDE).metadata
 
     def put_back(self, version: AssetVersion) -> bool:
         """Store the file again where the storage has lost it, or keeps less than all of it.

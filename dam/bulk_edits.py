@@ -1,7 +1,8 @@
 """Bulk edits: a selection of any size is noted in one statement, changed in slices by a worker, and undone.
 
 A slice is one transaction with its outcome, so that a worker that is killed repeats nothing; the sweep gives
-what it left to another one. What the account may not change is left as it is, and counted.
+what it left to another one. What the account may not change, what lacks fields that the new state asks for,
+and what has no such field, is left as it is, and counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dam import audit, editing, tagging, workflow
+from dam import audit, custom_fields, editing, tagging, workflow
+from dam.custom_values import BadValues, Fields, cleaned, merged
+from dam.field_rules import Incomplete
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.roles import Role, has_role
 from dam.workflow import NotPermitted
@@ -34,6 +37,7 @@ FIELDS = (
     "kind", "rights_holder", "licence", "credit", "rights_expire_on", "model_release", "release_expires_on",
     "territories",
 )  # fmt: skip
+# Beside these, custom fields by names like “custom.season”; None empties.
 
 
 class CannotEdit(ValueError):
@@ -45,7 +49,7 @@ class Change:
     """What happens to each asset of a bulk edit.
 
     Attributes:
-        fields: values by name; the names in FIELDS.
+        fields: values by name; the names in FIELDS, and those of custom fields (“custom.season”).
         state: into which they move; empty: they stay in theirs.
     """
 
@@ -63,7 +67,7 @@ def start(assets: QuerySet[Asset], change: Change, *, actor: User) -> BulkEdit:
     """Note the selection as it is now; the worker does the rest.
 
     Raises:
-        CannotEdit: nothing is to be changed, a value is none, or nothing is chosen.
+        CannotEdit: nothing is to be changed, a field does not take its value, or nothing is chosen.
         NotPermitted: the account is no contributor.
     """
     workflow.check_role(actor, Role.CONTRIBUTOR)
@@ -71,7 +75,7 @@ def start(assets: QuerySet[Asset], change: Change, *, actor: User) -> BulkEdit:
         raise CannotEdit(_("Choose at least one thing to change."))
     edit = BulkEdit.objects.create(
         owner=actor,
-        changes=_stored(_checked(change.fields)),
+        changes=_stored(_checked(change.fields, custom_fields.by_slug())),
         add_tags=list(change.add_tags),
         remove_tags=list(change.remove_tags),
         to_state=AssetState(change.state) if change.state else "",
@@ -173,31 +177,56 @@ def _slice(key: int) -> bool:
 def _change(edit: BulkEdit, items: list[BulkEditItem]) -> None:
     by_asset = {item.asset_id: item for item in items}
     locked = editing.lock(Asset.objects.filter(pk__in=by_asset))
-    allowed = [asset for asset in locked if _may(edit, asset)]
-    tags = _tags_of(allowed)
     for item in items:
         item.outcome = BulkOutcome.SKIPPED
-    for asset in allowed:
+    fields = custom_fields.by_slug() if any(map(custom_fields.slug_in, edit.changes)) else {}
+    allowed = [asset for asset in locked if _may(edit, asset) and _takes(edit, asset, fields)]
+    before = _before(edit, allowed)
+    for asset in _written(edit, allowed):
         item = by_asset[asset.pk]
-        item.outcome = BulkOutcome.CHANGED
-        item.before = {
-            "fields": _stored({name: getattr(asset, name) for name in edit.changes}),
+        item.outcome, item.before = BulkOutcome.CHANGED, before[asset.pk]
+    _note_times(by_asset)
+
+
+def _before(edit: BulkEdit, assets: Sequence[Asset]) -> dict[int, dict[str, Any]]:
+    tags = _tags_of(assets)
+    return {
+        asset.pk: {
+            "fields": _stored({name: _value(asset, name) for name in edit.changes}),
             "tags": tags[asset.pk],
             "state": asset.state,
         }
-    if not allowed:
-        return
-    if edit.changes or edit.add_tags or edit.remove_tags:
-        editing.update_assets(
-            allowed,
-            actor=edit.owner,
-            changes=_checked(edit.changes),
-            add_tags=edit.add_tags,
-            remove_tags=edit.remove_tags,
-        )
-    if edit.to_state:
-        editing.set_state(allowed, actor=edit.owner, state=edit.to_state)
-    _note_times(by_asset)
+        for asset in assets
+    }
+
+
+def _value(asset: Asset, name: str) -> Any:
+    slug = custom_fields.slug_in(name)
+    return getattr(asset, name) if slug is None else asset.custom.get(slug)
+
+
+def _written(edit: BulkEdit, assets: list[Asset]) -> list[Asset]:
+    """Change those that lack nothing. A refusal names all that do, so the others are tried without them."""
+    if not assets:
+        return []
+    try:
+        with transaction.atomic():
+            _write(edit, assets)
+    except Incomplete as refusal:
+        return _written(edit, [asset for asset in assets if str(asset.public_id) not in refusal.missing])
+    return assets
+
+
+def _write(edit: BulkEdit, assets: list[Asset]) -> None:
+    with editing.moving(assets, actor=edit.owner, state=edit.to_state):
+        if edit.changes or edit.add_tags or edit.remove_tags:
+            editing.update_assets(
+                assets,
+                actor=edit.owner,
+                changes=_plain(edit.changes),
+                add_tags=edit.add_tags,
+                remove_tags=edit.remove_tags,
+            )
 
 
 def _restore(edit: BulkEdit, items: list[BulkEditItem]) -> None:
@@ -213,30 +242,31 @@ def _restore(edit: BulkEdit, items: list[BulkEditItem]) -> None:
     for assets in alike.values():
         before = by_asset[assets[0].pk].before
         if _give_back(edit, assets, before):
-            for asset in assets:
-                by_asset[asset.pk].outcome = BulkOutcome.UNDONE
+            given_back = assets
+        else:  # what stands in one's way stands not in that of the others
+            given_back = [asset for asset in assets if _give_back(edit, [asset], before)]
+        for asset in given_back:
+            by_asset[asset.pk].outcome = BulkOutcome.UNDONE
 
 
 def _give_back(edit: BulkEdit, assets: list[Asset], before: dict[str, Any]) -> bool:
-    """Returns whether it was permitted."""
+    """Returns whether it was permitted, and everything still takes what it had."""
     added = {tag.slug for tag in tagging.find_tags(edit.add_tags).values()}
     removed = {tag.slug for tag in tagging.find_tags(edit.remove_tags).values()}
     had = set(before["tags"])
     try:
         with transaction.atomic():
-            if before["state"] != assets[0].state:
-                if assets[0].is_trashed:
-                    editing.restore(assets, actor=edit.owner)
-                else:
-                    editing.set_state(assets, actor=edit.owner, state=before["state"])
-            editing.update_assets(
-                assets,
-                actor=edit.owner,
-                changes=_checked(before["fields"]),
-                add_tags=sorted(removed & had),
-                remove_tags=sorted(added - had),
-            )
-    except NotPermitted:
+            if assets[0].is_trashed:
+                editing.restore(assets, actor=edit.owner)
+            with editing.moving(assets, actor=edit.owner, state=before["state"]):
+                editing.update_assets(
+                    assets,
+                    actor=edit.owner,
+                    changes=_plain(before["fields"]),
+                    add_tags=sorted(removed & had),
+                    remove_tags=sorted(added - had),
+                )
+    except (NotPermitted, BadValues):
         return False
     return True
 
@@ -246,6 +276,16 @@ def _may(edit: BulkEdit, asset: Asset) -> bool:
     if asset.is_trashed or not workflow.may_change(actor, asset):
         return False
     return edit.to_state in ("", asset.state) or workflow.may_step(actor, asset, edit.to_state)
+
+
+def _takes(edit: BulkEdit, asset: Asset, fields: Fields) -> bool:
+    """Whether the asset, of the kind that it will be, has these fields."""
+    given = {slug: value for name, value in edit.changes.items() if (slug := custom_fields.slug_in(name))}
+    try:
+        merged(asset.custom, given, fields, edit.changes.get("kind") or asset.kind)
+    except BadValues:
+        return False
+    return True
 
 
 def _note(edit: BulkEdit, assets: QuerySet[Asset]) -> int:
@@ -288,19 +328,41 @@ def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As the model has them.
+def _checked(values: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """As the library has them.
 
     Raises:
         CannotEdit: a field that is not for many at once, or a value that it does not take.
     """
-    if unknown := values.keys() - set(FIELDS):
+    possible = (*FIELDS, *(field.name for field in fields.values() if field.active))
+    if unknown := values.keys() - set(possible):
         raise CannotEdit(
             _("Not for many at once: %(names)s. Possible are: %(possible)s.")
-            % {"names": ", ".join(sorted(unknown)), "possible": ", ".join(FIELDS)}
+            % {"names": ", ".join(sorted(unknown)), "possible": ", ".join(possible)}
         )
+    custom = {}
+    for name, value in values.items():
+        slug = custom_fields.slug_in(name)
+        if slug is None:
+            continue
+        try:
+            custom[name] = cleaned(fields[slug], value)
+        except BadValues as bad:
+            raise CannotEdit(str(bad)) from bad
+    return {**_plain({name: value for name, value in values.items() if name not in custom}), **custom}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As the model has them; those of custom fields are checked where they are written.
+
+    Raises:
+        CannotEdit: a value that the field does not take.
+    """
     checked = {}
     for name, value in values.items():
+        if custom_fields.slug_in(name) is not None:
+            checked[name] = value
+            continue
         column = Asset._meta.get_field(name)
         try:
             checked[name] = column.clean(value, None)  # type: ignore[union-attr]

@@ -5,7 +5,9 @@ Each verb is one transaction and takes the same number of queries for one asset 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Any, cast
 
 from django.db import transaction
@@ -13,8 +15,9 @@ from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from dam import audit, removal, rights, tagging, usage, workflow
+from dam import audit, custom_fields, field_rules, removal, rights, tagging, usage, workflow
 from dam.audit import Actor
+from dam.custom_values import PREFIX, merged
 from dam.models import (
     SKU,
     Asset,
@@ -31,7 +34,7 @@ from dam.signals import assets_changed, assets_deleted
 
 Assets = Iterable[Asset]
 NAMED = 3  # assets that a refusal names
-# What `update_assets` may write; state, files and links have verbs of their own.
+# What `update_assets` may write, beside custom fields; state, files and links have verbs of their own.
 EDITABLE = frozenset(
     {
         "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh", "kind", "owner",
@@ -69,7 +72,8 @@ def update_assets(
     """Set the same fields, and add and remove the same tags, on all of them.
 
     Args:
-        changes: values by field name; the names in EDITABLE.
+        changes: values by field name; the names in EDITABLE, and those of custom fields (“custom.season”),
+            which None or an empty value empties.
         add_tags: slugs or labels; unknown ones are created.
         remove_tags: slugs or labels; unknown ones are no error.
 
@@ -77,28 +81,60 @@ def update_assets(
         How many assets there were to change.
 
     Raises:
+        BadValues: a custom field does not take its value; nothing was changed.
+        Incomplete: one of them would lack what its state asks for; nothing was changed.
         NotPermitted: one of them is not the actor's to change; nothing was changed.
     """
+    given = {name.removeprefix(PREFIX): value for name, value in changes.items() if name.startswith(PREFIX)}
+    changes = {name: value for name, value in changes.items() if not name.startswith(PREFIX)}
     if unknown := changes.keys() - EDITABLE:
         raise ValueError(f"Not fields that can be edited: {', '.join(sorted(unknown))}")
     chosen = lock(assets)
     workflow.check_changing(actor, chosen)
+    guard = field_rules.Guard(chosen)
     # Foreign keys are logged by what they name, so the new owner is compared by id as well.
     columns = {cast(Field, Asset._meta.get_field(name)).attname: name for name in changes}
     new = {attname: getattr(changes[name], "pk", changes[name]) for attname, name in columns.items()}
+    custom = _new_custom(chosen, given, changes.get("kind"))
     stories: list[tuple[Asset, dict[str, Any]]] = []
     for asset in chosen:
         before = {columns[name]: getattr(asset, name) for name in new if getattr(asset, name) != new[name]}
         after = {columns[name]: new[name] for name in new if columns[name] in before}
+        for name, was, becomes in _custom_changes(asset, custom):
+            before[name], after[name] = was, becomes
         stories.append(
             (asset, _without_empty(before=before, after=after, tags=add_tags, untagged=remove_tags))
         )
     _all(chosen).update(**new, updated=timezone.now())
+    _write_custom(custom)
     _add_tags(chosen, add_tags)
     _remove_tags(chosen, remove_tags)
+    guard.check({asset.pk: _edited(asset, new, custom) for asset in guard.assets})
     if changes.keys() & rights.FIELDS:
         _settle_rights([asset.pk for asset in chosen])
     return _tell(chosen, actor, action, stories)
+
+
+@contextmanager
+def moving(assets: Assets, *, actor: Actor, state: str) -> Iterator[None]:
+    """Move assets into a state around an edit of them: `with moving(…): update_assets(…)`.
+
+    Back before the edit, which then may empty what the state before asked for; on after it, when what the
+    new state asks for has been filled. An empty state leaves them in theirs.
+
+    Raises:
+        Incomplete, NotPermitted: see `set_state`; the edit is undone too.
+    """
+    if not state:
+        yield
+        return
+    with transaction.atomic():
+        before = lock(assets)
+        back = [asset for asset in before if field_rules.is_step_back(asset.state, state)]
+        set_state(back, actor=actor, state=state)
+        yield
+        gone_back = {asset.pk for asset in back}
+        set_state([asset for asset in before if asset.pk not in gone_back], actor=actor, state=state)
 
 
 @transaction.atomic
@@ -106,6 +142,7 @@ def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
     """Move through the review; what lies in the trash is restored first, by `restore`.
 
     Raises:
+        Incomplete: one of them lacks a field that the state asks for; nothing was changed.
         NotPermitted: there is no such step, or it is not the actor's to take; nothing was changed.
     """
     if state == AssetState.TRASHED:
@@ -113,6 +150,7 @@ def set_state(assets: Assets, *, actor: Actor, state: str) -> int:
     state = AssetState(state)
     chosen = [asset for asset in lock(assets) if asset.state not in (state, AssetState.TRASHED)]
     workflow.check_steps(actor, chosen, state)
+    field_rules.check_entering(chosen, state)
     stories = [(asset, {"before": asset.state, "after": state}) for asset in chosen]
     _all(chosen).update(state=state, updated=timezone.now())
     return _tell(chosen, actor, "asset.state", stories, state_changed=True)
@@ -135,14 +173,16 @@ def trash(assets: Assets, *, actor: Actor) -> int:
 
 @transaction.atomic
 def restore(assets: Assets, *, actor: Actor) -> int:
-    """Bring back from the trash, in the state before it.
+    """Bring back from the trash, in the state before it; as drafts where they lack what that one asks for.
 
     Raises:
         NotPermitted: one of them is not the actor's; nothing was changed.
     """
     chosen = [asset for asset in lock(assets) if asset.is_trashed]
     workflow.check_changing(actor, chosen)
-    _all(chosen).filter(state_before_trash="").update(state_before_trash=AssetState.DRAFT)
+    _rules, lacking = field_rules.lacking_for_return(chosen)
+    drafts = [asset.pk for asset in chosen if asset.pk in lacking or not asset.state_before_trash]
+    Asset.objects.filter(pk__in=drafts).update(state_before_trash=AssetState.DRAFT)
     _all(chosen).update(
         state=F("state_before_trash"),
         state_before_trash="",
@@ -150,7 +190,10 @@ def restore(assets: Assets, *, actor: Actor) -> int:
         merged_into=None,
         updated=timezone.now(),
     )
-    stories = [(asset, {"after": asset.state_before_trash or AssetState.DRAFT}) for asset in chosen]
+    stories: list[tuple[Asset, dict[str, Any]]] = []
+    for asset in chosen:
+        after = AssetState.DRAFT if asset.pk in drafts else asset.state_before_trash
+        stories.append((asset, _without_empty(after=after, missing=lacking.get(asset.pk))))
     return _tell(chosen, actor, "asset.restored", stories, state_changed=True)
 
 
@@ -247,10 +290,17 @@ def link_assets(sku: SKU, assets: Assets, role: str, *, actor: Actor) -> int:
 
 @transaction.atomic
 def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
-    """Undo `link_sku`. Returns whether there was something to undo."""
+    """Undo `link_sku`. Returns whether there was something to undo.
+
+    Raises:
+        Incomplete: it is the asset's last one, and its state asks for one.
+        NotPermitted: the asset is not the actor's to change.
+    """
     workflow.check_changing(actor, [asset])
+    guard = field_rules.Guard(lock([asset]))
     deleted, _rows = AssetSKU.objects.filter(asset=asset, sku=sku, role=role).delete()
     if deleted:
+        guard.check()
         _tell([asset], actor, "asset.sku_unlinked", _same([asset], sku=sku.code, role=role))
     return bool(deleted)
 
@@ -276,6 +326,39 @@ def _settle_rights(keys: Sequence[int]) -> None:
     below = set(rights.settle(keys)) - set(keys)
     if below:
         assets_changed.send(sender=Asset, asset_ids=sorted(below))
+
+
+def _new_custom(
+    assets: Sequence[Asset], given: dict[str, Any], new_kind: str | None
+) -> dict[int, dict[str, Any]]:
+    """Key → values of the custom fields after the change, of those assets that it changes."""
+    if not given:
+        return {}
+    fields = custom_fields.by_slug()
+    found = {asset.pk: merged(asset.custom, given, fields, new_kind or asset.kind) for asset in assets}
+    return {asset.pk: found[asset.pk] for asset in assets if found[asset.pk] != asset.custom}
+
+
+def _custom_changes(asset: Asset, custom: dict[int, dict[str, Any]]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value before and value after of each custom field that changes."""
+    after = custom.get(asset.pk, asset.custom)
+    for slug in sorted({*asset.custom, *after}):
+        if asset.custom.get(slug) != after.get(slug):
+            yield f"{PREFIX}{slug}", asset.custom.get(slug), after.get(slug)
+
+
+def _write_custom(custom: dict[int, dict[str, Any]]) -> None:
+    """Each asset's own, in one statement for five hundred."""
+    rows = [Asset(pk=key, custom=values) for key, values in custom.items()]
+    Asset.objects.bulk_update(rows, ["custom"], batch_size=500)
+
+
+def _edited(asset: Asset, new: dict[str, Any], custom: dict[int, dict[str, Any]]) -> Asset:
+    """The asset as the edit leaves it; not saved."""
+    edited = copy(asset)
+    for attname, value in {**new, "custom": custom.get(asset.pk, asset.custom)}.items():
+        setattr(edited, attname, value)
+    return edited
 
 
 def _tell(

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from dam import custom_fields
+from dam.custom_values import Fields, text_of
 from dam.manifest import COLUMNS, SEPARATORS, TEXTS
 from dam.models import Asset, Tag
 
@@ -19,17 +21,24 @@ def metadata_table(assets: QuerySet[Asset]) -> Iterator[list[str]]:
 
     Assets are read five hundred at a time, so that a million takes no more memory than a page.
     """
-    yield list(EXPORTED)
+    fields = custom_fields.by_slug()
+    columns = columns_with(fields)
+    yield columns
     last = 0
     ordered = assets.order_by("pk").with_listing()  # type: ignore[attr-defined]  # AssetQuerySet's own
     while batch := list(ordered.filter(pk__gt=last)[:BATCH]):
         last = batch[-1].pk
         for asset in batch:
-            cells = cells_of(asset)
-            yield [cells[column] for column in EXPORTED]
+            cells = cells_of(asset, fields)
+            yield [cells[column] for column in columns]
 
 
-def cells_of(asset: Asset) -> dict[str, str]:
+def columns_with(fields: Fields) -> list[str]:
+    """The columns of a library that has these fields of its own, retired ones among them."""
+    return [*EXPORTED, *(field.name for field in fields.values())]
+
+
+def cells_of(asset: Asset, fields: Fields) -> dict[str, str]:
     """Column → what a manifest would say of the asset, whose tags, SKUs and version are loaded."""
     return {
         "id": str(asset.public_id),
@@ -42,6 +51,7 @@ def cells_of(asset: Asset) -> dict[str, str]:
         "rights_expire_on": _date(asset.rights_expire_on),
         "model_release": asset.model_release,
         "release_expires_on": _date(asset.release_expires_on),
+        **{field.name: text_of(asset.custom.get(slug)) for slug, field in fields.items()},
     }
 
 

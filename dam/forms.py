@@ -14,6 +14,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from dam import import_runs, organising, uploads, workflow
 from dam.coverage import CoverageQuery
+from dam.custom_forms import initial_of
+from dam.custom_values import PREFIX, BadValues, Fields, merged
 from dam.ingest import AssetMetadata
 from dam.models import (
     SKU,
@@ -49,7 +51,15 @@ class WordsField(forms.Field):
 
 
 class AssetForm(forms.ModelForm):
-    """The words and rights of one asset."""
+    """The words and rights of one asset; a subclass for each page adds the library's own fields.
+
+    Attributes:
+        custom_fields: the library's own fields by slug.
+        refusal: why the verb refused what was sent; shown with all that was typed.
+    """
+
+    custom_fields: Fields = {}
+    refusal = ""
 
     territories = WordsField(
         label=_("Territories"),
@@ -65,6 +75,28 @@ class AssetForm(forms.ModelForm):
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
             "description_zh": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for slug, field in self.custom_fields.items():
+            if field.name in self.fields and not self.fields[field.name].disabled:
+                self.initial[field.name] = initial_of(field, self.instance.custom.get(slug))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        changed = {
+            slug: cleaned[field.name]
+            for slug, field in self.custom_fields.items()
+            if field.name in cleaned and field.name in self.changed_data
+        }
+        try:
+            merged(self.instance.custom, changed, self.custom_fields, cleaned.get("kind", self.instance.kind))
+        except BadValues as bad:
+            for slug, sentence in bad.problems.items():
+                self.add_error(f"{PREFIX}{slug}", sentence)
+        if self.refusal:
+            raise forms.ValidationError(self.refusal)
+        return cleaned
 
 
 class SKUForm(forms.ModelForm):

@@ -415,7 +415,7 @@ class _Slice:
                 name=answer.name,
                 number=answer.row,
                 outcome=_outcome(answer, own),
-                problem=answer.reason,
+                problem=answer.reason or answer.notice,
                 asset=answer.asset,
             )
             for answer in batch
@@ -454,9 +454,7 @@ class _Slice:
         for row in rows:
             if row.outcome == ImportOutcome.REJECTED and row.number:
                 row.cells = cells.get(row.number, [])
-        ImportRow.objects.bulk_create(
-            row for row in rows if not self.checks or row.outcome == ImportOutcome.REJECTED
-        )
+        ImportRow.objects.bulk_create(row for row in rows if not self.checks or row.problem)
 
     def _guarded(self) -> Any:
         return Import.objects.filter(pk=self.run.pk, claim=self.run.claim)

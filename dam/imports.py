@@ -42,6 +42,7 @@ class ImportReport:
     Attributes:
         rejected: `{"file", "reason"}` of each file that was not taken.
         notices: sentences about what was left out on purpose.
+        drafts: `{"file", "reason"}` of each file that came in as a draft, since it lacks required fields.
         refusals: the same with the number of the manifest's row (0: none), and without it in the sentence.
         stopped: why the import ended before its end; empty if it did not.
         table: the manifest's rows as they were read, the one with the names of the columns first.
@@ -52,6 +53,7 @@ class ImportReport:
     duplicates: int = 0
     rejected: list[dict[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    drafts: list[dict[str, str]] = field(default_factory=list)
     stopped: str = ""
     refusals: list[Fault] = field(default_factory=list)
     table: Sequence[Row] = ()
@@ -68,7 +70,10 @@ class ImportReport:
         """Count what became of a picture."""
         if answer.reason:
             self.reject(answer.name, answer.reason, answer.row)
-        elif answer.is_new:
+            return
+        if answer.notice:
+            self.drafts.append({"file": answer.name, "reason": answer.notice})
+        if answer.is_new:
             self.imported += 1
         else:
             self.duplicates += 1
@@ -203,7 +208,8 @@ def _note_left_out(columns: Iterable[str], pictures: int, report: ImportReport) 
 
 # ── Taking them in ────────────────────────────────────────────────────────────────────────────────
 
-Verdict = tuple[IngestItem, Asset | None, bool, IngestError | None]  # asset, whether it is new, or why not
+# Asset, whether it is new, or why not; and the notice of ingest.
+Verdict = tuple[IngestItem, Asset | None, bool, IngestError | None, str]
 Verdicts = Callable[[Iterable[IngestItem]], Iterator[Verdict]]
 
 
@@ -215,6 +221,7 @@ class Answer:
         key: what the source calls it.
         row: of the manifest; 0: none.
         asset: None for what is refused, or only checked.
+        notice: why it came in as a draft although another state was asked for.
         code: of the refusal; empty for what was not refused, "entry" where the source could not give it.
     """
 
@@ -225,6 +232,7 @@ class Answer:
     is_new: bool = False
     reason: str = ""
     code: str = ""
+    notice: str = ""
 
     @property
     def ends_import(self) -> bool:
@@ -239,7 +247,8 @@ def taking(owner: User | None) -> Verdicts:
         for outcome in ingest_many(items, owner=owner, origin=AssetOrigin.IMPORTED):
             result = outcome.result
             asset = result.asset if result else None
-            yield outcome.item, asset, bool(result and result.created), outcome.error
+            notice = result.notice if result else ""
+            yield outcome.item, asset, bool(result and result.created), outcome.error, notice
 
     return take
 
@@ -247,7 +256,7 @@ def taking(owner: User | None) -> Verdicts:
 def checking(items: Iterable[IngestItem]) -> Iterator[Verdict]:
     """Verdicts without writing anything."""
     for check in check_many(items):
-        yield check.item, None, not check.is_known, check.error
+        yield check.item, None, not check.is_known, check.error, check.notice
 
 
 def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdicts) -> Iterator[Answer]:
@@ -264,13 +273,13 @@ def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdi
             under_way.append((found.key, found.name, known.row))
             yield IngestItem(found.source, Path(found.name).name, known.metadata)
 
-    for item, asset, is_new, error in verdicts(items()):
+    for item, asset, is_new, error, notice in verdicts(items()):
         while refused:
             yield refused.popleft()
         key, name, row = under_way.popleft()
         _close(item)
         reason, code = (str(error), error.code) if error else ("", "")
-        yield Answer(key, name, row, asset, is_new, reason, code)
+        yield Answer(key, name, row, asset, is_new, reason, code, notice)
     yield from refused
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,10 +15,11 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
-from dam import audit, from_file, rights, tagging
+from dam import audit, field_rules, from_file, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
 from dam.audit import Actor
 from dam.errors import IngestError
+from dam.field_rules import Rules
 from dam.metadata_mapping import found_in
 from dam.models import (
     Asset,
@@ -70,7 +72,8 @@ class AssetMetadata:
     release_expires_on: date | None = None
     tags: Sequence[str] = ()  # slugs or labels; created when absent
     skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
-    state: str = AssetState.DRAFT
+    custom: Mapping[str, Any] = field(default_factory=dict)  # by slug, as `dam.custom_values` keeps them
+    state: str = AssetState.DRAFT  # a draft where it lacks what this state asks for
 
     def to_plain(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON keeps it."""
@@ -114,10 +117,15 @@ class IngestItem:
 
 @dataclass(frozen=True)
 class IngestResult:
-    """The asset of a file; not created: the library had exactly this file already."""
+    """The asset of a file; not created: the library had exactly this file already.
+
+    Attributes:
+        notice: why it came in as a draft although another state was asked for; empty if it did not.
+    """
 
     asset: Asset
     created: bool
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Check:
-    """What would become of one item: whether the library has it, or the reason for a refusal."""
+    """What would become of one item: whether the library has it, or the reason for a refusal.
+
+    Attributes:
+        notice: why it would come in as a draft although another state is asked for.
+    """
 
     item: IngestItem
     is_known: bool
     error: IngestError | None = None
+    notice: str = ""
 
 
 def ingest(
@@ -201,16 +214,43 @@ def is_own_arrival(asset: Asset, owner: User | None, origin: AssetOrigin, since:
     return mine and asset.origin == origin and asset.created >= since
 
 
+def _asset_of(known: AssetMetadata, *, owner: User | None, origin: AssetOrigin) -> Asset:
+    """The row of a new asset, without its file; not saved."""
+    return Asset(
+        title=known.title[:255],
+        title_zh=known.title_zh[:255],
+        alt_text=known.alt_text[:500],
+        alt_text_zh=known.alt_text_zh[:500],
+        description=known.description,
+        description_zh=known.description_zh,
+        kind=known.kind,
+        origin=origin,
+        state=known.state,
+        owner=owner,
+        licence=known.licence[:255],
+        rights_holder=known.rights_holder[:255],
+        credit=known.credit[:255],
+        rights_expire_on=known.rights_expire_on,
+        model_release=known.model_release,
+        release_expires_on=known.release_expires_on,
+        custom=dict(known.custom),
+    )
+
+
 def _checked(items: Sequence[IngestItem], pool: ThreadPoolExecutor, seen: set[str]) -> list[Check]:
     entries = [_Entry(item) for item in items]
+    rules = _rules_for(items)
     try:
         _run(pool.map, _Entry.receive, entries)
         digests = [entry.arrival.sha256 for entry in entries if entry.is_open]
         seen.update(AssetVersion.objects.filter(sha256__in=digests).values_list("sha256", flat=True))
-        _run(pool.map, _Entry.check, [entry for entry in entries if entry.arrival.sha256 not in seen])
+        new = [entry for entry in entries if entry.arrival.sha256 not in seen]
+        _run(pool.map, partial(_Entry.check, rules=rules), new)
         checks = []
         for entry in entries:
-            checks.append(Check(entry.item, entry.arrival.sha256 in seen, entry.error))
+            is_known = entry.arrival.sha256 in seen
+            notice = "" if is_known else entry.notice(rules)
+            checks.append(Check(entry.item, is_known, entry.error, notice))
             if entry.is_open:
                 seen.add(entry.arrival.sha256)
     finally:
@@ -252,10 +292,12 @@ class _Intake:
         self.origin = origin
         self.action = action
         self.run = run
+        self.rules = Rules({}, {})
 
     def take(self, items: Sequence[IngestItem]) -> list[Outcome]:
         """The outcome of each item, in order."""
         entries = [_Entry(item) for item in items]
+        self.rules = _rules_for(items)
         try:
             _run(self.run, _Entry.receive, entries)
             self._answer_known(entries)
@@ -275,27 +317,11 @@ class _Intake:
         return [Outcome(entry.item, entry.result, entry.error) for entry in entries]
 
     def _prepare(self, entry: _Entry) -> None:
-        known = entry.item.metadata
-        entry.asset = Asset(
-            title=known.title[:255],
-            title_zh=known.title_zh[:255],
-            alt_text=known.alt_text[:500],
-            alt_text_zh=known.alt_text_zh[:500],
-            description=known.description,
-            description_zh=known.description_zh,
-            kind=known.kind,
-            origin=self.origin,
-            state=known.state,
-            owner=self.owner,
-            licence=known.licence[:255],
-            rights_holder=known.rights_holder[:255],
-            credit=known.credit[:255],
-            rights_expire_on=known.rights_expire_on,
-            model_release=known.model_release,
-            release_expires_on=known.release_expires_on,
-        )
+        entry.asset = _asset_of(entry.item.metadata, owner=self.owner, origin=self.origin)
         entry.arrival.prepare(entry.asset)
-        entry.fill_from_file()
+        assert entry.arrival.version is not None  # noqa: S101  just prepared
+        entry.fill_from_file(entry.arrival.version.metadata)
+        entry.hold_back(self.rules)
 
     def _answer_known(self, entries: Sequence[_Entry]) -> None:
         """Answer every open entry whose file the library has."""
@@ -308,15 +334,17 @@ class _Intake:
         _run(self.run, _Entry.put_back, [entry for entry in waiting if entry.known])
         for entry in waiting:
             if entry.is_open and entry.known:
-                self._welcome_back(entry.known.asset, entry)
-                entry.result = IngestResult(entry.known.asset, created=False)
+                asset = entry.known.asset
+                self._welcome_back(asset, entry)
+                entry.result = IngestResult(asset, created=False, notice=entry.notice(self.rules))
 
     @transaction.atomic
     def _welcome_back(self, asset: Asset, entry: _Entry) -> None:
         """An upload takes its asset out of the trash, in the state that the upload asks for: the one
         before may have been more than this uploader may give. What others threw away stays there."""
         if asset.is_trashed and self._may_restore(asset):
-            asset.state, asset.state_before_trash, asset.trashed_at = entry.item.metadata.state, "", None
+            entry.hold_back_known(asset, self.rules)
+            asset.state, asset.state_before_trash, asset.trashed_at = entry.state, "", None
             asset.save(update_fields=["state", "state_before_trash", "trashed_at", "updated"])
             audit.record(self.owner, "asset.restored", asset, reason="uploaded again")
             assets_changed.send(sender=Asset, asset_ids=[asset.pk], state_changed=True)
@@ -347,7 +375,7 @@ class _Intake:
             self._write(others)
             return
         for entry in entries:
-            entry.result = IngestResult(entry.asset, created=True)
+            entry.result = IngestResult(entry.asset, created=True, notice=entry.notice(self.rules))
 
     def _write_rows(self, entries: Sequence[_Entry]) -> None:
         assets = [entry.asset for entry in entries]
@@ -372,6 +400,7 @@ class _Entry:
         self.known: AssetVersion | None = None
         self.is_put_back = False
         self.keywords: Sequence[str] = ()
+        self.lacks: list[str] = []  # what keeps it from the state that was asked for
         self.result: IngestResult | None = None
         self.error: IngestError | None = None
 
@@ -386,22 +415,53 @@ class _Entry:
         assert self.known is not None  # noqa: S101  looked up before
         self.is_put_back = self.arrival.put_back(self.known)
 
-    def check(self) -> None:
-        self.arrival.check()
+    def check(self, rules: Rules) -> None:
+        embedded = self.arrival.check()
+        if rules:
+            self.asset = _asset_of(self.item.metadata, owner=None, origin=AssetOrigin.IMPORTED)
+            self.fill_from_file(embedded)
+            self.hold_back(rules)
 
     @property
     def tags(self) -> Sequence[str]:
         """Those that came with it, or else the keywords of the file."""
         return self.item.metadata.tags or self.keywords
 
-    def fill_from_file(self) -> None:
+    def fill_from_file(self, embedded: dict[str, Any]) -> None:
         """What nobody gave is taken from the file's own metadata; a title may also be its name."""
-        assert self.arrival.version is not None  # noqa: S101  prepared before
         tags = self.item.metadata.tags
-        taken = from_file.missing(self.asset, tags, found_in(self.arrival.version.metadata))
+        taken = from_file.missing(self.asset, tags, found_in(embedded))
         self.keywords = from_file.fill(self.asset, taken)
         if not (self.asset.title or self.asset.title_zh):
             self.asset.title = title_of(self.item.filename)[:255]
+
+    @property
+    def state(self) -> str:
+        """The one that was asked for, or draft where something is missing for that."""
+        return AssetState.DRAFT if self.lacks else self.item.metadata.state
+
+    def hold_back(self, rules: Rules) -> None:
+        """A new asset that lacks what its state asks for begins as a draft."""
+        self.lacks = rules.for_entering(
+            self.asset,
+            self.item.metadata.state,
+            has_tags=bool(self.tags),
+            has_skus=bool(self.item.metadata.skus),
+        )
+        self.asset.state = self.state
+
+    def hold_back_known(self, asset: Asset, rules: Rules) -> None:
+        """The same of an asset that comes out of the trash; what it has counts, not what came now."""
+        self.lacks = rules.for_entering(
+            asset,
+            self.item.metadata.state,
+            has_tags=bool(rules) and asset.tags.exists(),
+            has_skus=bool(rules) and asset.sku_links.exists(),
+        )
+
+    def notice(self, rules: Rules) -> str:
+        """Why it is a draft although another state was asked for."""
+        return field_rules.taken_as_draft(rules, self.lacks) if self.lacks else ""
 
     def rows(self) -> Iterator[Model]:
         """The rows made for it, in the order in which they refer to each other."""
@@ -422,6 +482,8 @@ class _Entry:
             "size": self.arrival.size,
             "origin": self.asset.origin,
             **({"from_file": sorted(self.asset.from_file)} if self.asset.from_file else {}),
+            **({"custom": self.asset.custom} if self.asset.custom else {}),
+            **({"missing": self.lacks} if self.lacks else {}),
         }
 
     def finish(self) -> None:
@@ -429,6 +491,12 @@ class _Entry:
         self.arrival.close()
         if self.result is None or not self.result.created:
             self.arrival.discard()
+
+
+def _rules_for(items: Sequence[IngestItem]) -> Rules:
+    """The rules, if one of the items asks for a state that has any; drafts need none."""
+    asked = {item.metadata.state for item in items}
+    return field_rules.load() if asked.intersection(field_rules.STEPS) else Rules({}, {})
 
 
 def _write_files(entries: Sequence[_Entry], owner: User | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import IO, Any, TypeVar
 
 from django.utils.translation import gettext as _
 
+from dam import custom_fields
+from dam.custom_values import PREFIX, BadValues, Fields, from_cells
 from dam.ingest import AssetMetadata
 from dam.models import AssetKind, ModelRelease, SKURole
 from dam.tables import PROBLEM, Row, TableError, read_table
@@ -97,14 +99,20 @@ def read_manifest(source: Path | IO[bytes], defaults: AssetMetadata, name: str =
             % {"path": shown, "columns": ", ".join(COLUMNS)}
         )
     manifest = Manifest(table=table)
-    known = {*COLUMNS, PROBLEM, ""}
+    fields = fields_among(columns)
+    known = {*COLUMNS, *(field.name for field in fields.values()), PROBLEM, ""}
     manifest.ignored = [name for name, column in zip(names, columns, strict=True) if column not in known]
     for row in table[1:]:
-        _take(row, columns, defaults, manifest)
+        _take(row, columns, defaults, fields, manifest)
     return manifest
 
 
-def _take(row: Row, columns: list[str], defaults: AssetMetadata, manifest: Manifest) -> None:
+def fields_among(columns: Sequence[str]) -> Fields:
+    """The custom fields that there are, if a column is called like one."""
+    return custom_fields.by_slug() if any(column.startswith(PREFIX) for column in columns) else {}
+
+
+def _take(row: Row, columns: list[str], defaults: AssetMetadata, fields: Fields, manifest: Manifest) -> None:
     cells = {column: cell.strip() for column, cell in zip(columns, row.cells, strict=False)}
     file = cells.get("file", "")
     sentences = [row.problem] if row.problem else []
@@ -113,6 +121,10 @@ def _take(row: Row, columns: list[str], defaults: AssetMetadata, manifest: Manif
     elif not file:
         sentences.append(_("The column “file” is empty."))
     metadata = parse_cells(cells, defaults, sentences)
+    try:
+        metadata = replace(metadata, custom=from_cells(cells, {}, fields, metadata.kind))
+    except BadValues as bad:
+        sentences.append(str(bad))
     if sentences:
         manifest.faults.append(Fault(row.number, file, " ".join(sentences)))
     else:
@@ -170,7 +182,7 @@ def parse_tags(text: str) -> tuple[str, ...]:
 
 
 def parse_cells(cells: dict[str, str], defaults: AssetMetadata, sentences: list[str]) -> AssetMetadata:
-    """What the cells say; what is wrong with them is added to the sentences."""
+    """What the cells of built-in fields say; what is wrong with them is added to the sentences."""
 
     def parsed(column: str, parse: Callable[[str], T], otherwise: T) -> T:
         try:

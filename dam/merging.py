@@ -30,8 +30,8 @@ class MergeError(ValueError):
 def merge(kept: Asset, others: Sequence[Asset], *, actor: Actor) -> Asset:
     """Give `kept` the tags, SKUs, collections and lineage of the others, and move those to the trash.
 
-    Where words are missing they come from the others, the first first; of rights that end, the earliest
-    end counts. The others remember into which asset they went, and can be restored.
+    Where words and custom fields are missing they come from the others, the first first; of rights that
+    end, the earliest end counts. The others remember into which asset they went, and can be restored.
 
     Raises:
         MergeError: nothing to merge, or one of them lies in the trash.
@@ -75,8 +75,9 @@ def _fill(kept: Asset, merged: Sequence[Asset]) -> None:
         setattr(kept, name, next((value for value in known if value), ""))
     ends = [asset.rights_expire_on for asset in (kept, *merged) if asset.rights_expire_on]
     kept.rights_expire_on = min(ends, default=None)
+    kept.custom = {slug: value for asset in (*reversed(merged), kept) for slug, value in asset.custom.items()}
     kept.updated = timezone.now()
-    kept.save(update_fields=[*FILLED, "rights_expire_on", "updated"])
+    kept.save(update_fields=[*FILLED, "rights_expire_on", "custom", "updated"])
 
 
 def _move_tags(kept: Asset, keys: Sequence[int]) -> None:

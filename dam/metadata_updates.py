@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,9 +13,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from dam import editing, tagging, workflow
+from dam import custom_fields, editing, field_rules, tagging, workflow
 from dam.audit import Actor
+from dam.custom_values import BadValues, Fields, from_cells, text_of
 from dam.exports import cells_of
+from dam.field_rules import Incomplete
 from dam.ingest import AssetMetadata
 from dam.manifest import (
     COLUMNS,
@@ -23,6 +25,7 @@ from dam.manifest import (
     Fault,
     ImportProblem,
     column_of,
+    fields_among,
     parse_cells,
     too_many_cells,
 )
@@ -81,18 +84,19 @@ def update_metadata(
         ImportProblem: the table cannot be read at all, tells no assets, or has more rows.
     """
     report = UpdateReport()
-    columns = _read(source, name or str(source), report, at_most)
+    columns, custom = _read(source, name or str(source), report, at_most)
     rows = iter(report.table[1:])
     seen: set[int] = set()
     while batch := list(islice(rows, BATCH)):
-        changes = list(_changes(batch, columns, actor, seen, report))
-        if not dry_run:
-            _apply(changes, actor)
-        report.changes += changes
+        changes = list(_changes(batch, columns, custom, actor, seen, report))
+        report.changes += _tried(changes, actor, report) if dry_run else _apply(changes, actor, report)
     return report
 
 
-def _read(source: Path | IO[bytes], shown: str, report: UpdateReport, at_most: int) -> list[str]:
+def _read(
+    source: Path | IO[bytes], shown: str, report: UpdateReport, at_most: int
+) -> tuple[list[str], Fields]:
+    """The columns, and the custom fields if some of them are called like one."""
     try:
         report.table = list(read_table(source))
     except TableError as error:
@@ -111,13 +115,19 @@ def _read(source: Path | IO[bytes], shown: str, report: UpdateReport, at_most: i
             _("The table %(path)s has neither a column “id” nor “sha256”. Export one and edit that.")
             % {"path": shown}
         )
-    known = {*COLUMNS, "id", "sha256", PROBLEM, ""}
+    custom = fields_among(columns)
+    known = {*COLUMNS, *(field.name for field in custom.values()), "id", "sha256", PROBLEM, ""}
     report.ignored = [name for name, column in zip(names, columns, strict=True) if column not in known]
-    return columns
+    return columns, custom
 
 
 def _changes(
-    batch: Sequence[Row], columns: list[str], actor: Actor, seen: set[int], report: UpdateReport
+    batch: Sequence[Row],
+    columns: list[str],
+    custom: Fields,
+    actor: Actor,
+    seen: set[int],
+    report: UpdateReport,
 ) -> Iterator[Change]:
     """What the rows change; what is wrong with them, or the same already, goes into the report."""
     told = [dict(zip(columns, (cell.strip() for cell in row.cells), strict=False)) for row in batch]
@@ -129,12 +139,18 @@ def _changes(
         wanted = parse_cells(cells, AssetMetadata(), sentences)
         asset = found.get(cells.get("id", "").lower()) or found.get(cells.get("sha256", "").lower())
         sentences += _objections(asset, actor, seen)
+        if asset is not None:
+            try:
+                kind = wanted.kind if cells.get("kind") else asset.kind
+                wanted = replace(wanted, custom=from_cells(cells, asset.custom, custom, kind))
+            except BadValues as bad:
+                sentences.append(str(bad))
         if sentences or asset is None:
             told_as = cells.get("id") or cells.get("sha256") or ""
             report.faults.append(Fault(row.number, cells.get("file") or told_as, " ".join(sentences)))
             continue
         seen.add(asset.pk)
-        if difference := _difference(asset, cells, wanted):
+        if difference := _difference(asset, cells, wanted, custom):
             yield Change(row.number, asset, difference, wanted)
         else:
             report.unchanged += 1
@@ -170,11 +186,13 @@ def _objections(asset: Asset | None, actor: Actor, seen: set[int]) -> list[str]:
     return []
 
 
-def _difference(asset: Asset, cells: dict[str, str], wanted: AssetMetadata) -> dict[str, tuple[str, str]]:
-    before, after = cells_of(asset), _as_cells(asset, wanted)
+def _difference(
+    asset: Asset, cells: dict[str, str], wanted: AssetMetadata, custom: Fields
+) -> dict[str, tuple[str, str]]:
+    before, after = cells_of(asset, custom), _as_cells(asset, wanted, custom)
     return {
         column: (before[column], after[column])
-        for column in COLUMNS
+        for column in (*COLUMNS, *(field.name for field in custom.values()))
         if column != "file"
         and column in cells
         and (cells[column] or column not in NEVER_EMPTY)
@@ -182,7 +200,7 @@ def _difference(asset: Asset, cells: dict[str, str], wanted: AssetMetadata) -> d
     }
 
 
-def _as_cells(asset: Asset, wanted: AssetMetadata) -> dict[str, str]:
+def _as_cells(asset: Asset, wanted: AssetMetadata, custom: Fields) -> dict[str, str]:
     """As the asset would be exported, if it were as wanted; tags by the words of those that it has."""
     words = {name: tag.label or tag.slug for tag in asset.tags.all() for name in _names(tag)}
     texts = {column: getattr(wanted, column.removesuffix("_en")) for column in TEXTS}
@@ -194,6 +212,7 @@ def _as_cells(asset: Asset, wanted: AssetMetadata) -> dict[str, str]:
         "rights_expire_on": wanted.rights_expire_on.isoformat() if wanted.rights_expire_on else "",
         "model_release": wanted.model_release,
         "release_expires_on": wanted.release_expires_on.isoformat() if wanted.release_expires_on else "",
+        **{field.name: text_of(wanted.custom.get(slug)) for slug, field in custom.items()},
     }
 
 
@@ -202,21 +221,53 @@ def _names(tag: Any) -> set[str]:
 
 
 @transaction.atomic
-def _apply(changes: Sequence[Change], actor: Actor) -> None:
+def _tried(changes: Sequence[Change], actor: Actor, report: UpdateReport) -> list[Change]:
+    """Those that could be written. What rules refuse shows when it is done, so it is done and undone."""
+    if not field_rules.load():
+        return list(changes)
+    done = _apply(changes, actor, report)
+    transaction.set_rollback(True)
+    return done
+
+
+@transaction.atomic
+def _apply(changes: Sequence[Change], actor: Actor, report: UpdateReport) -> list[Change]:
+    """Write them; a row that would empty what its asset's state asks for is left, and said to be bad.
+
+    Returns:
+        Those that were written.
+    """
+    done = []
     for change in changes:
-        asset, wanted = change.asset, change.wanted
-        fields = {name.removesuffix("_en") for name in FIELDS if name in change.columns}
-        add, remove = _tags(asset, wanted) if "tags" in change.columns else ((), ())
-        if fields or add or remove:
-            editing.update_assets(
-                [asset],
-                actor=actor,
-                changes={name: getattr(wanted, name) for name in fields},
-                add_tags=add,
-                remove_tags=remove,
-            )
-        if "skus" in change.columns:
-            _set_skus(asset, set(wanted.skus), actor)
+        try:
+            with transaction.atomic():
+                _write(change, actor)
+        except Incomplete as error:
+            report.faults.append(Fault(change.number, str(change.asset.public_id), str(error)))
+        else:
+            done.append(change)
+    return done
+
+
+def _write(change: Change, actor: Actor) -> None:
+    asset, wanted = change.asset, change.wanted
+    fields = {name.removesuffix("_en") for name in FIELDS if name in change.columns}
+    custom = {
+        name: wanted.custom.get(slug)
+        for name in change.columns
+        if (slug := custom_fields.slug_in(name)) is not None
+    }
+    add, remove = _tags(asset, wanted) if "tags" in change.columns else ((), ())
+    if fields or custom or add or remove:
+        editing.update_assets(
+            [asset],
+            actor=actor,
+            changes={**{name: getattr(wanted, name) for name in fields}, **custom},
+            add_tags=add,
+            remove_tags=remove,
+        )
+    if "skus" in change.columns:
+        _set_skus(asset, set(wanted.skus), actor)
 
 
 def _tags(asset: Asset, wanted: AssetMetadata) -> tuple[Sequence[str], Sequence[str]]:
@@ -226,7 +277,7 @@ def _tags(asset: Asset, wanted: AssetMetadata) -> tuple[Sequence[str], Sequence[
 
 def _set_skus(asset: Asset, wanted: set[tuple[str, str]], actor: Actor) -> None:
     present = {(link.sku.code, link.role): link.sku for link in asset.sku_links.all()}
+    for code, role in sorted(wanted - present.keys()):  # first, so that it is never without any
+        editing.link_sku(asset, code, role, actor=actor)
     for code, role in present.keys() - wanted:
         editing.unlink_sku(asset, present[code, role], role, actor=actor)
-    for code, role in sorted(wanted - present.keys()):
-        editing.link_sku(asset, code, role, actor=actor)

@@ -285,6 +285,8 @@ def _welcome(upload: UploadSession, result: IngestResult) -> None:
     upload.problem_code = upload.problem = ""
     if Asset.objects.visible_to(upload.owner).filter(pk=asset.pk).exists():
         upload.asset = asset
+        if result.notice:
+            upload.problem_code, upload.problem = "incomplete", result.notice
         if upload.collection:
             editing.add_to_collection(upload.collection, [asset], actor=upload.owner)
     else:

@@ -267,6 +267,7 @@ def _told(asset: Asset) -> dict[str, Any]:
         "state": asset.state,
         "tags": sorted(tag.slug for tag in asset.tags.all()),
         "skus": sorted({link.sku.code for link in asset.sku_links.all()}),
+        "custom": asset.custom,
         "usable_until": asset.usable_until,
         "updated": asset.updated,
         "version": file and file.number,

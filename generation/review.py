@@ -40,13 +40,20 @@ class ReviewError(Exception):
 
 
 def approve(item: GenerationItem, *, actor: User | None, note: str = "") -> None:
-    """The result is good: it is approved and shows the SKUs that went into it."""
+    """The result is good: it is approved and shows the SKUs that went into it.
+
+    Raises:
+        Incomplete: required fields are empty; there is no verdict then, and the picture waits.
+        NotPermitted: the account is no reviewer.
+        ReviewError: there is no picture to judge.
+    """
     asset = _result(item)
     with transaction.atomic():
         # The verdict first, so that `follow_approved` leaves the rest to this.
         _write(item, Verdict.APPROVED, actor, note)
-        set_state([asset], actor=actor, state=AssetState.APPROVED)
+        # And its SKUs, which a rule may ask for before anything is approved.
         _link_skus(item, asset, actor)
+        set_state([asset], actor=actor, state=AssetState.APPROVED)
 
 
 @transaction.atomic

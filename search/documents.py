@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from dam.custom_values import Fields, words_of
 from dam.models import Asset
 from search.index import Document
 
@@ -16,8 +17,12 @@ def days(day: date | None) -> int:
     return NEVER if day is None else (day - EPOCH).days
 
 
-def document_for(asset: Asset) -> Document:
-    """The asset as the index knows it. Expects tags, SKU links and collections to be prefetched."""
+def document_for(asset: Asset, fields: Fields) -> Document:
+    """The asset as the index knows it. Expects tags, SKU links and collections to be prefetched.
+
+    Args:
+        fields: the library's custom fields.
+    """
     tags = list(asset.tags.all())
     skus = list(asset.skus.all())
     words = [asset.title, asset.title_zh, asset.alt_text, asset.alt_text_zh]
@@ -25,7 +30,7 @@ def document_for(asset: Asset) -> Document:
         words += [tag.label, tag.label_zh, *tag.synonyms]
     for sku in skus:
         words += [sku.code, sku.name, sku.name_zh]
-    words += [asset.description, asset.description_zh]
+    words += [asset.description, asset.description_zh, *words_of(asset.custom, fields)]
     return Document(
         id=asset.pk,
         kind=asset.kind,

@@ -22,6 +22,7 @@ from django.utils import timezone
 from PIL import Image
 from tqdm import tqdm
 
+from dam import custom_fields
 from dam.models import Asset, AssetVersion
 from search.documents import document_for
 from search.encoders.base import EncoderError, Vectors
@@ -162,7 +163,8 @@ def _process(space: Space, entries: Sequence[IndexEntry], report: DrainReport) -
 
     vectors = _vectors(space, [assets[entry.asset_key] for entry in kept], report)
     ready = [entry for entry in kept if entry.asset_key in vectors.found]
-    documents: list[Document] = [document_for(assets[entry.asset_key]) for entry in ready]
+    fields = custom_fields.by_slug() if ready else {}
+    documents: list[Document] = [document_for(assets[entry.asset_key], fields) for entry in ready]
     if ready:
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
     hashes = {entry.pk: _sha256(assets[entry.asset_key]) for entry in ready}

@@ -15,13 +15,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from dam import duplicates, rights, usage, workflow
+from dam import custom_fields, custom_values, duplicates, field_rules, rights, usage, workflow
 from dam.admin import asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
-from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
+from dam.models import Asset, AssetKind, AssetState, AssetVersion, AuditEntry, Lineage
 from dam.roles import sees_library
 
 SHOWN_RELATIVES = 24
@@ -43,6 +43,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "may_change": may_change,
         **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
+        "missing": _missing(asset) if may_change else None,
         "alike": _alike(asset, user),
         "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
         "used": usage.of([asset], user)[0],
@@ -62,6 +63,20 @@ def _compared(asset: Asset, versions: list[AssetVersion]) -> tuple[int, int] | N
     numbers = sorted(version.number for version in versions)
     place = numbers.index(asset.current.number)
     return numbers[place - 1 if place else 1], asset.current.number
+
+
+def _missing(asset: Asset) -> tuple[str, str] | None:
+    """The next step that something is missing for, and what that is; None where nothing is."""
+    rules = field_rules.load()
+    lacks = field_rules.missing_by_step(
+        asset, rules, has_tags=bool(asset.tags.all()), has_skus=bool(asset.sku_links.all())
+    )
+    review, approval = (rules.labels(lacks[step]) for step in field_rules.STEPS)
+    if asset.state == AssetState.APPROVED:
+        return (_("Approved before this was asked for; it still needs:"), approval) if approval else None
+    if review and asset.state != AssetState.IN_REVIEW:
+        return _("To send to review it still needs:"), review
+    return (_("To be approved it still needs:"), approval) if approval else None
 
 
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
@@ -106,6 +121,16 @@ def facts(asset: Asset) -> list[tuple[str, str]]:
         (_("Id"), str(asset.public_id)),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def own_facts(asset: Asset) -> list[tuple[str, str]]:
+    """The values of the library's own fields in words."""
+    fields = custom_fields.by_slug() if asset.custom else {}
+    return [
+        (str(field), custom_values.shown(field, asset.custom[slug]))
+        for slug, field in fields.items()
+        if slug in asset.custom
+    ]
 
 
 def file_line(version: AssetVersion) -> str:

@@ -11,12 +11,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.forms import BaseModelFormSet, ModelForm
+from django.forms import BaseModelFormSet, Field, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,7 +26,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import editing, from_file, usage, versions, words, workflow
+from dam import custom_fields, custom_forms, editing, field_rules, from_file, usage, versions, words, workflow
 from dam.admin import asset_page, browse, bulk, filters, talk, trashing
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.metadata_panel import field_label
@@ -33,8 +34,10 @@ from dam.admin.metadata_tables import table_page
 from dam.admin.upload import upload_page
 from dam.admin.verbs import VERBS
 from dam.admin.version_page import compare_page
+from dam.custom_values import Fields
 from dam.errors import IngestError
 from dam.exports import metadata_table
+from dam.field_rules import Incomplete
 from dam.forms import AssetForm
 from dam.models import Asset, AssetSKU, AssetState
 from dam.people import signed_in
@@ -42,6 +45,7 @@ from dam.roles import Role, has_role, sees_library
 from dam.table_downloads import table_download
 
 VIEWS = ("grid", "list")
+REFUSAL = "_refusal"  # on a request: why the verb did not take what was sent
 
 
 class AssetSKUInline(TabularInline):
@@ -124,6 +128,14 @@ class AssetAdmin(ModelAdmin):
 
     # The list
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Also one for each of the library's own fields with choices, and what is incomplete."""
+        if not hasattr(request, "_own_filters"):
+            request._own_filters = filters.own_filters(  # type: ignore[attr-defined]
+                _custom_fields(request), request.GET
+            )
+        return (*super().get_list_filter(request), *request._own_filters)  # type: ignore[attr-defined]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LibraryChangeList
 
@@ -199,6 +211,11 @@ class AssetAdmin(ModelAdmin):
     def tag_list(self, asset: Asset) -> str:
         return ", ".join(str(tag) for tag in asset.tags.all())
 
+    @display(description=gettext_lazy("values"))
+    def own_values(self, asset: Asset) -> SafeString:
+        """The library's own fields, for those who may read them only."""
+        return format_html_join(format_html("<br>"), "{}: {}", asset_page.own_facts(asset))
+
     # Deeds on chosen assets
 
     def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable, str, Any]]:
@@ -249,9 +266,30 @@ class AssetAdmin(ModelAdmin):
             field.choices = [choice for choice in field.choices if choice[0] != AssetState.TRASHED]
         return field
 
+    def get_fieldsets(self, request: HttpRequest, obj: Asset | None = None) -> Any:
+        """The library's own fields stand between the words and the rights."""
+        words, *others = super().get_fieldsets(request, obj)
+        own: tuple[str, ...] = ()
+        if obj is not None and self.has_change_permission(request, obj):
+            own = tuple(custom_forms.form_fields(obj, _custom_fields(request)))
+        elif obj is not None and obj.custom:
+            own = ("own_values",)
+        section = [(_("More fields"), {"fields": own})] if own else []
+        return (words, *section, *others)
+
     def get_form(self, request: HttpRequest, obj: Asset | None = None, **kwargs: Any) -> Any:
-        """Offer the states that this account may move this asset into."""
+        """The library's own fields, marks at those that rules ask for, and the states that this account may
+        move this asset into."""
+        if obj is not None and self.has_change_permission(request, obj):
+            own = {
+                "custom_fields": _custom_fields(request),
+                "refusal": getattr(request, REFUSAL, ""),
+                **custom_forms.form_fields(obj, _custom_fields(request)),
+            }
+            kwargs["form"] = type("AssetForm", (self.form,), own)
         form = super().get_form(request, obj, **kwargs)
+        if obj is not None:
+            _mark_required(form.base_fields, obj)
         if obj is not None and "state" in form.base_fields:
             possible = {obj.state, *workflow.next_states(signed_in(request), obj)}
             field = form.base_fields["state"]
@@ -271,7 +309,11 @@ class AssetAdmin(ModelAdmin):
             if asset:
                 context |= asset_page.context_for(asset, signed_in(request))
                 context["show_delete"] = asset.is_trashed  # others have a button that moves them there
-        return super().changeform_view(request, object_id, form_url, context)
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except Incomplete as error:  # nothing was written; the form comes again with all that was typed
+            setattr(request, REFUSAL, str(error))
+            return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Asset, form: ModelForm, change: Any) -> None:
         """Write through the verb, in the transaction that Django's admin has opened."""
@@ -279,6 +321,8 @@ class AssetAdmin(ModelAdmin):
         changes = {name: form.cleaned_data[name] for name in changed - {"tags", "state"}}
         tags = set(form.cleaned_data["tags"]) if "tags" in changed else set()
         before = set(form.initial.get("tags", ())) if "tags" in changed else set()
+        if "state" in changed and field_rules.is_step_back(form.initial["state"], obj.state):
+            editing.set_state(Asset.objects.filter(pk=obj.pk), actor=signed_in(request), state=obj.state)
         if changes or tags != before:
             editing.update_assets(
                 Asset.objects.filter(pk=obj.pk),
@@ -287,22 +331,27 @@ class AssetAdmin(ModelAdmin):
                 add_tags=sorted(tag.slug for tag in tags - before),
                 remove_tags=sorted(tag.slug for tag in before - tags),
             )
-        if "state" in changed:
-            editing.set_state(Asset.objects.filter(pk=obj.pk), actor=signed_in(request), state=obj.state)
 
     def save_related(
         self, request: HttpRequest, form: ModelForm, formsets: list[BaseModelFormSet], change: Any
     ) -> None:
-        """Tags are saved with the asset; the SKUs of the inline are linked by the verb."""
+        """Tags are saved with the asset; the SKUs of the inline are linked by the verb. Last comes the state:
+        what it asks for may just have been filled."""
+        asset, actor = form.instance, signed_in(request)
         for formset in formsets:
             formset.save(commit=False)  # fills in what was changed, for Django's own log
-            for link in formset.deleted_objects:
-                editing.unlink_sku(form.instance, link.sku, link.role, actor=signed_in(request))
-            for link, _changed in formset.changed_objects:
-                before = AssetSKU.objects.select_related("sku").get(pk=link.pk)
-                editing.unlink_sku(form.instance, before.sku, before.role, actor=signed_in(request))
-            for link in (*formset.new_objects, *(pair[0] for pair in formset.changed_objects)):
-                editing.link_sku(form.instance, link.sku, link.role, actor=signed_in(request))
+            before = AssetSKU.objects.select_related("sku").in_bulk(
+                [link.pk for link, _changed in formset.changed_objects]
+            )
+            wanted = [*formset.new_objects, *(link for link, _changed in formset.changed_objects)]
+            for link in wanted:  # first, so that it is never without any
+                editing.link_sku(asset, link.sku, link.role, actor=actor)
+            kept = {(link.sku_id, link.role) for link in wanted}
+            for link in (*formset.deleted_objects, *before.values()):
+                if (link.sku_id, link.role) not in kept:
+                    editing.unlink_sku(asset, link.sku, link.role, actor=actor)
+        if "state" in form.changed_data:
+            editing.set_state(Asset.objects.filter(pk=asset.pk), actor=actor, state=asset.state)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -506,7 +555,29 @@ class AssetAdmin(ModelAdmin):
                 page = trashing.asked_first(self.admin_site, request, [asset])
                 if page is not None:
                     return page
-            messages.success(request, verb.told(verb.run([asset], signed_in(request))))
+            try:
+                bulk.do_verb(request, verb, [asset])
+            except Incomplete as error:
+                messages.error(request, str(error))
         if name == "trash":
             return redirect("admin:dam_asset_changelist")
         return redirect("admin:dam_asset_change", asset.pk)
+
+
+def _custom_fields(request: HttpRequest) -> Fields:
+    """Read once for each request."""
+    if not hasattr(request, "_custom_fields"):
+        request._custom_fields = custom_fields.by_slug()  # type: ignore[attr-defined]
+    found: Fields = request._custom_fields  # type: ignore[attr-defined]
+    return found
+
+
+def _mark_required(form_fields: dict[str, Field], asset: Asset) -> None:
+    """Say at each field before which step it must be filled."""
+    rules = field_rules.load()
+    for_review = set(rules.required(asset.kind, AssetState.IN_REVIEW))
+    for name in rules.required(asset.kind, AssetState.APPROVED):
+        if (field := form_fields.get(name)) is None:
+            continue
+        mark = _("Required for review.") if name in for_review else _("Required for approval.")
+        field.help_text = format_html("{} <strong>{}</strong>", field.help_text, mark)

@@ -71,7 +71,7 @@ def panel(request: HttpRequest, asset: Asset) -> HttpResponse:
     user: User = signed_in(request)
     context = {
         "asset": asset,
-        "facts": asset_page.facts(asset),
+        "facts": [*asset_page.own_facts(asset), *asset_page.facts(asset)],
         "tags": list(asset.tags.all()),
         "sku_links": list(asset.sku_links.all()),
         "unusable": rights.why_unusable(asset),

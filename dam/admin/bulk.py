@@ -15,10 +15,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dam import editing, organising
+from dam import editing, field_rules, organising
 from dam.admin import bulk_edits, trashing
 from dam.admin.verbs import VERBS, Verb
 from dam.bulk_edits import Change
+from dam.field_rules import Rules
 from dam.forms import AddTagsForm, AddToCollectionForm
 from dam.models import Asset, AssetState, Collection
 from dam.people import signed_in
@@ -53,9 +54,13 @@ def _for_all(verb: Verb) -> Action:
             return page
         if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
             return bulk_edits.begin(request, chosen, Change(state=verb.to))
-        moved = verb.run(verb.among(chosen, actor), actor)
-        messages.success(request, verb.told(moved))
-        if left := chosen.count() - moved:
+        reached = list(verb.among(chosen, actor))
+        lacking = field_rules.without_fields(reached, verb.to or "")
+        able = [asset for asset in reached if not lacking or asset.pk not in lacking[1]]
+        do_verb(request, verb, able)
+        if lacking:
+            _tell_lacking(request, reached, *lacking)
+        if left := chosen.count() - len(reached):
             messages.warning(
                 request,
                 ngettext(
@@ -78,6 +83,44 @@ def _asked_first(
     hidden = {name: request.POST[name] for name in fields if name in request.POST}
     going = verb.among(chosen, signed_in(request))
     return trashing.asked_first(model_admin.admin_site, request, going, **hidden)
+
+
+def do_verb(request: HttpRequest, verb: Verb, assets: list[Asset]) -> None:
+    """Do it and say so; what comes out of the trash as a draft is told apart.
+
+    Raises:
+        Incomplete: one of them lacks what the state asks for.
+        NotPermitted: one of them is not the actor's to move.
+    """
+    rules, lacking = field_rules.lacking_for_return(assets) if verb.to is None else (None, {})
+    messages.success(request, verb.told(verb.run(assets, signed_in(request))))
+    if rules and lacking:
+        sentence = ngettext(
+            "%(count)d of them came back as a draft, since required fields are empty: “%(title)s” lacks "
+            "%(fields)s.",
+            "%(count)d of them came back as drafts, since required fields are empty; “%(title)s”, for one, "
+            "lacks %(fields)s.",
+            len(lacking),
+        )
+        messages.warning(request, sentence % _first_of(assets, rules, lacking))
+
+
+def _tell_lacking(
+    request: HttpRequest, assets: list[Asset], rules: Rules, missing: dict[int, list[str]]
+) -> None:
+    sentence = ngettext(
+        "%(count)d asset stayed as it is, since required fields are empty: “%(title)s” lacks %(fields)s.",
+        "%(count)d assets stayed as they are, since required fields are empty; “%(title)s”, for one, lacks "
+        "%(fields)s.",
+        len(missing),
+    )
+    messages.warning(request, sentence % _first_of(assets, rules, missing))
+
+
+def _first_of(assets: list[Asset], rules: Rules, missing: dict[int, list[str]]) -> dict[str, Any]:
+    """How many lack something, and what the first of them lacks."""
+    first = next(asset for asset in assets if asset.pk in missing)
+    return {"count": len(missing), "title": first.display_title, "fields": rules.labels(missing[first.pk])}
 
 
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:

@@ -22,9 +22,12 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from dam import bulk_edits
+from dam import bulk_edits, custom_fields
 from dam.admin.changelist import PlainChangeList
 from dam.bulk_edits import CannotEdit, Change
+from dam.custom_forms import form_field
+from dam.custom_values import text_of
+from dam.field_rules import label_of
 from dam.forms import WordsField
 from dam.models import Asset, AssetKind, BulkEdit, BulkOutcome, BulkState, ModelRelease
 from dam.people import signed_in
@@ -63,16 +66,23 @@ class BulkEditForm(forms.Form):
     add_tags = WordsField(label=gettext_lazy("Add tags"), required=False)
     remove_tags = WordsField(label=gettext_lazy("Remove tags"), required=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields = custom_fields.by_slug().values()
+        self.own = {field.name: form_field(field, None) for field in fields if field.active}
+        words = {name: self.fields.pop(name) for name in ("add_tags", "remove_tags")}
+        self.fields |= self.own | words
+
     def rows(self) -> list[tuple[Any, bool, bool]]:
         """Each field, whether it has a box, and whether that is ticked."""
-        return [
-            (self[name], name in bulk_edits.FIELDS, f"change_{name}" in self.data) for name in self.fields
-        ]
+        with_box = {*bulk_edits.FIELDS, *self.own}
+        return [(self[name], name in with_box, f"change_{name}" in self.data) for name in self.fields]
 
     def change(self) -> Change:
         """What was asked for."""
         given = self.cleaned_data
-        fields = {name: given[name] for name in bulk_edits.FIELDS if f"change_{name}" in self.data}
+        names = (*bulk_edits.FIELDS, *self.own)
+        fields = {name: given[name] for name in names if f"change_{name}" in self.data}
         return Change(fields, add_tags=given["add_tags"], remove_tags=given["remove_tags"])
 
 
@@ -137,8 +147,8 @@ class BulkEditAdmin(ModelAdmin):
     @display(description=gettext_lazy("changes"))
     def what(self, edit: BulkEdit) -> str:
         """What is changed, in a line."""
-        columns = {column.name: column for column in Asset._meta.fields}
-        parts = [f"{columns[name].verbose_name}: {value}" for name, value in edit.changes.items()]
+        own = custom_fields.by_slug() if any(map(custom_fields.slug_in, edit.changes)) else {}
+        parts = [f"{label_of(name, own)}: {_said(value)}" for name, value in edit.changes.items()]
         parts += [f"+ {tag}" for tag in edit.add_tags] + [f"− {tag}" for tag in edit.remove_tags]
         return ", ".join(map(str, [*parts, *([f"→ {edit.to_state}"] if edit.to_state else [])]))
 
@@ -189,6 +199,11 @@ class BulkEditAdmin(ModelAdmin):
     def _deed(self, request: HttpRequest, key: int, deed: Any) -> HttpResponse:
         edit = get_object_or_404(self.get_queryset(request), pk=key)
         return require_POST(_do)(request, edit, deed)
+
+
+def _said(value: Any) -> str:
+    """A value as a table has it, so that nothing hides; a dash for what is emptied."""
+    return text_of(value) or "–"
 
 
 def _do(request: HttpRequest, edit: BulkEdit, deed: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Names
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,13 +15,23 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from dam import tag_tree
+from dam import custom_fields, field_rules, tag_tree
 from dam.admin.changelist import AFTER_VAR, BEFORE_VAR, LibraryChangeList, shown_number
 from dam.colours import FAMILIES
+from dam.custom_values import BadValues, Fields
 from dam.facets import DIMENSIONS
-from dam.models import Asset, AssetKind, AssetOrigin, AssetState, Collection
+from dam.models import (
+    Asset,
+    AssetKind,
+    AssetOrigin,
+    AssetState,
+    Collection,
+    CustomField,
+    FieldType,
+)
 
 OFFERED = 100
+OWN_FILTERS = 8  # more would push the assets off the page; the API filters by all fields
 
 # The shade that stands for each family of `dam.colours`, and what people call it.
 FAMILY_FACES = {
@@ -132,6 +143,67 @@ class CollectionFilter(LinkFilter):
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
+
+
+class IncompleteFilter(LinkFilter):
+    """What lacks a field that a step asks for; no filter while nothing is asked for."""
+
+    title, parameter_name = _("incomplete"), "incomplete"
+    offered = [
+        (AssetState.IN_REVIEW.value, _("Something is missing for review")),
+        (AssetState.APPROVED.value, _("Something is missing for approval")),
+    ]
+
+    def __init__(self, *args: Any) -> None:
+        self.rules = field_rules.load()
+        super().__init__(*args)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        state = self.value()
+        return field_rules.incomplete(queryset, state, self.rules) if state else queryset
+
+    def has_output(self) -> bool:
+        return bool(self.rules) or self.value() is not None
+
+
+class OwnFieldFilter(LinkFilter):
+    """The choices of one of the library's own fields."""
+
+    own_field: CustomField
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        if self.own_field.type == FieldType.YES_NO:
+            return [("yes", _("Yes")), ("no", _("No"))]
+        return list(self.own_field.choice_labels().items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        value = self.value()
+        if not value:
+            return queryset
+        try:
+            return custom_fields.with_value(queryset, self.own_field, value)
+        except BadValues:
+            return queryset.none()
+
+
+def own_filters(fields: Fields, asked: Names[str]) -> list[type[LinkFilter]]:
+    """Filters by the library's own fields that have few values, and by what is missing.
+
+    Args:
+        asked: names in the address; a field that it filters by has its filter, whatever its position.
+    """
+    few = [field for field in fields.values() if field.has_choices or field.type == FieldType.YES_NO]
+    offered = [field for field in few if field.active][:OWN_FILTERS]
+    offered += [field for field in few if field.name in asked and field not in offered]
+    made = [
+        type(
+            "OwnFieldFilter",
+            (OwnFieldFilter,),
+            {"title": str(field), "parameter_name": field.name, "own_field": field},
+        )
+        for field in offered
+    ]
+    return [*made, IncompleteFilter]
 
 
 class CompletedFilter(AutocompleteSelectFilter):

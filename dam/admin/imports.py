@@ -28,7 +28,7 @@ from dam.admin.changelist import PlainChangeList
 from dam.api.imports import error_sheet_response
 from dam.forms import ImportForm
 from dam.manifest import ImportProblem
-from dam.models import Import, ImportOutcome, ImportState
+from dam.models import Import, ImportState
 from dam.people import signed_in
 from dam.uploads import UploadRefused
 
@@ -128,12 +128,12 @@ class ImportAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         run = get_object_or_404(self.get_queryset(request), public_id=public_id)
-        rejected = run.rows.filter(outcome=ImportOutcome.REJECTED).order_by("number", "id")
+        told = run.rows.exclude(problem="").order_by("number", "id")
         context = {
             **self.admin_site.each_context(request),
             "title": run.location,
             "run": run,
-            "page": Paginator(rejected, ROWS).get_page(request.GET.get("page")),
+            "page": Paginator(told, ROWS).get_page(request.GET.get("page")),
             "address": reverse("import-detail", args=(run.public_id,)),
             "can_resume": run.state in (ImportState.STOPPED, ImportState.FAILED),
         }

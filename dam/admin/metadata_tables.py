@@ -8,8 +8,10 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from dam.admin.metadata_panel import field_label
-from dam.exports import EXPORTED
+from dam import custom_fields
+from dam.custom_values import Fields
+from dam.exports import columns_with
+from dam.field_rules import label_of
 from dam.forms import MetadataTableForm
 from dam.manifest import ImportProblem
 from dam.metadata_updates import MAX_WAITED_FOR, Change, UpdateReport, update_metadata
@@ -44,7 +46,7 @@ def table_page(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     context |= {
         **site.each_context(request),
         "title": _("Change assets by a table"),
-        "columns": EXPORTED,
+        "columns": columns_with(custom_fields.by_slug()),
         "most": MAX_WAITED_FOR,
     }
     return TemplateResponse(request, "dam/metadata_table.html", context, status=status)
@@ -64,22 +66,21 @@ def _update(form: MetadataTableForm, request: HttpRequest, do: str) -> UpdateRep
 def _report_context(report: UpdateReport | None, *, checked: bool) -> dict[str, object]:
     if report is None:
         return {"report": None}
+    fields = custom_fields.by_slug()
     return {
         "report": report,
         "checked": checked,
         "faults": report.faults[:SHOWN_ROWS],
         "more_faults": max(0, len(report.faults) - SHOWN_ROWS),
-        "changes": [_shown(change) for change in report.changes[:SHOWN_ROWS]],
+        "changes": [_shown(change, fields) for change in report.changes[:SHOWN_ROWS]],
         "more_changes": max(0, len(report.changes) - SHOWN_ROWS),
     }
 
 
-def _shown(change: Change) -> dict[str, object]:
+def _shown(change: Change, fields: Fields) -> dict[str, object]:
     """A row as the report shows it: each column by its name for people, before and after."""
-    columns = [(_label(name), before, after) for name, (before, after) in change.columns.items()]
+    columns = [
+        (label_of(name.removesuffix("_en"), fields), before, after)
+        for name, (before, after) in change.columns.items()
+    ]
     return {"number": change.number, "asset": change.asset, "columns": columns}
-
-
-def _label(column: str) -> str:
-    fixed = {"tags": _("Tags"), "skus": _("SKUs")}
-    return fixed.get(column) or field_label(column.removesuffix("_en"))

@@ -32,6 +32,7 @@ class Outcome:
     asset: Asset | None = None
     created: bool = False
     error: str = ""
+    notice: str = ""
 
 
 def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User) -> list[Outcome]:
@@ -50,7 +51,7 @@ def take_in(files: Iterable[UploadedFile], metadata: AssetMetadata, owner: User)
         except IngestError as error:
             outcomes.append(Outcome(name, error=str(error)))
         else:
-            outcomes.append(Outcome(name, asset=result.asset, created=result.created))
+            outcomes.append(Outcome(name, asset=result.asset, created=result.created, notice=result.notice))
     return outcomes
 
 

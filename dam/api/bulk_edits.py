@@ -53,7 +53,9 @@ class NewBulkEditSerializer(serializers.Serializer):
     filters = serializers.DictField(
         child=serializers.CharField(), required=False, help_text="As in the query of /assets/."
     )
-    changes = serializers.DictField(required=False, help_text=f"Of {', '.join(bulk_edits.FIELDS)}.")
+    changes = serializers.DictField(
+        required=False, help_text=f"Of {', '.join(bulk_edits.FIELDS)}, custom.SLUG."
+    )
     add_tags = serializers.ListField(
         child=serializers.CharField(max_length=80), required=False, max_length=50
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,46 @@ from rest_framework import serializers
 from dam.models import AssetSKU, SKURole, Tag
 
 ROLE_SEPARATOR = ":"
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": True,
+        "description": (
+            "Values of the library's own fields by slug (see /custom-fields/). Write: those to be changed; "
+            "null empties. A form sends them as “custom.SLUG”, or all as JSON."
+        ),
+    }
+)
+class CustomValues(serializers.Field):
+    """Values of custom fields by slug; whether the fields take them is for the verb to say."""
+
+    default_error_messages = {"not_values": _("Give an object of values by the slugs of custom fields.")}
+
+    def get_value(self, dictionary: Any) -> Any:
+        if self.field_name in dictionary:
+            return dictionary[self.field_name]
+        prefix = f"{self.field_name}."
+        names = [name for name in dictionary if name.startswith(prefix)]
+        if not names:
+            return serializers.empty
+        several = getattr(dictionary, "getlist", lambda name: [dictionary[name]])
+        given = {name.removeprefix(prefix): several(name) for name in names}
+        return {slug: values[0] if len(values) == 1 else values for slug, values in given.items()}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, str):
+            try:
+                data = json.loads(data)
+            except ValueError:
+                self.fail("not_values")
+        if not isinstance(data, dict):
+            self.fail("not_values")
+        return {str(slug): value for slug, value in data.items()}
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value
 
 
 class WordList(serializers.ListField):

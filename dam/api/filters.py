@@ -8,11 +8,22 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
-from dam import tag_tree, tagging, words
+from dam import custom_fields, field_rules, tag_tree, tagging, words
 from dam.articles import split_attribute
 from dam.colours import FAMILIES
 from dam.coverage import counted
-from dam.models import SKU, Asset, AssetKind, AssetOrigin, AssetSKU, AssetState, SKURole, SKUStatus
+from dam.custom_values import BadValues
+from dam.models import (
+    SKU,
+    Asset,
+    AssetKind,
+    AssetOrigin,
+    AssetSKU,
+    AssetState,
+    CustomField,
+    SKURole,
+    SKUStatus,
+)
 from dam.models.asset import AssetQuerySet
 from dam.models.organisation import SKUQuerySet
 
@@ -37,9 +48,43 @@ class AssetFilter(django_filters.FilterSet):
         method="with_words", label=_("Words of its titles, tags, SKUs or file name; all must be there")
     )
 
+    incomplete = django_filters.ChoiceFilter(
+        choices=[(step.value, step.label) for step in field_rules.STEPS],
+        method="lacking_fields",
+        label=_("A state; those that lack a field which it asks for"),
+    )
+
     class Meta:
         model = Asset
-        fields = ("kind", "state", "origin", "colour", "tag", "sku", "territory", "q")
+        fields = ("kind", "state", "origin", "colour", "tag", "sku", "territory", "q", "incomplete")
+
+    def filter_queryset(self, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        """Also by custom fields: `custom.season=ss26`; repeated, all of them must hold."""
+        found = super().filter_queryset(queryset)
+        asked = [
+            (slug, name) for name in self.data or () if (slug := custom_fields.slug_in(name)) is not None
+        ]
+        fields = custom_fields.by_slug() if asked else {}
+        for slug, name in asked:
+            if slug not in fields:
+                raise ValidationError(
+                    {name: [_("There is no custom field “%(slug)s”.") % {"slug": slug[:80]}]}
+                )
+            for value in self.data.getlist(name):
+                found = self._with_value(found, fields[slug], value)
+        return found
+
+    @staticmethod
+    def _with_value(assets: QuerySet[Asset], field: CustomField, value: str) -> QuerySet[Asset]:
+        if not value.strip():
+            return assets
+        try:
+            return custom_fields.with_value(assets, field, value)
+        except BadValues as bad:
+            raise ValidationError({field.name: list(bad.problems.values())}) from bad
+
+    def lacking_fields(self, assets: QuerySet[Asset], name: str, state: str) -> QuerySet[Asset]:
+        return field_rules.incomplete(assets, state, field_rules.load())
 
     def with_tag(self, assets: QuerySet[Asset], name: str, word: str) -> QuerySet[Asset]:
         tags = [tag.pk for tag in tagging.find_tags([word]).values()]

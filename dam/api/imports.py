@@ -146,7 +146,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     )
     @action(detail=True)
     def rows(self, request: Request, public_id: Any) -> Response:
-        """What became of each file; while it is only checked, the rejected ones."""
+        """What became of each file; while it is only checked, those with a problem."""
         rows = self.get_object().rows.select_related("asset")
         if outcome := request.query_params.get("outcome"):
             rows = rows.filter(outcome=outcome)

@@ -8,11 +8,13 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from dam.custom_values import BadValues
 from dam.errors import IngestError
+from dam.field_rules import Incomplete
 
 CONTENT_TYPE = "application/problem+json"
 # What each refusal of a file means in HTTP; anything else is 422, "understood, but not usable".
@@ -80,7 +82,7 @@ class Unavailable(APIException):
 
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what REST framework would answer into a problem document."""
-    response = exception_handler(exc, context)
+    response = exception_handler(_known_to_framework(exc), context)
     if response is None:
         return None
     if isinstance(response.data, dict) and set(response.data) == {"detail"}:
@@ -91,8 +93,19 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     else:
         detail = _("The request has errors; see “errors”.")
         response.data = problem(response.status_code, detail, code="invalid", errors=response.data)
+    if isinstance(exc, Incomplete):
+        response.data["missing"] = exc.missing
     response.content_type = CONTENT_TYPE
     return response
+
+
+def _known_to_framework(exc: Exception) -> Exception:
+    """What the library's verbs refuse for the sake of single fields, as REST framework says such things."""
+    if isinstance(exc, Incomplete):
+        return Conflict(str(exc), "incomplete")
+    if isinstance(exc, BadValues):
+        return ValidationError({"custom": {slug: [sentence] for slug, sentence in exc.problems.items()}})
+    return exc
 
 
 def problem(status: int, detail: str, **members: Any) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from dam import editing, organising, presets, rights, workflow
+from dam import custom_fields, editing, field_rules, organising, presets, rights, workflow
 from dam.addresses import original_url, rendition_url, rendition_urls, thumbnail_url
-from dam.api.fields import SKUList, TagList, WordList
+from dam.api.fields import CustomValues, SKUList, TagList, WordList
 from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
+from dam.custom_values import PREFIX, merged
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, Tag
 from dam.people import signed_in
@@ -83,6 +84,10 @@ class AssetSerializer(serializers.ModelSerializer):
     tags = TagList(required=False)
     skus = SKUList(required=False)
     territories = WordList(required=False)
+    custom = CustomValues(required=False)
+    missing = serializers.SerializerMethodField(
+        help_text="Required fields that are empty, by the state that asks for them; null: not yours to fill."
+    )
     usable_in = serializers.SerializerMethodField(
         help_text="Where it may be used, what it was made from considered; null: everywhere."
     )
@@ -98,7 +103,7 @@ class AssetSerializer(serializers.ModelSerializer):
             "kind", "state", "origin", "owner", "version", "file_name", "mime", "size", "sha256",
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
             "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
-            "release_expires_on", "usable_until", "territories", "usable_in",
+            "release_expires_on", "usable_until", "territories", "usable_in", "custom", "missing",
             "thumbnail", "web", "original", "renditions", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
@@ -111,6 +116,35 @@ class AssetSerializer(serializers.ModelSerializer):
     def get_colours(self, asset: Asset) -> list[dict[str, Any]]:
         found = asset.current.colours if asset.current else []
         return [{key: colour.get(key) for key in ("hex", "share", "family")} for colour in found]
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "nullable": True,
+            "additionalProperties": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"field": {"type": "string"}, "label": {"type": "string"}},
+                },
+            },
+        }
+    )
+    def get_missing(self, asset: Asset) -> dict[str, list[dict[str, str]]] | None:
+        context = cast(dict[str, Any], self.context)
+        user = context["request"].user if "request" in context else AnonymousUser()
+        if not workflow.may_change(user, asset):
+            return None
+        if "rules" not in context:  # looked up once for a whole list
+            context["rules"] = field_rules.load()
+        rules: field_rules.Rules = context["rules"]
+        found = field_rules.missing_by_step(
+            asset, rules, has_tags=bool(asset.tags.all()), has_skus=bool(asset.sku_links.all())
+        )
+        return {
+            step: [{"field": name, "label": rules.label(name)} for name in names]
+            for step, names in found.items()
+        }
 
     def get_thumbnail(self, asset: Asset) -> str:
         return self._absolute(thumbnail_url(asset))
@@ -144,19 +178,19 @@ class AssetSerializer(serializers.ModelSerializer):
         """Write through the library's verbs."""
         actor = signed_in(self.context["request"])
         tags, skus = validated.pop("tags", None), validated.pop("skus", None)
-        state = validated.pop("state", asset.state)
-        if validated or tags is not None:
-            editing.update_assets(
-                [asset],
-                actor=actor,
-                changes=validated,
-                add_tags=tags or (),
-                remove_tags=[] if tags is None else tags_besides(asset, tags),
-            )
-        if skus is not None:
-            replace_skus(asset, skus, actor)
-        if state != asset.state:
-            editing.set_state([asset], actor=actor, state=state)
+        state, custom = validated.pop("state", ""), validated.pop("custom", {})
+        validated |= {f"{PREFIX}{slug}": value for slug, value in custom.items()}
+        with editing.moving([asset], actor=actor, state=state):
+            if validated or tags is not None:
+                editing.update_assets(
+                    [asset],
+                    actor=actor,
+                    changes=validated,
+                    add_tags=tags or (),
+                    remove_tags=[] if tags is None else tags_besides(asset, tags),
+                )
+            if skus is not None:
+                replace_skus(asset, skus, actor)
         return Asset.objects.with_listing().get(pk=asset.pk)
 
 
@@ -169,12 +203,12 @@ def tags_besides(asset: Asset, kept: list[str]) -> list[str]:
 def replace_skus(asset: Asset, wanted: list[tuple[str, str]], actor: User) -> None:
     """Link and unlink until the asset shows exactly these SKUs in these roles."""
     present = {(link.sku.code, link.role): link for link in asset.sku_links.select_related("sku")}
-    for key in present.keys() - set(wanted):
-        editing.unlink_sku(asset, present[key].sku, present[key].role, actor=actor)
     skus = ensure_skus(code for code, _role in wanted)
-    for code, role in wanted:
+    for code, role in wanted:  # first, so that it is never without any
         if (code, role) not in present:
             editing.link_sku(asset, skus[code], role, actor=actor)
+    for key in present.keys() - set(wanted):
+        editing.unlink_sku(asset, present[key].sku, present[key].role, actor=actor)
 
 
 class UploadSerializer(serializers.ModelSerializer):
@@ -183,24 +217,43 @@ class UploadSerializer(serializers.ModelSerializer):
     file = serializers.FileField(allow_empty_file=True, help_text="The picture; its content is what counts.")
     tags = WordList(required=False, help_text="Slugs or labels; unknown ones are created.")
     skus = SKUList(required=False)
+    custom = CustomValues(required=False)
     kind = serializers.ChoiceField(AssetKind.choices, default=AssetKind.OTHER)
-    state = serializers.ChoiceField(AssetState.choices, default=AssetState.DRAFT)
+    state = serializers.ChoiceField(
+        AssetState.choices,
+        default=AssetState.DRAFT,
+        help_text="A picture that lacks fields which this state asks for comes in as a draft.",
+    )
 
     class Meta:
         model = Asset
         fields = (
             "file", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
             "kind", "state", "licence", "rights_holder", "credit", "rights_expire_on", "model_release",
-            "release_expires_on", "tags", "skus",
+            "release_expires_on", "tags", "skus", "custom",
         )  # fmt: skip
 
     def validate_state(self, state: str) -> str:
         return check_state(state, self.context["request"].user)
 
     def metadata(self) -> AssetMetadata:
-        """Everything but the file, as ingest takes it."""
-        known = {name: value for name, value in self.validated_data.items() if name != "file"}
-        return AssetMetadata(**known)
+        """Everything but the file, as ingest takes it.
+
+        Raises:
+            BadValues: a custom field does not take its value.
+        """
+        return metadata_of({name: value for name, value in self.validated_data.items() if name != "file"})
+
+
+def metadata_of(known: dict[str, Any]) -> AssetMetadata:
+    """What an upload says about its asset.
+
+    Raises:
+        BadValues: a custom field does not take its value.
+    """
+    if given := known.pop("custom", None):
+        known["custom"] = merged({}, given, custom_fields.by_slug(), known["kind"])
+    return AssetMetadata(**known)
 
 
 class TagSerializer(serializers.ModelSerializer):

@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 from dam import uploads
 from dam.addresses import thumbnail_url
 from dam.api import tus
-from dam.api.serializers import UploadSerializer
+from dam.api.serializers import UploadSerializer, metadata_of
 from dam.ingest import AssetMetadata
 from dam.models import Collection, UploadPurpose, UploadSession
 from dam.people import signed_in
@@ -50,7 +50,8 @@ METADATA = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=(
         "“filename”, and for pictures “title”, “kind”, “state”, “tags”, “skus” (with commas), “collection” "
-        "(id) and the other fields of an asset; “purpose”: “import” for an archive or table to import from."
+        "(id), “custom.SLUG” and the other fields of an asset; “purpose”: “import” for an archive or table "
+        "to import from."
     ),
 )
 CHECKSUM = OpenApiParameter(
@@ -83,7 +84,7 @@ class UploadMetadataSerializer(UploadSerializer):
         """Without what is said about the upload itself."""
         about_upload = ("filename", "purpose", "collection")
         known = {name: value for name, value in self.validated_data.items() if name not in about_upload}
-        return AssetMetadata(**known)
+        return metadata_of(known)
 
 
 class UploadSessionSerializer(serializers.ModelSerializer):

@@ -7,6 +7,7 @@ from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.bulk_edits import BulkEditViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
+from dam.api.fields_and_rules import CustomFieldViewSet, FieldRuleViewSet
 from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
 from dam.api.trash import TrashViewSet
@@ -22,6 +23,8 @@ router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
 router.register("assignments", AssignmentViewSet, basename="assignment")
 router.register("bulk-edits", BulkEditViewSet, basename="bulk-edit")
+router.register("custom-fields", CustomFieldViewSet, basename="custom-field")
+router.register("field-rules", FieldRuleViewSet, basename="field-rule")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("audit", AuditViewSet, basename="audit")

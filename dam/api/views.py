@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -55,6 +55,16 @@ from dam.roles import sees_library
 ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
+@extend_schema_view(
+    list=extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "custom.SLUG",
+                description="A value of this custom field; repeated, or of several fields: all must hold.",
+            )
+        ]
+    )
+)
 class AssetViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -112,7 +122,9 @@ class AssetViewSet(
             raise Conflict(
                 _("This file is in the library already, and it is not yours to open."), "duplicate"
             )
-        body = AssetSerializer(asset, context=self.get_serializer_context()).data
+        body = {**AssetSerializer(asset, context=self.get_serializer_context()).data}
+        if result.notice:
+            body["notice"] = result.notice
         created = status.HTTP_201_CREATED if result.created else status.HTTP_200_OK
         return Response(
             body, status=created, headers={"Location": self.reverse_action("detail", [asset.public_id])}

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dam', '0011_bulk_edits'),
+        ('dam', '0012_custom_fields'),
     ]
 
     operations = [

@@ -15,6 +15,7 @@ from dam.models.browsing import AssetCount, AssetWords, SavedSearch
 from dam.models.bulk import BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
+from dam.models.fields import CustomField, FieldRule, FieldType
 from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
 from dam.models.organisation import (
     SKU,
@@ -59,8 +60,11 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "Comment",
+    "CustomField",
     "DeliveryState",
     "DuplicatePair",
+    "FieldRule",
+    "FieldType",
     "Fit",
     "Import",
     "ImportOutcome",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
@@ -156,6 +156,10 @@ class Asset(models.Model):
     territories = models.JSONField(_("territories"), default=list, blank=True)
     # Kept by `dam.rights`: where it and all it was made from may be used, like ",CN,DE,"; null: everywhere.
     usable_in = models.CharField(max_length=1200, null=True, editable=False)  # noqa: DJ001
+    # Values of the library's own fields by slug (`dam.custom_fields`); what is empty has no entry.
+    custom = models.JSONField(
+        _("custom fields"), default=dict, blank=True, db_default=Value({}, models.JSONField())
+    )
     # Fields that were filled from the file's own metadata, and from what: {"title": "xmp:dc:title"}.
     from_file = models.JSONField(default=dict, editable=False)
     tags: models.ManyToManyField[Tag, Any] = models.ManyToManyField(

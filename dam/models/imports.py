@@ -84,7 +84,7 @@ class ImportOutcome(models.TextChoices):
 
 
 class ImportRow(models.Model):
-    """What became of one file or row of the manifest; while it is only checked, the rejected ones."""
+    """What became of one file or row of the manifest; while it is only checked, those with a problem."""
 
     run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rows")
     key = models.TextField(blank=True, help_text="What the source calls the picture; empty: there is none.")

@@ -264,6 +264,12 @@ class UploadRow {
     link.textContent = outcome.title;
     const said = outcome.state === "created" ? this.text.textCreated : this.text.textDuplicate;
     this.words.replaceChildren(`${said}: `, link);
+    if (outcome.problem) {
+      const notice = document.createElement("span");
+      notice.className = "at-outcome__notice";
+      notice.textContent = outcome.problem;
+      this.words.append(notice);
+    }
   }
 
   showProblem(sentence) {

@@ -7,9 +7,12 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
 
-from dam import editing
-from dam.models import Asset, AssetState, AuditEntry, SKURole
+from dam import editing, field_rules
+from dam.models import Asset, AssetState, AuditEntry, FieldRule, SKURole
 from generation.models import GenerationItem, GenerationJob, ItemState, JobState, Verdict
 from generation.planning import plan_outfits, plan_scenes
 from generation.providers.base import Blocked
@@ -156,3 +159,29 @@ def test_only_a_result_can_be_judged(painter: Configure, assets_of: Make, review
     with pytest.raises(ReviewError, match="in the trash"):
         approve(job.items.get(), actor=reviewer)
     assert job.items.get().verdict == Verdict.NONE
+
+
+def test_a_result_that_lacks_a_required_field_waits_for_it(made: GenerationItem, reviewer: User) -> None:
+    rule = FieldRule(state="approved", required=["licence", "skus"])
+    field_rules.save(rule, actor=None)
+    editing.link_sku(made.inputs.get(role="garment").asset, "TS-01", actor=None)
+    client = APIClient()
+    client.force_authenticate(reviewer)
+    address = f"/api/v1/generation/items/{made.public_id}/approve/"
+    refused = client.post(address)
+    assert (refused.status_code, refused.json()["code"]) == (409, "incomplete")
+    assert refused.json()["missing"] == {str(made.output.public_id): ["licence"]}
+    page = Client()
+    page.force_login(reviewer)
+    told = page.post(
+        reverse("admin:generation_review_verdict"),
+        {"verdict": "approve", "items": [made.public_id]},
+        follow=True,
+    )
+    assert "it still needs: “Licence”" in told.content.decode()
+    made.refresh_from_db()
+    assert (made.verdict, made.output.state) == (Verdict.NONE, AssetState.IN_REVIEW)
+    assert not made.output.sku_links.exists()
+    editing.update_assets([made.output], actor=reviewer, changes={"licence": "Own"})
+    assert client.post(address).json()["output"]["state"] == AssetState.APPROVED
+    assert made.output.sku_links.get().sku.code == "TS-01"

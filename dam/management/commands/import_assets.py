@@ -34,8 +34,8 @@ class Command(BaseCommand):
             "--manifest",
             type=Path,
             help="CSV or XLSX with the columns file, title_en, title_zh, tags (a;b), skus (CODE:role;…), "
-            "kind, licence, rights_holder, rights_expire_on; only the files that it lists are imported; an "
-            "archive may hold it as manifest.csv or manifest.xlsx",
+            "kind, licence, rights_holder, rights_expire_on, custom.SLUG (your own fields); only the "
+            "files that it lists are imported; an archive may hold it as manifest.csv or manifest.xlsx",
         )
         parser.add_argument("--dry-run", action="store_true", help="show every problem and write nothing")
         parser.add_argument(
@@ -94,15 +94,19 @@ class Command(BaseCommand):
         for notice in report.notices:
             self.stderr.write(notice, self.style.WARNING)
         if as_json:
-            document = {
+            document: dict[str, Any] = {
                 "imported": report.imported,
                 "duplicates": report.duplicates,
                 "rejected": report.rejected,
             }
+            if report.drafts:
+                document["drafts"] = report.drafts
             self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
             return
         for rejection in report.rejected:
             self.stderr.write(f"{rejection['file']}: {rejection['reason']}", self.style.WARNING)
+        for draft in report.drafts:
+            self.stderr.write(f"{draft['file']}: {draft['reason']}", self.style.WARNING)
         imported = "would be imported" if dry_run else "imported"
         self.stdout.write(f"{report.imported:,} {imported}, {report.duplicates:,} in the library already.")
 
