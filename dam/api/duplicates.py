@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from dam import duplicates, merging
+from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from dam.api.serializers import AssetSerializer, visible_assets
 from dam.models import Asset
@@ -58,9 +59,12 @@ class DuplicateActions(GenericViewSet):
         return Response(AlikeSerializer(rows, many=True, context=self.get_serializer_context()).data)
 
     @extend_schema(request=MergeSerializer, responses=AssetSerializer)
-    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    @action(
+        detail=True, methods=["post"], filterset_class=None, pagination_class=None,
+        permission_classes=[EditorsOnly],
+    )  # fmt: skip
     def merge(self, request: Request, public_id: Any) -> Response:
-        """Take over tags, SKUs, collections and lineage of the others, which go to the trash."""
+        """Take over tags, SKUs, collections and lineage of the others, which go to the trash; for editors."""
         kept = self.get_object()
         given = MergeSerializer(data=request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)

@@ -23,6 +23,13 @@ class ContributorsWrite(BasePermission):
         return obj.owner_id is not None and obj.owner_id == request.user.pk
 
 
+class ContributorsOnly(BasePermission):
+    """Only contributors, and those above them, for reading too."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return has_role(request.user, Role.CONTRIBUTOR)
+
+
 class EditorsWrite(BasePermission):
     """Only editors write, and those above them."""
 

@@ -14,7 +14,7 @@ from rest_framework import serializers
 
 from dam import editing, organising, presets, rights, workflow
 from dam.addresses import original_url, rendition_url, rendition_urls, thumbnail_url
-from dam.api.fields import SKUList, TagList, WordList
+from dam.api.fields import AccountField, SKUList, TagList, WordList
 from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
 from dam.ingest import AssetMetadata
@@ -50,11 +50,27 @@ def absolute(path: str, context: Mapping[str, Any]) -> str:
 
 
 def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for editors; for others those on an asset that they may see."""
+    """All of them for editors; for others those on an asset that they may see.
+
+    Whether what such a one lies below is shown to them too says its attribute `parent_shown`.
+    """
     if sees_library(user):
         return kind.objects.all()
-    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
-    return kind.objects.filter(Exists(visible))
+
+    def carried(thing: str) -> Exists:
+        return Exists(Asset.objects.visible_to(user).filter(**{relation: OuterRef(thing)}))
+
+    return kind.objects.filter(carried("pk")).annotate(parent_shown=carried("parent"))
+
+
+class ParentedSerializer(serializers.ModelSerializer):
+    """Names what a thing lies below only to those to whom that is shown."""
+
+    def to_representation(self, thing: Any) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_representation(thing)
+        if not getattr(thing, "parent_shown", True):
+            told["parent"] = None
+        return told
 
 
 class ColourSerializer(serializers.Serializer):
@@ -69,7 +85,7 @@ class AssetSerializer(serializers.ModelSerializer):
     """One asset, as every endpoint shows it; also what PATCH takes."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True)
+    owner = AccountField()
     version = serializers.IntegerField(source="current.number", read_only=True, allow_null=True)
     file_name = serializers.CharField(source="current.original_name", read_only=True, allow_null=True)
     mime = serializers.CharField(source="current.mime", read_only=True, allow_null=True)
@@ -203,7 +219,7 @@ class UploadSerializer(serializers.ModelSerializer):
         return AssetMetadata(**known)
 
 
-class TagSerializer(serializers.ModelSerializer):
+class TagSerializer(ParentedSerializer):
     """A tag, with its place in the tree."""
 
     parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent
@@ -221,7 +237,7 @@ class TagSerializer(serializers.ModelSerializer):
         return parent
 
 
-class SKUSerializer(serializers.ModelSerializer):
+class SKUSerializer(ParentedSerializer):
     """A sellable article."""
 
     parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent

@@ -130,7 +130,7 @@ DELETE /collections/{id}/links/{number}/               their collection         
 GET    /generation/items/{public_id}/                  item                           401    403   403   403   200   200   200  !
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200
-POST   /generation/items/{public_id}/regenerate/       item                           401    403   403   403   201   201   201
+POST   /generation/items/{public_id}/regenerate/       item, in review                401    403   403   403   403   201   201
 GET    /generation/jobs/                               -                              401    403   403   403   200   200   200  !
 POST   /generation/jobs/                               -                              401    403   403   403   201   201   201
 GET    /generation/jobs/{public_id}/                   job                            401    403   403   403   200   200   200  !
@@ -217,7 +217,7 @@ POST   /uploads/                                       into their collection    
 GET    /uploads/{public_id}/                           own upload                     401    403   404   200   404   404   404
 GET    /uploads/{public_id}/                           their upload                   401    403   404   404   404   404   404
 HEAD   /uploads/{public_id}/                           own upload                     401    403   404   200   404   404   404
-PATCH  /uploads/{public_id}/                           own upload                     401    403   404   204=  404   404   404
+PATCH  /uploads/{public_id}/                           own upload                     401    403   404   204   404   404   404
 PATCH  /uploads/{public_id}/                           their upload                   401    403   404   404   404   404   404
 DELETE /uploads/{public_id}/                           own upload                     401    403   404   204   404   404   404
 DELETE /uploads/{public_id}/                           their upload                   401    403   404   404   404   404   404
@@ -376,7 +376,10 @@ def _tus_metadata(**known: str) -> Sent:
 
 
 def _order(world: World) -> Sent:
-    chosen = {"models": str(world.things["model"].public_id), "garments": str(world.things["garment"].public_id)}
+    chosen = {
+        "models": str(world.things["model"].public_id),
+        "garments": str(world.things["garment"].public_id),
+    }
     return _json(kind="outfits", **chosen)
 
 

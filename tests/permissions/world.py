@@ -225,9 +225,9 @@ def _talk(world: World, owner: User, editor: User, keeper: User, colleague: User
     world.things |= {
         "owner's comment": collaboration.comment(assets["shown"], f"Bright enough? {STAFF}", author=owner),
         "comment on hidden": collaboration.comment(assets["hidden"], f"Not yet {HIDDEN}", author=keeper),
-        "owner's task": collaboration.assign(
-            [assets["draft"]], to=owner, task=f"Crop {OWNED}", actor=editor
-        )[0],
+        "owner's task": collaboration.assign([assets["draft"]], to=owner, task=f"Crop {OWNED}", actor=editor)[
+            0
+        ],
         "colleague's task": collaboration.assign(
             [assets["foreign"]], to=colleague, task=f"Ask for the release {HIDDEN}", actor=editor
         )[0],
