@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -44,3 +46,6 @@ class TagAdmin(OrganiserAdmin):
     autocomplete_fields = ("parent",)
     prepopulated_fields = {"slug": ("label",)}
     fields = (("label", "label_zh"), ("slug", "parent"), "synonyms")
+
+    def shown_to(self, user: User) -> QuerySet[Tag]:
+        return organising.shown_to(user, Tag, "tags")

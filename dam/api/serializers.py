@@ -19,9 +19,9 @@ from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, Tag
+from dam.organising import shown_to
 from dam.people import signed_in
 from dam.presets import Preset
-from dam.roles import sees_library
 from dam.tagging import ensure_skus, find_tags
 
 SHOWN_PICTURES = 12  # of a SKU in one role
@@ -47,20 +47,6 @@ def absolute(path: str, context: Mapping[str, Any]) -> str:
     """The path as an address that works from elsewhere."""
     request = context.get("request")
     return request.build_absolute_uri(path) if request and path else path
-
-
-def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for editors; for others those on an asset that they may see.
-
-    Whether what such a one lies below is shown to them too says its attribute `parent_shown`.
-    """
-    if sees_library(user):
-        return kind.objects.all()
-
-    def carried(thing: str) -> Exists:
-        return Exists(Asset.objects.visible_to(user).filter(**{relation: OuterRef(thing)}))
-
-    return kind.objects.filter(carried("pk")).annotate(parent_shown=carried("parent"))
 
 
 class ParentedSerializer(serializers.ModelSerializer):

@@ -38,13 +38,13 @@ from dam.api.serializers import (
     SKUSerializer,
     TagSerializer,
     UploadSerializer,
-    shown_to,
 )
 from dam.api.sharing import ShareActions
 from dam.api.sku_tables import SKUTableActions
 from dam.api.versions import VersionActions
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, Collection, Tag
+from dam.organising import shown_to
 from dam.people import signed_in
 from dam.roles import sees_library
 
