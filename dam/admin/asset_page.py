@@ -20,7 +20,9 @@ from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
+from dam.forms import collections_of
 from dam.models import Asset, AssetKind, AssetVersion, AuditEntry, Lineage
+from dam.roles import sees_library
 
 SHOWN_RELATIVES = 24
 SHOWN_DEEDS = 12
@@ -28,29 +30,40 @@ SHOWN_DEEDS = 12
 
 def context_for(asset: Asset, user: User) -> dict[str, Any]:
     """Everything around the form: preview, facts, colours, renditions, relatives, collections, history."""
-    may_change = workflow.may_change(user, asset) and not asset.is_trashed
-    versions = list(asset.versions.select_related("created_by").order_by("-number"))
+    is_theirs = workflow.may_change(user, asset)
+    may_change = is_theirs and not asset.is_trashed
+    versions = asset.versions.select_related("created_by").order_by("-number")
+    children = asset.children_links.filter(child__in=Asset.objects.visible_to(user))
+    parents = asset.parent_links.filter(parent__in=Asset.objects.visible_to(user))
     return {
         "asset": asset,
         "verbs": offered_for(asset, user),
         "facts": facts(asset),
         "colours": colours(asset.current),
         "metadata": panel_for(asset, user),
-        "versions": versions,
+        "versions": versions if is_theirs else versions.filter(current_of__isnull=False),
         "may_change": may_change,
         **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
         "alike": _alike(asset, user),
-        "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
-        "used_in": _relatives(asset.children_links.select_related("child__current"), "child"),
-        "used_in_count": asset.children_links.count(),
-        "in_collections": list(asset.collections.all()),
-        "history": list(
-            AuditEntry.objects.filter(target_id=str(asset.public_id)).select_related("actor")[:SHOWN_DEEDS]
-        ),
-        "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
+        "made_from": _relatives(parents.select_related("parent__current"), "parent"),
+        "used_in": _relatives(children.select_related("child__current"), "child"),
+        "used_in_count": children.count(),
+        "in_collections": list(collections_of(user).filter(assets=asset)),
+        "history": _history(asset) if is_theirs else None,
+        "history_url": history_url(asset) if sees_library(user) else "",
         **asset_renditions.context_for(asset, user),
     }
+
+
+def history_url(asset: Asset) -> str:
+    """Where the audit log tells of the asset."""
+    return f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}"
+
+
+def _history(asset: Asset) -> list[AuditEntry]:
+    entries = AuditEntry.objects.filter(target_id=str(asset.public_id))
+    return list(entries.select_related("actor")[:SHOWN_DEEDS])
 
 
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:

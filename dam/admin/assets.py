@@ -310,7 +310,7 @@ class AssetAdmin(ModelAdmin):
     ) -> HttpResponse:
         """The audit log knows more than the admin's own log: it also has what came by REST and command."""
         asset = get_object_or_404(self.get_queryset(request), pk=object_id)
-        return redirect(f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}")
+        return redirect(asset_page.history_url(asset))
 
     # Deleting
 

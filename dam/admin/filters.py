@@ -17,7 +17,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from dam.admin.changelist import AFTER_VAR, BEFORE_VAR, LibraryChangeList, shown_number
 from dam.colours import FAMILIES
 from dam.facets import DIMENSIONS
-from dam.models import Asset, AssetKind, AssetOrigin, AssetState, Collection
+from dam.forms import collections_of
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.people import signed_in
 
 OFFERED = 100
 
@@ -124,10 +126,14 @@ class CollectionFilter(LinkFilter):
     title, parameter_name, field = _("collection"), "collection", "collections"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(str(collection.pk), str(collection)) for collection in Collection.objects.all()[:OFFERED]]
+        offered = collections_of(signed_in(request))[:OFFERED]
+        return [(str(collection.pk), str(collection)) for collection in offered]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
-        return queryset.none() if not (self.value() or "0").isdigit() else super().queryset(request, queryset)
+        value = self.value()
+        if value and not (value.isdigit() and collections_of(signed_in(request)).filter(pk=value).exists()):
+            return queryset.none()
+        return super().queryset(request, queryset)
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
