@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +14,12 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import PlainChangeList
-from dam.models import Asset, AuditEntry
+from dam.models import SKU, Asset, AuditEntry, Collection, Tag
+from dam.roles import Role, has_role
+
+
+# What editors see all of, and so may read who did what to it.
+OF_THE_LIBRARY = (Asset, Collection, SKU, Tag)
 
 
 class TargetedChangeList(PlainChangeList):
@@ -44,6 +50,16 @@ class AuditEntryAdmin(ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TargetedChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        """Of other things than the library's, and of what people keep for themselves, administrators read."""
+        entries = super().get_queryset(request)
+        if has_role(request.user, Role.ADMINISTRATOR):
+            return entries
+        return entries.filter(target_type__in=[kind._meta.model_name for kind in OF_THE_LIBRARY])
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request.user, Role.EDITOR) and super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
