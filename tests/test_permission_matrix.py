@@ -17,7 +17,6 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from tests.permissions import rest
 from tests.permissions.rest import MATRIX, PREFIX, Row, address, places, prepare, rows, sent
 from tests.permissions.world import BELOW_EDITORS, HIDDEN, NOBODY, PEOPLE, World, build, everything
 

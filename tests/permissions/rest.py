@@ -4,6 +4,7 @@ To add an operation: a row in MATRIX; where it takes something, that in `sent`; 
 new, the parts of its address in `places`.
 """
 
+# ruff: noqa: E501  a row of a table is a line
 from __future__ import annotations
 
 import base64

@@ -121,7 +121,7 @@ def build() -> World:
     """The whole library; takes a few seconds."""
     people = _people()
     colleague = UserFactory(username=f"{STAFF}-colleague", is_staff=True)
-    keeper = UserFactory(username=f"{HIDDEN}-keeper", is_staff=True)
+    keeper = UserFactory(username=f"{STAFF}-keeper", is_staff=True)
     for user in (colleague, keeper):
         user.groups.add(Group.objects.get(name=Role.CONTRIBUTOR))
     owner, editor = people[OWNER], people[EDITOR]
