@@ -1,4 +1,4 @@
-"""What orders the library: tags, SKUs and collections; who is shown which, and each change with its audit entry.
+"""What orders the library: tags, SKUs, collections; who is shown which, and each change with its audit entry.
 
 Putting assets into collections or linking them to SKUs changes the assets: `dam.editing` does that.
 """

@@ -86,7 +86,7 @@ class FileView(APIView):
     ) -> tuple[AssetVersion, str]:
         """The version, and how caches may keep what is made of it by the preset; None: its original.
 
-        Whoever asks for the rendition of a version from before that is not theirs to see gets the current one.
+        Who asks for the rendition of a version from before that is not theirs to see gets the current one.
         """
         every = AssetVersion.objects.select_related("asset")
         version = get_object_or_404(every, asset__public_id=public_id, number=number)

@@ -1,4 +1,4 @@
-"""Who is answered what: every operation of the REST API for every role, with a token and with a session.
+"""Who is answered what: every operation of the REST API, every page and every file for every role.
 
 A refused request leaves every row of every table as it was, and no answer holds what is not for its reader.
 The expected answers are in `tests.permissions`.
@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.http.response import HttpResponseBase
+from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from tests.permissions.rest import MATRIX, PREFIX, Row, address, places, prepare, rows, sent
-from tests.permissions.world import BELOW_EDITORS, HIDDEN, NOBODY, PEOPLE, World, build, everything
+from tests.permissions import files, pages, rest
+from tests.permissions.rest import MATRIX, PREFIX, Row, rows
+from tests.permissions.world import (
+    BELOW_EDITORS,
+    EDITOR,
+    HIDDEN,
+    NOBODY,
+    PEOPLE,
+    STOREFRONT,
+    World,
+    build,
+    everything,
+)
 
 TABLES = [
     model
@@ -29,7 +43,9 @@ WRITES = ("POST", "PATCH", "PUT", "DELETE")
 
 
 @pytest.fixture
-def world(db: None, index_now: Callable[[], Any], settings: Any, tmp_path: Any) -> World:
+def world(db: None, index_now: Callable[[], Any], settings: Any, caplog: pytest.LogCaptureFixture) -> World:
+    """Built once for all that a test asks: what each request writes is taken back."""
+    caplog.set_level("CRITICAL", "django.request")
     settings.DAM_IMPORT_FOLDERS = ["/nowhere"]
     made = build()
     index_now()
@@ -73,34 +89,118 @@ def test_every_operation_has_a_row() -> None:
     assert not gone, f"These rows name no operation of the API: {', '.join(gone)}."
 
 
-def test_everybody_is_answered_as_the_matrix_says(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL", "django.request")
-    known = places(world)
-    kept = everything(TABLES)
-    problems: list[str] = []
-    for row in rows(MATRIX):
-        for person in PEOPLE:
-            ways = {"token": world.by_token, "session": world.by_session}
-            for way, client_of in ways.items():
-                if person == NOBODY and way == "session":
-                    continue
-                with undone():
-                    prepare(world, row)
-                    before = everything(TABLES) if row.what.count(",") else kept
-                    found = _problems(world, row, person, client_of(person), known, before)
-                    problems += [f"{row}, {person} by {way}: {problem}" for problem in found]
+def test_every_page_has_a_row() -> None:
+    named = {row.path for row in rows(pages.PAGES)}
+    missing = sorted(pages.names().keys() - named)
+    assert not missing, (
+        f"Nobody has said who may open {', '.join(missing)}: add rows to PAGES in tests/permissions/pages.py."
+    )
+    gone = sorted((named | {row.path for row in rows(pages.DEEDS)}) - pages.names().keys())
+    assert not gone, f"These rows name no page of the admin: {', '.join(gone)}."
+
+
+def test_every_other_address_has_a_row() -> None:
+    named = {row.path for row in rows(files.FILES)} | files.WITHOUT_ROW | {"original-file", "rendition-file"}
+    others = {entry.name for entry in _addresses(get_resolver()) if entry.name}
+    missing = sorted(others - named)
+    assert not missing, (
+        f"Nobody has said who may open {', '.join(missing)}: add rows to FILES in tests/permissions/files.py."
+    )
+
+
+def _addresses(resolver: URLResolver) -> Iterator[URLPattern]:
+    """All but those of the admin and the API, which have tables of their own."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLPattern):
+            yield entry
+        elif entry.namespace != "admin" and not str(entry.pattern).startswith("api/v1"):
+            yield from _addresses(entry)
+
+
+def test_everybody_is_answered_as_the_matrix_says(world: World) -> None:
+    """One test, since the library is built once for all of its requests."""
+    problems = [*_problems_of_api(world), *_problems_of_pages(world), *_problems_of_files(world)]
     assert not problems, f"{len(problems)} answers are not as they should be:\n" + "\n".join(problems)
 
 
+def _problems_of_api(world: World) -> Iterator[str]:
+    known = rest.places(world)
+    kept = everything(TABLES)
+    for row in rows(rest.MATRIX):
+        for person in PEOPLE:
+            for way, client_of in (("token", world.by_token), ("session", world.by_session)):
+                if person == NOBODY and way == "session":
+                    continue
+                with undone():
+                    rest.prepare(world, row)
+                    asked = Asked(rest.address(row, known), row.method.lower(), rest.sent(world, row))
+                    before = everything(TABLES) if "," in row.what else kept
+                    found = _problems(world, row, person, client_of(person), asked, before)
+                    yield from (f"{row}, {person} by {way}: {problem}" for problem in found)
+
+
+def _problems_of_pages(world: World) -> Iterator[str]:
+    kept = everything(TABLES)
+    for row in rows(pages.PAGES, "GET") + rows(pages.DEEDS, "POST"):
+        for person in PEOPLE:
+            with undone():
+                rest.prepare(world, row)
+                where = pages.address(world, row.path, row.thing)
+                given = {"data": pages.sent(world, row)} if row.method == "POST" else {}
+                before = everything(TABLES) if "done" in row.what else kept
+                asked = Asked(where, row.method.lower(), given)
+                found = _problems(world, row, person, world.by_session(person), asked, before)
+                yield from (f"{row}, {person}: {problem}" for problem in found)
+    for where in pages.asked(world):
+        for person in PEOPLE:
+            with undone():
+                said = told(world.by_session(person).get(where, follow=True))
+                yield from (f"{where}, {person}: {leak}" for leak in _leaks(world, person, said, where))
+
+
+def _problems_of_files(world: World) -> Iterator[str]:
+    for row in rows(files.FILES, "GET"):
+        where = files.address(world, row.path, row.what)
+        for person in PEOPLE:
+            for way, client_of in (("token", world.by_token), ("session", world.by_session)):
+                with undone():
+                    asked = Asked(where, "get", {})
+                    found = list(_problems(world, row, person, client_of(person), asked, {}))
+                    if row.path in files.SENT_AS_FILES and row.answers[person] == "200":
+                        found += _active_parts(client_of(person).get(where))
+                yield from (f"{row}, {person} by {way}: {problem}" for problem in found)
+
+
+def _active_parts(response: HttpResponseBase) -> Iterator[str]:
+    """Why a browser might run what is in the file."""
+    if not response["Content-Type"].startswith("image/") or "svg" in response["Content-Type"]:
+        yield f"a file is sent as {response['Content-Type']}"
+    if response["X-Content-Type-Options"] != "nosniff":
+        yield "a browser may guess the type of the file"
+    if "sandbox" not in response.get("Content-Security-Policy", ""):
+        yield "no policy keeps the file from running scripts"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and what it carries as the test client takes it."""
+
+    where: str
+    method: str
+    given: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.given} {_tables_in(self.given)}"
+
+
 def _problems(
-    world: World, row: Row, person: str, client: APIClient, known: dict[str, Any], before: dict[str, Any]
+    world: World, row: Row, person: str, client: APIClient, asked: Asked, before: dict[str, Any]
 ) -> Iterator[str]:
     expected = row.answers[person]
-    given = sent(world, row)
-    where = address(row, known)
+    written: list[str] = []
     try:
-        with transaction.atomic():
-            response = getattr(client, row.method.lower())(where, **given)
+        with transaction.atomic(), connection.execute_wrapper(partial(_note_writes, written)):
+            response = getattr(client, asked.method)(asked.where, **asked.given)
             said = told(response)
     except Exception as error:  # noqa: BLE001  one row that breaks hides none of the others
         yield f"broke: {error!r}"
@@ -108,27 +208,47 @@ def _problems(
     if str(response.status_code) != expected.rstrip("="):
         yield f"{response.status_code} instead of {expected.rstrip('=')}: {said.splitlines()[-1][:160]}"
         return
-    asked = f"{where} {given} {_tables_in(given)}"
-    for word in world.must_not_see(person):
-        if word in said and word not in asked:
-            at = said.index(word)
-            yield f"the answer says “{said[max(0, at - 60) : at + 60]!r}”"
+    yield from _leaks(world, person, said, str(asked))
     if (
         row.tells_editors
-        and person == "editor"
+        and person == EDITOR
         and not any(name in said for name in (HIDDEN, *world.hidden_names()))
     ):
         yield "the answer says nothing that others may not know, so the row proves nothing"
     if row.method in WRITES:
-        after = everything(TABLES)
-        changed = [label for label in before if before[label] != after[label]]
-        stays = response.status_code >= 400 or expected.endswith("=")
-        if stays and changed:
-            yield f"changed {', '.join(changed)}"
-        if not stays and not changed:
-            yield "changed nothing"
-        if person in BELOW_EDITORS:
-            yield from _touched(world, before, after)
+        yield from _effects(world, person, response.status_code, expected, written, before)
+
+
+def _leaks(world: World, person: str, said: str, asked: str) -> Iterator[str]:
+    """What the answer says and the person may not know; what they have named themselves is no secret."""
+    for word in world.must_not_see(person):
+        if word in said and word not in asked:
+            at = said.index(word)
+            yield f"the answer says “{said[max(0, at - 60) : at + 60]!r}”"
+
+
+def _note_writes(
+    written: list[str], execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+) -> Any:
+    if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+        written.append(sql)
+    return execute(sql, params, many, context)
+
+
+def _effects(
+    world: World, person: str, status: int, expected: str, written: list[str], before: dict[str, Any]
+) -> Iterator[str]:
+    """What was done although it was refused, or was not although it was allowed."""
+    after = everything(TABLES) if written else before
+    changed = [label for label in before if before[label] != after[label]]
+    to_login = status == 302 and person in (NOBODY, STOREFRONT)
+    stays = status >= 400 or expected.endswith("=") or to_login
+    if stays and changed:
+        yield f"changed {', '.join(changed)}"
+    if not stays and not changed:
+        yield "changed nothing"
+    if person in BELOW_EDITORS:
+        yield from _touched(world, before, after)
 
 
 def _tables_in(given: dict[str, Any]) -> str:

@@ -17,7 +17,6 @@ from dam.admin.changelist import PlainChangeList
 from dam.models import SKU, Asset, AuditEntry, Collection, Tag
 from dam.roles import Role, has_role
 
-
 # What editors see all of, and so may read who did what to it.
 OF_THE_LIBRARY = (Asset, Collection, SKU, Tag)
 

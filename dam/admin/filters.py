@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
@@ -19,6 +20,7 @@ from dam.colours import FAMILIES
 from dam.facets import DIMENSIONS
 from dam.forms import collections_of
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.organising import shown_to
 from dam.people import signed_in
 
 OFFERED = 100
@@ -146,17 +148,20 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """By subquery: an asset that shows a SKU in two roles is still one asset."""
-        chosen = str(self.value() or "")
-        if not chosen:
+        if not self.value():
             return queryset
+        if self._thing is None:
+            return queryset.none()
         through = getattr(Asset, self.field.name).through
         column = through._meta.get_field(self.field.m2m_reverse_field_name()).attname
-        linked = through.objects.filter(**{column: chosen}) if chosen.isdigit() else through.objects.none()
+        linked = through.objects.filter(**{column: self._thing.pk})
         return queryset.filter(pk__in=linked.values("asset_id"))
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         clear = changelist.get_query_string(remove=[self.lookup_kwarg])
-        return ({**choice, "clear": clear} for choice in super().choices(changelist))
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.lookup_kwarg].queryset = self._offered()
+            yield {**choice, "clear": clear}
 
     @property
     def kept(self) -> list[tuple[str, str]]:
@@ -167,6 +172,13 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     def chosen(self) -> str:
         """The related thing that is on, for the button that opens the filter."""
-        if not self.value():
-            return ""
-        return str(self.field.remote_field.model.objects.filter(pk=self.value()).first() or "")
+        return str(self._thing or "")
+
+    @cached_property
+    def _thing(self) -> Any:
+        """The related thing, where the account may know of it."""
+        chosen = str(self.value() or "")
+        return self._offered().filter(pk=chosen).first() if chosen.isdigit() else None
+
+    def _offered(self) -> QuerySet:
+        return shown_to(signed_in(self.request), self.field.remote_field.model, self.field.name)

@@ -254,16 +254,17 @@ class Row:
         return f"{self.method} {self.path}" + ("" if self.what == "-" else f" ({self.what})")
 
 
-def rows(table: str) -> list[Row]:
-    """The rows of a table whose heading says where each column begins."""
+def rows(table: str, method: str = "") -> list[Row]:
+    """The rows of a table whose heading says where each column begins; `method` where it has no column."""
     heading, *lines = [line for line in table.splitlines() if line]
-    first, second, answers = (heading.index(word) for word in ("path", "on what", "nobody"))
+    first = heading.index("path") if "path" in heading else 0
+    second, answers = heading.index("on what"), heading.index("nobody")
     found = []
     for line in lines:
         told = line[answers:].split()
         found.append(
             Row(
-                line[:first].strip(),
+                line[:first].strip() or method,
                 line[first:second].strip(),
                 line[second:answers].strip(),
                 dict(zip(PEOPLE, told[: len(PEOPLE)], strict=True)),
