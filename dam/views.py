@@ -20,7 +20,6 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.translation import gettext_lazy
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -31,6 +30,7 @@ from rest_framework.views import APIView
 from dam import downloads, links, presets
 from dam.addresses import rendition_url
 from dam.api.problems import BadLink, Gone, RejectedFile, Unavailable
+from dam.api.schema import ProblemSchema
 from dam.containers.pieces import PiecedFile, Unwritable
 from dam.errors import IngestError
 from dam.matting import MattingUnavailable
@@ -218,7 +218,7 @@ class OriginalFile(FileView):
 class SidecarFile(FileView):
     """The asset's fields and the file's own properties as an XMP packet, for files of every kind."""
 
-    schema = AutoSchema()  # type: ignore[assignment]  # the other files are no part of the API
+    schema = ProblemSchema()  # type: ignore[assignment]  # the other files are no part of the API
 
     @extend_schema(
         operation_id="assets_sidecar_retrieve", responses={(200, "application/rdf+xml"): OpenApiTypes.BINARY}

@@ -114,6 +114,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     permission_classes = (ContributorsOnly,)
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
+    conflicts = ("start", "stop", "resume")
 
     def get_queryset(self) -> QuerySet[Import]:
         return import_runs.imports_of(self.request.user)

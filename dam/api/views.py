@@ -72,6 +72,8 @@ class AssetViewSet(
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("create", "links", "merge")
+    takes_files = ("create", "add_version", "take_from_file")
 
     def get_queryset(self) -> QuerySet[Asset]:
         return Asset.objects.visible_to(self.request.user).with_listing()
@@ -123,6 +125,7 @@ class OrganiserViewSet(ModelViewSet):
     """What tags, SKUs and collections share: writing goes through the library's verbs."""
 
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("destroy",)
 
     def perform_create(self, serializer: Any) -> None:
         self.write(serializer, serializer.Meta.model())
