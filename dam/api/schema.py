@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
@@ -37,7 +37,9 @@ class ProblemSerializer(serializers.Serializer):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="A sentence: what is wrong, and what to do.")
     code = serializers.CharField(required=False, help_text="For programs.")
-    errors = serializers.JSONField(required=False, help_text="Sentences by field.")
+    errors = serializers.JSONField(  # type: ignore[assignment]  # the stubs mean Serializer.errors
+        required=False, help_text="Sentences by field."
+    )
 
 
 class ProblemSchema(AutoSchema):
@@ -47,7 +49,7 @@ class ProblemSchema(AutoSchema):
     `takes_files` those that refuse files.
     """
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._problems():
             bodies.setdefault(str(status.value), {"description": MEANINGS[status]})

@@ -7,6 +7,7 @@ from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.bulk_edits import BulkEditViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
+from dam.api.duplicates import PairViewSet
 from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
 from dam.api.uploads import UploadsView, UploadView
@@ -20,6 +21,7 @@ router.register("tags", TagViewSet, basename="tag")
 router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
 router.register("assignments", AssignmentViewSet, basename="assignment")
+router.register("duplicates", PairViewSet, basename="duplicate")
 router.register("bulk-edits", BulkEditViewSet, basename="bulk-edit")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")

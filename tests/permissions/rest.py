@@ -128,6 +128,9 @@ POST   /collections/{id}/links/                        their collection         
 DELETE /collections/{id}/links/{number}/               own collection                 401    403   404   204   204   204   204
 DELETE /collections/{id}/links/{number}/               their collection               401    403   404   404   204   204   204
 
+GET    /duplicates/                                    -                              401    403   403   403   200   200   200  !
+POST   /duplicates/{id}/different/                     pair                           401    403   403   403   204   204   204
+
 GET    /generation/items/{public_id}/                  item                           401    403   403   403   200   200   200  !
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200
@@ -283,7 +286,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     for name, asset in (("owner's comment", "shown"), ("comment on hidden", "hidden")):
         found[name] = {"public_id": assets[asset].public_id, "number": things[name].pk}
     for name in ("owner's task", "colleague's task", "entry", "own edit", "their edit", "own search",
-                 "their search", "shared search"):  # fmt: skip
+                 "their search", "shared search", "pair"):  # fmt: skip
         found[name] = {"id": things[name].pk}
     for name, link in (("own collection", "own link"), ("their collection", "their link")):
         ids = {"id": things[name].pk, "number": things[link].pk}
