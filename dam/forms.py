@@ -314,11 +314,15 @@ class ImportForm(forms.Form):
 
 
 class AddToCollectionForm(forms.Form):
-    """Into which collection the chosen assets go: one that is there, or a new one."""
+    """Into which collection the chosen assets go: one that is open to the account, or a new one."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ModelChoiceField, self.fields["collection"]).queryset = collections_of(user)
 
     collection = forms.ModelChoiceField(
         label=_("Collection"),
-        queryset=Collection.objects.all(),
+        queryset=Collection.objects.none(),
         required=False,
         widget=UnfoldAdminSelectWidget,
     )

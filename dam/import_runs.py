@@ -60,6 +60,10 @@ class _Lost(Exception):
     """Another worker has the import now."""
 
 
+class NotForThisRole(ImportProblem):
+    """It may be imported from there, but not by an account of this role."""
+
+
 def imports_of(user: Any) -> QuerySet[Import]:
     """All imports for administrators, for others their own."""
     runs = Import.objects.select_related("owner")
@@ -224,7 +228,7 @@ def _archive_name(upload: UploadSession | None, owner: User) -> str:
 def _require_prefix(owner: User, address: str) -> None:
     bucket, prefix = parse_address(address)
     if not has_role(owner, Role.EDITOR):
-        raise ImportProblem(_("Importing from S3 takes the role “%(role)s”.") % {"role": Role.EDITOR.label})
+        raise NotForThisRole(_("Importing from S3 takes the role “%(role)s”.") % {"role": Role.EDITOR.label})
     allowed = [place.strip("/") + "/" for place in settings.DAM_IMPORT_S3]
     if not f"{bucket}/{prefix}/".startswith(tuple(allowed)):
         raise ImportProblem(
@@ -235,7 +239,7 @@ def _require_prefix(owner: User, address: str) -> None:
 
 def _require_folder(owner: User, folder: str) -> None:
     if not has_role(owner, Role.ADMINISTRATOR):
-        raise ImportProblem(
+        raise NotForThisRole(
             _("Importing from a folder on the server takes the role “%(role)s”.")
             % {"role": Role.ADMINISTRATOR.label}
         )

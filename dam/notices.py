@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.formats import date_format
@@ -45,9 +45,15 @@ def tell_each(told: Sequence[tuple[User, Asset, str]], kind: str, **details: Any
     return len(new)
 
 
+def of(user: User) -> QuerySet[Notice]:
+    """What the user was told, but for what is about an asset that is not theirs to open any more."""
+    visible = Q(asset=None) | Q(asset__in=Asset.objects.visible_to(user))
+    return Notice.objects.filter(visible, user=user)
+
+
 def unread(user: User) -> QuerySet[Notice]:
     """What the user has not read yet, newest first."""
-    return Notice.objects.filter(user=user, read_at=None).select_related("asset__current")
+    return of(user).filter(read_at=None).select_related("asset__current")
 
 
 def mark_read(user: User, keys: Iterable[int] | None = None) -> int:

@@ -1,22 +1,40 @@
-"""Writing what orders the library: tags, SKUs and collections, each change with its audit entry.
+"""What orders the library: tags, SKUs, collections; who is shown which, and each change with its audit entry.
 
 Putting assets into collections or linking them to SKUs changes the assets: `dam.editing` does that.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dam import audit
 from dam.models import SKU, Asset, Collection, Tag
+from dam.roles import sees_library
 from dam.signals import assets_changed
 
 Organiser = Tag | SKU | Collection
 RELATIONS = {Tag: "tags", SKU: "skus", Collection: "collections"}
 CIRCLE = gettext_lazy("A tag cannot lie below itself.")
+
+
+def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
+    """All of them for editors; for others those on an asset that they may see.
+
+    Whether what such a one lies below is shown to them too says its attribute `parent_shown`.
+    """
+    if sees_library(user):
+        return kind.objects.all()
+
+    def carried(thing: str) -> Exists:
+        return Exists(Asset.objects.visible_to(user).filter(**{relation: OuterRef(thing)}))
+
+    return kind.objects.filter(carried("pk")).annotate(parent_shown=carried("parent"))
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from dam.colours import main_family
 from dam.errors import IngestError
 from dam.ingest import note_put_back
 from dam.models import Asset, AssetState, AssetVersion, DuplicatePair, PairState
-from dam.roles import Role, has_role
+from dam.roles import Role, has_role, sees_library
 from dam.signals import assets_changed
 
 ATTEMPTS = 5  # somebody else may add a version at the same moment
@@ -42,7 +42,7 @@ def add_version(asset: Asset, source: Source, *, filename: str, actor: Actor) ->
         if back := _put_back(asset, arrival, actor):
             return back
         for attempt in range(ATTEMPTS):
-            _refuse_known(asset, arrival.sha256)
+            _refuse_known(asset, arrival.sha256, actor)
             arrival.prepare(asset, _next_number(asset))
             try:
                 version = _write(asset, arrival, actor)
@@ -89,7 +89,7 @@ def _put_back(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion | No
     return known if known.asset_id == asset.pk else None
 
 
-def _refuse_known(asset: Asset, sha256: str) -> None:
+def _refuse_known(asset: Asset, sha256: str, actor: Actor) -> None:
     known = AssetVersion.objects.filter(sha256=sha256).select_related("asset").first()
     if known is None:
         return
@@ -99,6 +99,8 @@ def _refuse_known(asset: Asset, sha256: str) -> None:
             _("This file is version %(number)s of the asset already. Restore that version instead."),
             number=known.number,
         )
+    if not (sees_library(actor) or Asset.objects.visible_to(actor).filter(pk=known.asset_id).exists()):
+        raise IngestError("duplicate", _("This file is in the library already, and it is not yours to open."))
     raise IngestError(
         "duplicate",
         _("This file is in the library already, as “%(title)s”."),

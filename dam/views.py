@@ -13,14 +13,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.translation import gettext_lazy
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -32,6 +31,7 @@ from dam import downloads, links, presets
 from dam.addresses import rendition_url
 from dam.api.permissions import ContributorsOnly
 from dam.api.problems import BadLink, Gone, RejectedFile, Unavailable
+from dam.api.schema import ProblemSchema
 from dam.containers.pieces import PiecedFile, Unwritable
 from dam.difference_picture import MAKING, MIME, difference
 from dam.errors import IngestError
@@ -39,7 +39,7 @@ from dam.matting import MattingUnavailable
 from dam.models import Asset, AssetState, AssetVersion
 from dam.presets import NoSuchPreset, Preset
 from dam.renditions import open_rendition
-from dam.roles import sees_library
+from dam.roles import Role, has_role, sees_library
 from dam.workload import RETRY_AFTER, Busy
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,17 @@ PLACE_STAYS = gettext_lazy(
 
 def servable_to(user: User | AnonymousUser) -> QuerySet[AssetVersion]:
     """Versions whose files this caller may fetch: of visible assets, and for editors of the trash too,
-    since nobody can judge what to restore without looking at it.
+    since nobody can judge what to restore without looking at it. Of what is not the caller's to change only
+    the current one: a file that was taken back was never approved.
     """
-    assets = Asset.objects.visible_to(user)
+    versions = AssetVersion.objects.select_related("asset")
+    visible = Asset.objects.visible_to(user)
     if sees_library(user):
-        assets = assets | Asset.objects.filter(state=AssetState.TRASHED)
-    return AssetVersion.objects.filter(asset__in=assets).select_related("asset")
+        return versions.filter(asset__in=visible | Asset.objects.filter(state=AssetState.TRASHED))
+    allowed = Q(current_of__isnull=False)
+    if has_role(user, Role.CONTRIBUTOR):
+        allowed |= Q(asset__owner=user)
+    return versions.filter(allowed, asset__in=visible)
 
 
 class FileView(APIView):
@@ -81,17 +86,25 @@ class FileView(APIView):
     def open_to_caller(
         self, public_id: UUID, number: int, preset: Preset | None = None
     ) -> tuple[AssetVersion, str]:
-        """The version, and how caches may keep what is made of it by the preset; None: its original."""
+        """The version, and how caches may keep what is made of it by the preset; None: its original.
+
+        Who asks for the rendition of a version from before that is not theirs to see gets the current one.
+        """
         every = AssetVersion.objects.select_related("asset")
         version = get_object_or_404(every, asset__public_id=public_id, number=number)
         query = self.request.query_params.dict()
         if links.is_signed(query):
             what = preset.slug if preset else links.ORIGINAL
             return version, _shared_until(version.asset, self._check_link(version, what, query))
-        if (preset is None or preset.public) and _is_on_storefront(version.asset):
+        shared = (preset is None or preset.public) and _is_on_storefront(version.asset)
+        is_current = version.asset.current_id == version.pk
+        if shared and is_current:
             return version, _shared_until(version.asset, None)
         user = self.request.user
-        get_object_or_404(servable_to(user), pk=version.pk)
+        if not servable_to(user).filter(pk=version.pk).exists():
+            if shared and preset:
+                return get_object_or_404(every, current_of=version.asset), NOT_KEPT
+            raise Http404("This version is not the caller's to see.")
         if preset and not presets.open_to(user, version.asset, [preset]):
             raise Http404("This preset is not public.")
         return version, f"private, max-age={ONE_YEAR}, immutable"
@@ -141,7 +154,8 @@ class RenditionFile(FileView):
         chosen = self._preset(preset)
         version, cached = self.open_to_caller(public_id, number, chosen)
         current = chosen.recipe(version.asset)
-        if recipe != current:  # an address from before the preset or the focal point was changed
+        # An address from before the file, the preset or the focal point was changed.
+        if recipe != current or number != version.number:
             address = rendition_url(version.asset, chosen, version)
             query = request.META.get("QUERY_STRING", "")
             return HttpResponseRedirect(f"{address}?{query}" if query else address)
@@ -230,7 +244,7 @@ class DifferenceFile(FileView):
 class SidecarFile(FileView):
     """The asset's fields and the file's own properties as an XMP packet, for files of every kind."""
 
-    schema = AutoSchema()  # type: ignore[assignment]  # the other files are no part of the API
+    schema = ProblemSchema()  # type: ignore[assignment]  # the other files are no part of the API
 
     @extend_schema(
         operation_id="assets_sidecar_retrieve", responses={(200, "application/rdf+xml"): OpenApiTypes.BINARY}

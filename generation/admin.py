@@ -136,6 +136,8 @@ class GenerationJobAdmin(ModelAdmin):
         return redirect("admin:generation_studio")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         return job_page(request, self.admin_site, object_id)
 
     @display(description=gettext_lazy("results"))

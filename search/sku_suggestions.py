@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Case, Value, When
 from django.utils.translation import gettext as _
 
@@ -19,13 +20,13 @@ class NothingToGoBy(Exception):
     """The SKU has neither pictures nor words; the message is a sentence."""
 
 
-def request_for(sku: SKU) -> SearchRequest:
-    """The search for pictures of the SKU that are not linked to it yet.
+def request_for(sku: SKU, user: User | AnonymousUser) -> SearchRequest:
+    """The search for pictures of the SKU that are not linked to it yet, by those that the user may see.
 
     Raises:
         NothingToGoBy: it has no picture, no name and no attributes.
     """
-    likes, text = tuple(_pictures(sku)), ""
+    likes, text = tuple(_pictures(sku, user)), ""
     if not likes:
         text = _words(sku)
         if not text:
@@ -35,10 +36,11 @@ def request_for(sku: SKU) -> SearchRequest:
     return SearchRequest(likes=likes, text=text, not_sku=sku.code, not_states=NOT_SUGGESTED)
 
 
-def _pictures(sku: SKU) -> list[Asset]:
+def _pictures(sku: SKU, user: User | AnonymousUser) -> list[Asset]:
     """The pictures that show it best: alone before in use, the newest first."""
     plain = Case(When(role__in=(SKURole.PACKSHOT, SKURole.DETAIL), then=Value(0)), default=Value(1))
-    links = counted().filter(sku=sku, asset__current__isnull=False).select_related("asset__current")
+    shown = counted().filter(sku=sku, asset__current__isnull=False, asset__in=Asset.objects.visible_to(user))
+    links = shown.select_related("asset__current")
     return [link.asset for link in links.order_by(plain, "-asset_id")[:MOST_LIKES]]
 
 

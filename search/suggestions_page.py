@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from dam import editing
 from dam.models import SKU, Asset, SKURole
+from dam.organising import shown_to
 from dam.people import signed_in
 from search.query import SearchError, search
 from search.sku_suggestions import NothingToGoBy, request_for
@@ -32,7 +33,7 @@ def suggestions_page(request: HttpRequest, site: AdminSite, key: int) -> HttpRes
     """What may show the SKU; with POST the ticked pictures, or the `only` one, do so in the chosen role."""
     if not request.user.has_perm("dam.view_sku"):
         raise PermissionDenied
-    sku = get_object_or_404(SKU.objects.select_related("parent"), pk=key)
+    sku = get_object_or_404(shown_to(request.user, SKU, "skus").select_related("parent"), pk=key)
     in_panel = request.headers.get("X-Fragment") == "panel"
     said, refused = "", ""
     if request.method == "POST":
@@ -61,7 +62,7 @@ def suggestions_page(request: HttpRequest, site: AdminSite, key: int) -> HttpRes
 def _suggestions(sku: SKU, user: Any) -> dict[str, Any]:
     """The nearest pictures with how near they are, or why there are none."""
     try:
-        wanted = replace(request_for(sku), limit=SHOWN)
+        wanted = replace(request_for(sku, user), limit=SHOWN)
         hits = search(wanted, user=user).hits
     except (NothingToGoBy, SearchError) as error:
         return {"problem": str(error), "suggested": []}

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -30,8 +29,12 @@ SHOWN_DEEDS = 12
 
 def context_for(asset: Asset, user: User) -> dict[str, Any]:
     """Everything around the form: preview, facts, colours, renditions, relatives, collections, history."""
-    may_change = workflow.may_change(user, asset) and not asset.is_trashed
-    versions = list(asset.versions.select_related("created_by").order_by("-number"))
+    is_theirs = workflow.may_change(user, asset)
+    may_change = is_theirs and not asset.is_trashed
+    files = asset.versions.select_related("created_by").order_by("-number")
+    versions = list(files if is_theirs else files.filter(current_of__isnull=False))
+    children = asset.children_links.filter(child__in=Asset.objects.visible_to(user))
+    parents = asset.parent_links.filter(parent__in=Asset.objects.visible_to(user))
     return {
         "asset": asset,
         "verbs": offered_for(asset, user),
@@ -45,13 +48,11 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "unusable": rights.why_unusable(asset),
         "missing": _missing(asset) if may_change else None,
         "alike": _alike(asset, user),
-        "made_from": _relatives(asset.parent_links.select_related("parent__current"), "parent"),
+        "made_from": _relatives(parents.select_related("parent__current"), "parent"),
         "used": usage.of([asset], user)[0],
-        "used_in": _relatives(_children(asset, user), "child"),
-        "history": list(
-            AuditEntry.objects.filter(target_id=str(asset.public_id)).select_related("actor")[:SHOWN_DEEDS]
-        ),
-        "history_url": f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}",
+        "used_in": _relatives(children.select_related("child__current").order_by("-pk"), "child"),
+        "history": _history(asset) if is_theirs else None,
+        "history_url": history_url(asset) if sees_library(user) else "",
         **asset_renditions.context_for(asset, user),
     }
 
@@ -79,6 +80,16 @@ def _missing(asset: Asset) -> tuple[str, str] | None:
     return (_("To be approved it still needs:"), approval) if approval else None
 
 
+def history_url(asset: Asset) -> str:
+    """Where the audit log tells of the asset."""
+    return f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}"
+
+
+def _history(asset: Asset) -> list[AuditEntry]:
+    entries = AuditEntry.objects.filter(target_id=str(asset.public_id))
+    return list(entries.select_related("actor")[:SHOWN_DEEDS])
+
+
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
     """What looks like it and the account may see, with how alike it is."""
     if asset.current is None:
@@ -91,12 +102,6 @@ def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
 def likeness(distance: int) -> str:
     """How many of the hash's bits agree, in percent."""
     return _("%(percent)d %%") % {"percent": round(100 * (HASH_BITS - distance) / HASH_BITS)}
-
-
-def _children(asset: Asset, user: User) -> QuerySet[Lineage]:
-    """What was made from it, as far as the account may see it."""
-    links = asset.children_links.select_related("child__current").order_by("-pk")
-    return links if sees_library(user) else links.filter(child__in=Asset.objects.visible_to(user))
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:

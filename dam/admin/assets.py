@@ -15,7 +15,7 @@ from django.forms import BaseModelFormSet, Field, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -364,7 +364,7 @@ class AssetAdmin(ModelAdmin):
     ) -> HttpResponse:
         """The audit log knows more than the admin's own log: it also has what came by REST and command."""
         asset = get_object_or_404(self.get_queryset(request), pk=object_id)
-        return redirect(f"{reverse('admin:dam_auditentry_changelist')}?q={asset.public_id}")
+        return redirect(asset_page.history_url(asset))
 
     # Deleting
 

@@ -18,8 +18,11 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import KeyedChangeList
-from dam.models import Asset, AuditEntry
+from dam.models import SKU, Asset, AuditEntry, Collection, Tag
 from dam.roles import Role, has_role
+
+# What editors see all of, and so may read who did what to it.
+OF_THE_LIBRARY = (Asset, Collection, SKU, Tag)
 
 
 class TargetedChangeList(KeyedChangeList):
@@ -77,6 +80,16 @@ class AuditEntryAdmin(ModelAdmin):
         if has_role(request.user, Role.ADMINISTRATOR):
             context["export_url"] = reverse("audit-export")
         return super().changelist_view(request, context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        """Of other things than the library's, and of what people keep for themselves, administrators read."""
+        entries = super().get_queryset(request)
+        if has_role(request.user, Role.ADMINISTRATOR):
+            return entries
+        return entries.filter(target_type__in=[kind._meta.model_name for kind in OF_THE_LIBRARY])
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request.user, Role.EDITOR) and super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -125,7 +125,8 @@ def _first_of(assets: list[Asset], rules: Rules, missing: dict[int, list[str]]) 
 
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
     """Ask for the collection, then put the chosen assets into it."""
-    form = AddToCollectionForm(request.POST if "confirmed" in request.POST else None)
+    given = request.POST if "confirmed" in request.POST else None
+    form = AddToCollectionForm(given, user=signed_in(request))
     if not form.is_valid():
         return _ask(model_admin, request, chosen, form, _("Add to a collection"))
     collection = form.cleaned_data["collection"]

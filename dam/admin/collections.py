@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -19,8 +20,8 @@ from django.views.decorators.http import require_POST
 from dam import editing
 from dam.admin import share_links
 from dam.admin.organiser import SHOWN_PICTURES, OrganiserAdmin
-from dam.forms import CollectionForm
-from dam.models import Asset, AssetState, Collection, CollectionItem
+from dam.forms import CollectionForm, collections_of
+from dam.models import Asset, Collection, CollectionItem
 from dam.people import signed_in
 
 
@@ -37,9 +38,12 @@ class CollectionAdmin(OrganiserAdmin):
         "A collection holds assets that belong together, in an order, and can be shared by a link."
     )
 
-    def shown_assets(self, pk: int) -> QuerySet[Asset]:
+    def shown_to(self, user: User) -> QuerySet[Collection]:
+        return collections_of(user)
+
+    def shown_assets(self, pk: int, user: User) -> QuerySet[Asset]:
         """In the order of the collection."""
-        assets = Asset.objects.filter(collection_links__collection=pk).exclude(state=AssetState.TRASHED)
+        assets = Asset.objects.visible_to(user).filter(collection_links__collection=pk)
         ordered = assets.order_by("collection_links__position", "collection_links__pk")
         return ordered.select_related("current")[:SHOWN_PICTURES]
 

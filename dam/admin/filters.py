@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
@@ -20,15 +21,10 @@ from dam.admin.changelist import AFTER_VAR, BEFORE_VAR, LibraryChangeList, shown
 from dam.colours import FAMILIES
 from dam.custom_values import BadValues, Fields
 from dam.facets import DIMENSIONS
-from dam.models import (
-    Asset,
-    AssetKind,
-    AssetOrigin,
-    AssetState,
-    Collection,
-    CustomField,
-    FieldType,
-)
+from dam.forms import collections_of
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState, CustomField, FieldType
+from dam.organising import shown_to
+from dam.people import signed_in
 
 OFFERED = 100
 OWN_FILTERS = 8  # more would push the assets off the page; the API filters by all fields
@@ -136,10 +132,14 @@ class CollectionFilter(LinkFilter):
     title, parameter_name, field = _("collection"), "collection", "collections"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(str(collection.pk), str(collection)) for collection in Collection.objects.all()[:OFFERED]]
+        offered = collections_of(signed_in(request))[:OFFERED]
+        return [(str(collection.pk), str(collection)) for collection in offered]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
-        return queryset.none() if not (self.value() or "0").isdigit() else super().queryset(request, queryset)
+        value = self.value()
+        if value and not (value.isdigit() and collections_of(signed_in(request)).filter(pk=value).exists()):
+            return queryset.none()
+        return super().queryset(request, queryset)
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
@@ -213,13 +213,13 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """By subquery: an asset that shows a SKU in two roles is still one asset."""
-        chosen = str(self.value() or "")
-        if not chosen:
+        if not self.value():
             return queryset
+        if self._thing is None:
+            return queryset.none()
         through = getattr(Asset, self.field.name).through
         column = through._meta.get_field(self.field.m2m_reverse_field_name()).attname
-        keys = self.meant(int(chosen)) if chosen.isdigit() and len(chosen) <= 18 else []
-        linked = through.objects.filter(**{f"{column}__in": keys})
+        linked = through.objects.filter(**{f"{column}__in": self.meant(self._thing.pk)})
         return queryset.filter(pk__in=linked.values("asset_id"))
 
     def meant(self, key: int) -> list[int]:
@@ -228,7 +228,9 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         clear = changelist.get_query_string(remove=[self.lookup_kwarg])
-        return ({**choice, "clear": clear} for choice in super().choices(changelist))
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.lookup_kwarg].queryset = self._offered()
+            yield {**choice, "clear": clear}
 
     @property
     def kept(self) -> list[tuple[str, str]]:
@@ -239,9 +241,16 @@ class CompletedFilter(AutocompleteSelectFilter):
 
     def chosen(self) -> str:
         """The related thing that is on, for the button that opens the filter."""
-        if not self.value():
-            return ""
-        return str(self.field.remote_field.model.objects.filter(pk=self.value()).first() or "")
+        return str(self._thing or "")
+
+    @cached_property
+    def _thing(self) -> Any:
+        """The related thing, where the account may know of it."""
+        chosen = str(self.value() or "")
+        return self._offered().filter(pk=chosen).first() if chosen.isdigit() else None
+
+    def _offered(self) -> QuerySet:
+        return shown_to(signed_in(self.request), self.field.remote_field.model, self.field.name)
 
 
 class TagFilter(CompletedFilter):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import User
 from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.forms import ModelForm
@@ -23,7 +24,9 @@ from dam.admin.changelist import PlainChangeList
 from dam.carrying import carried
 from dam.models import Asset, AssetState
 from dam.people import signed_in
+from dam.roles import sees_library
 
+PARENT = "parent"
 SHOWN_PICTURES = 48
 PICTURES_IN_ROW = 5
 
@@ -33,12 +36,12 @@ class PicturedChangeList(PlainChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.add_pictures()
+        self.add_pictures(request)
 
-    def add_pictures(self) -> None:
+    def add_pictures(self, request: HttpRequest) -> None:
         """To the rows of the page that was found."""
         rows: list[Any] = list(self.result_list)  # type: ignore[has-type]  # Django sets it in there
-        pictures = self.model_admin.newest_pictures(rows)
+        pictures = self.model_admin.newest_pictures(rows, signed_in(request))
         for row in rows:
             row.newest_pictures = pictures[row.pk]
         self.result_list = rows
@@ -59,9 +62,10 @@ class OrganiserAdmin(ModelAdmin):
         return PicturedChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Each with the number of its assets that are not in the trash."""
+        """What is shown to the account, each with the number of its assets that are visible to it."""
+        user = signed_in(request)
         counted = (
-            self._joined()
+            self._joined(user)
             .filter(**{f"{self.link}_id": OuterRef("pk")})
             .order_by()
             .values(f"{self.link}_id")
@@ -69,16 +73,35 @@ class OrganiserAdmin(ModelAdmin):
             .values("number")
         )
         number = Coalesce(Subquery(counted, output_field=IntegerField()), 0)
-        return super().get_queryset(request).annotate(asset_count=number)
+        things = super().get_queryset(request)
+        if not sees_library(user):
+            things = things.filter(pk__in=self.shown_to(user).values("pk"))
+        return things.annotate(asset_count=number)
 
-    def _joined(self) -> QuerySet:
-        return self.through._default_manager.exclude(asset__state=AssetState.TRASHED)
+    def shown_to(self, user: User) -> QuerySet:
+        """Those of which an account may know that does not see the library."""
+        raise NotImplementedError
 
-    def newest_pictures(self, things: Iterable[Model]) -> dict[int, list[Asset]]:
+    def _joined(self, user: User) -> QuerySet:
+        links = self.through._default_manager
+        if sees_library(user):
+            return links.exclude(asset__state=AssetState.TRASHED)
+        return links.filter(asset__in=Asset.objects.visible_to(user))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Without what a thing lies below for those to whom that may not be shown."""
+        columns = super().get_list_display(request)
+        return columns if sees_library(request.user) else [name for name in columns if name != PARENT]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return fields if sees_library(request.user) else [_without_parent(line) for line in fields]
+
+    def newest_pictures(self, things: Iterable[Model], user: User) -> dict[int, list[Asset]]:
         """A few assets of each thing, in one query for the whole page."""
         place = Window(RowNumber(), partition_by=F(f"{self.link}_id"), order_by=F("asset_id").desc())
         rows = (
-            self._joined()
+            self._joined(user)
             .filter(**{f"{self.link}_id__in": [thing.pk for thing in things]})
             .annotate(place=place)
             .filter(place__lte=PICTURES_IN_ROW)
@@ -106,15 +129,15 @@ class OrganiserAdmin(ModelAdmin):
     ) -> Any:
         context = dict(extra_context or {})
         if object_id and object_id.isdigit():
-            context["pictures_of"] = self.shown_assets(int(object_id))
+            context["pictures_of"] = self.shown_assets(int(object_id), signed_in(request))
             context["all_pictures_url"] = (
                 f"{reverse('admin:dam_asset_changelist')}?{self.asset_filter}={object_id}"
             )
         return super().changeform_view(request, object_id, form_url, context)
 
-    def shown_assets(self, pk: int) -> QuerySet[Asset]:
+    def shown_assets(self, pk: int, user: User) -> QuerySet[Asset]:
         """The newest assets of one thing."""
-        chosen = self._joined().filter(**{f"{self.link}_id": pk}).values("asset_id")
+        chosen = self._joined(user).filter(**{f"{self.link}_id": pk}).values("asset_id")
         return Asset.objects.filter(pk__in=chosen).select_related("current")[:SHOWN_PICTURES]
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
@@ -137,3 +160,8 @@ class OrganiserAdmin(ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for thing in queryset:
             organising.delete(thing, actor=signed_in(request))
+
+
+def _without_parent(line: Any) -> Any:
+    """A line of fields, which is a name or several, without what the thing lies below."""
+    return line if isinstance(line, str) else tuple(name for name in line if name != PARENT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,14 +15,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 
+from dam import organising
 from dam.admin.coverage import coverage_page
 from dam.admin.organiser import OrganiserAdmin
 from dam.admin.sku_tables import export_view, sync_page
 from dam.articles import split_attribute, text_of
-from dam.coverage import rows_of
+from dam.coverage import counted, rows_of
 from dam.forms import SKUForm
-from dam.models import SKU, AssetSKU
+from dam.models import SKU, Asset, AssetSKU
 from dam.models.organisation import SKUQuerySet
+from dam.people import signed_in
 from dam.roles import sees_library
 
 
@@ -57,6 +60,9 @@ class SKUAdmin(OrganiserAdmin):
     class Media:
         js = ("atelier/panels.js",)
 
+    def shown_to(self, user: User) -> QuerySet[SKU]:
+        return organising.shown_to(user, SKU, "skus")
+
     @display(description=_("attributes"))
     def said(self, sku: SKU) -> str:
         return ", ".join(f"{name}: {text_of(value)}" for name, value in sku.attributes.items())
@@ -71,7 +77,10 @@ class SKUAdmin(OrganiserAdmin):
         """With what it has pictures of, and its variants."""
         context = dict(extra_context or {})
         if object_id and object_id.isdigit() and (sku := SKU.objects.filter(pk=object_id).first()):
-            context |= {"coverage": rows_of([sku])[0], "variants": sku.variants.order_by("code")}
+            user = signed_in(request)
+            links = counted().filter(asset__in=Asset.objects.visible_to(user))
+            variants = organising.shown_to(user, SKU, "skus").filter(parent=sku).order_by("code")
+            context |= {"coverage": rows_of([sku], links=links)[0], "variants": variants}
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -95,6 +104,7 @@ class SKUAdmin(OrganiserAdmin):
         return sync_page(request, self.admin_site)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        if not self.has_view_permission(request):
+        """Every SKU there is, so it is for those who see the library."""
+        if not self.has_view_permission(request) or not sees_library(request.user):
             raise PermissionDenied
         return export_view(request)

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.auth.models import User
 from django.core.paginator import InvalidPage
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -26,8 +27,10 @@ from dam.admin.organiser import OrganiserAdmin, PicturedChangeList
 from dam.forms import WordsField
 from dam.models import Asset, Tag
 from dam.people import signed_in
+from dam.roles import sees_library
 
 MOST_MERGED = 100
+BRANCH = "count_below"
 DEEPEST_SHOWN = 6  # steps of indentation; atelier.css has a class for each
 
 
@@ -56,11 +59,14 @@ class TagTree(PicturedChangeList):
     """Each tag before those below it, unless another order or words are asked for."""
 
     def get_results(self, request: HttpRequest) -> None:
-        if self.query or ORDER_VAR in self.params or self.has_active_filters:
+        whole = sees_library(request.user)
+        if self.query or ORDER_VAR in self.params or self.has_active_filters or not whole:
             super().get_results(request)
         else:
             self._take_page(request)
-            self.add_pictures()
+            self.add_pictures(request)
+        if not whole:
+            return
         numbers = tag_tree.numbers_below([tag.pk for tag in self.result_list])
         for tag in self.result_list:
             tag.count_below = numbers.get(tag.pk, 0)
@@ -89,7 +95,7 @@ class TagTree(PicturedChangeList):
 class TagAdmin(OrganiserAdmin):
     form = TagForm
     through, link, asset_filter = Asset.tags.through, "tag", "tags__id__exact"
-    list_display = ("name", "label_zh", "said", "pictures", "asset_count", "count_below", "parent")
+    list_display = ("name", "label_zh", "said", "pictures", "asset_count", BRANCH, "parent")
     list_select_related = ("parent",)
     search_fields = ("label", "label_zh", "slug", "synonyms")
     autocomplete_fields = ("parent",)
@@ -99,6 +105,11 @@ class TagAdmin(OrganiserAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TagTree
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Numbers of whole branches are for those who may open all that they count."""
+        columns = super().get_list_display(request)
+        return columns if sees_library(request.user) else [name for name in columns if name != BRANCH]
 
     @display(description=gettext_lazy("label (English)"), ordering="label")
     def name(self, tag: Any) -> SafeString:
@@ -152,3 +163,6 @@ class TagAdmin(OrganiserAdmin):
             "tags": [(tag, numbers.get(tag.pk, 0)) for tag in tags],
         }
         return TemplateResponse(request, "dam/tag_merge.html", context)
+
+    def shown_to(self, user: User) -> QuerySet[Tag]:
+        return organising.shown_to(user, Tag, "tags")

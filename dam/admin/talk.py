@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from dam import collaboration, notices
+from dam import collaboration, notices, workflow
 from dam.models import Asset, Assignment
 from dam.models.collaboration import LONGEST_COMMENT
 from dam.people import signed_in
@@ -43,12 +44,13 @@ class AssignForm(forms.Form):
 def context_for(asset: Asset, user: User, may_change: bool) -> dict[str, Any]:
     """What the asset's page shows of it."""
     said = list(asset.comments.select_related("author"))
+    asked = asset.assignments.select_related("assignee", "assigned_by").order_by("-pk")
+    if not workflow.may_change(user, asset):
+        asked = asked.filter(Q(assignee=user) | Q(assigned_by=user))
     return {
         "comments": [(one, one.author_id == user.pk or has_role(user, Role.ADMINISTRATOR)) for one in said],
         "longest_comment": LONGEST_COMMENT,
-        "assignments": list(
-            asset.assignments.select_related("assignee", "assigned_by").order_by("-pk")[:SHOWN]
-        ),
+        "assignments": list(asked[:SHOWN]),
         "assign_form": AssignForm() if may_change else None,
         "may_finish_all": has_role(user, Role.EDITOR),
     }

@@ -21,6 +21,7 @@ from dam.people import signed_in
 def compare_page(request: HttpRequest, asset: Asset) -> HttpResponse:
     """Both pictures, what differs between them, and the way back to either."""
     user = signed_in(request)
+    workflow.check_changing(user, [asset])
     try:
         before, after = version_compare.pick(asset, request.GET.get("from", ""), request.GET.get("to", ""))
     except version_compare.CannotCompare as error:

@@ -9,12 +9,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from dam import facets, saved_searches
+from dam.api.permissions import ContributorsOnly
 from dam.models import SavedSearch
 from dam.people import signed_in
 
@@ -66,7 +66,7 @@ class SavedSearchViewSet(
 
     queryset = SavedSearch.objects.none()
     serializer_class = SavedSearchSerializer
-    permission_classes = (IsAuthenticated,)
+    permission_classes = (ContributorsOnly,)
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[SavedSearch]:

@@ -77,6 +77,7 @@ class BulkEditViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     serializer_class = BulkEditSerializer
     permission_classes = (IsAuthenticated, ContributorsWrite)
     lookup_value_regex = r"\d+"
+    conflicts = ("undo", "stop")
 
     def get_queryset(self) -> QuerySet[BulkEdit]:
         return bulk_edits.edits_of(signed_in(self.request))

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from dam import collaboration, notices
-from dam.api.permissions import ContributorsWrite
+from dam.api.permissions import ContributorsOnly, ContributorsWrite
 from dam.api.serializers import visible_assets
 from dam.models import Asset, Assignment, Comment, Notice, NoticeKind
 from dam.models.collaboration import LONGEST_COMMENT
@@ -43,7 +43,7 @@ class CommentActions(GenericViewSet):
     """What the endpoint of assets has for comments."""
 
     @extend_schema(responses=CommentSerializer(many=True))
-    @action(detail=True, filterset_class=None, pagination_class=None, permission_classes=[IsAuthenticated])
+    @action(detail=True, filterset_class=None, pagination_class=None, permission_classes=[ContributorsOnly])
     def comments(self, request: Request, public_id: Any) -> Response:
         """What was said about the asset, the oldest first."""
         said = self.get_object().comments.select_related("author")
@@ -68,7 +68,7 @@ class CommentActions(GenericViewSet):
         detail=True,
         methods=["delete"],
         url_path=r"comments/(?P<number>\d+)",
-        permission_classes=[IsAuthenticated],
+        permission_classes=[ContributorsOnly],
     )
     def remove_comment(self, request: Request, public_id: Any, number: str) -> Response:
         """Take a comment of one's own back; administrators may remove any."""
@@ -191,7 +191,7 @@ class NoticeViewSet(mixins.ListModelMixin, GenericViewSet):
     permission_classes = (IsAuthenticated,)
 
     def get_queryset(self) -> QuerySet[Notice]:
-        return Notice.objects.filter(user=signed_in(self.request)).select_related("asset")
+        return notices.of(signed_in(self.request)).select_related("asset")
 
     @extend_schema(
         request=ReadSerializer,

@@ -1,22 +1,25 @@
-"""Endpoints of an asset's near duplicates, and of merging."""
+"""Endpoints of near duplicates: those of one asset, all open pairs, and what people do with them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from dam import duplicates, merging
+from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from dam.api.serializers import AssetSerializer, visible_assets
-from dam.models import Asset
+from dam.models import Asset, DuplicatePair
 from dam.people import signed_in
 
 
@@ -58,9 +61,12 @@ class DuplicateActions(GenericViewSet):
         return Response(AlikeSerializer(rows, many=True, context=self.get_serializer_context()).data)
 
     @extend_schema(request=MergeSerializer, responses=AssetSerializer)
-    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    @action(
+        detail=True, methods=["post"], filterset_class=None, pagination_class=None,
+        permission_classes=[EditorsOnly],
+    )  # fmt: skip
     def merge(self, request: Request, public_id: Any) -> Response:
-        """Take over tags, SKUs, collections and lineage of the others, which go to the trash."""
+        """Take over tags, SKUs, collections and lineage of the others, which go to the trash; for editors."""
         kept = self.get_object()
         given = MergeSerializer(data=request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)
@@ -70,3 +76,49 @@ class DuplicateActions(GenericViewSet):
             raise Conflict(str(error), "cannot_merge") from error
         asset = Asset.objects.with_listing().get(pk=kept.pk)
         return Response(AssetSerializer(asset, context=self.get_serializer_context()).data)
+
+
+class PairSerializer(serializers.ModelSerializer):
+    """Two assets that look alike."""
+
+    first = AssetSerializer(help_text="The older one.")
+    second = AssetSerializer()
+
+    class Meta:
+        model = DuplicatePair
+        fields = ("id", "first", "second", "distance", "turned")
+
+
+class MostAlikeFirst(CursorPagination):
+    """Pairs by how alike they are."""
+
+    ordering = ("distance", "-id")
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+
+
+class PairViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Pairs of near duplicates that wait for a person's word, the most alike first; for editors."""
+
+    queryset = DuplicatePair.objects.none()
+    serializer_class = PairSerializer
+    permission_classes = (EditorsOnly,)
+    pagination_class = MostAlikeFirst
+    filterset_class = None
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[DuplicatePair]:
+        ends = ("first", "second")
+        return (
+            duplicates.open_pairs()
+            .select_related(*(f"{end}__{name}" for end in ends for name in ("current", "owner")))
+            .prefetch_related(*(f"{end}__{name}" for end in ends for name in ("tags", "sku_links__sku")))
+        )
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def different(self, request: Request, pk: Any) -> Response:
+        """They are two different pictures, and are not shown as a pair again."""
+        duplicates.say_different([self.get_object()], actor=signed_in(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)

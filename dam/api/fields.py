@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dam.models import AssetSKU, SKURole, Tag
+from dam.roles import Role, has_role
 
 ROLE_SEPARATOR = ":"
 
@@ -52,6 +53,19 @@ class CustomValues(serializers.Field):
 
     def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
         return value
+
+
+@extend_schema_field({"type": ["string", "null"]})
+class AccountField(serializers.Field):
+    """An account by its name, which only those who work in the library are told."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, account: Any) -> str | None:
+        request = self.context.get("request")
+        is_told = request is None or has_role(request.user, Role.CONTRIBUTOR)
+        return account.get_username() if is_told else None
 
 
 class WordList(serializers.ListField):

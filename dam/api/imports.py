@@ -7,38 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from dam import import_runs
 from dam.api.fields import WordList
+from dam.api.permissions import ContributorsOnly
 from dam.api.problems import Conflict
 from dam.api.serializers import check_state
 from dam.ingest import AssetMetadata
 from dam.manifest import ImportProblem
-from dam.models import AssetKind, AssetState, Import, ImportRow, ImportSource, UploadSession
+from dam.models import Asset, AssetKind, AssetState, Import, ImportRow, ImportSource, UploadSession
 from dam.people import signed_in
-from dam.roles import Role, has_role
 
 FORMATS = ("csv", "xlsx")
-
-
-class ContributorsImport(BasePermission):
-    """Contributors, and those above them."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return has_role(request.user, Role.CONTRIBUTOR)
 
 
 class ImportSerializer(serializers.ModelSerializer):
@@ -120,9 +111,10 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     queryset = Import.objects.none()
     serializer_class = ImportSerializer
-    permission_classes = (ContributorsImport,)
+    permission_classes = (ContributorsOnly,)
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
+    conflicts = ("start", "stop", "resume")
 
     def get_queryset(self) -> QuerySet[Import]:
         return import_runs.imports_of(self.request.user)
@@ -134,6 +126,8 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         given.is_valid(raise_exception=True)
         try:
             run = given.save()
+        except import_runs.NotForThisRole as problem:
+            raise PermissionDenied(str(problem)) from problem
         except ImportProblem as problem:
             raise serializers.ValidationError({"source": [str(problem)]}) from problem
         body = ImportSerializer(run, context=self.get_serializer_context()).data
@@ -147,7 +141,9 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     @action(detail=True)
     def rows(self, request: Request, public_id: Any) -> Response:
         """What became of each file; while it is only checked, those with a problem."""
-        rows = self.get_object().rows.select_related("asset")
+        # A file may have been known as an asset that is not for the caller to open.
+        assets = Prefetch("asset", Asset.objects.visible_to(request.user))
+        rows = self.get_object().rows.prefetch_related(assets)
         if outcome := request.query_params.get("outcome"):
             rows = rows.filter(outcome=outcome)
         page = self.paginate_queryset(rows)

@@ -95,6 +95,7 @@ class PresetViewSet(GenericViewSet):
     filterset_class = None
     lookup_field = "slug"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("partial_update", "destroy")
 
     def get_queryset(self) -> Any:
         return RenditionPreset.objects.select_related("watermark_asset__current").order_by("slug")

@@ -68,15 +68,14 @@ class RenditionActions(GenericViewSet):
         detail=True, url_path=r"renditions/(?P<preset>[\w-]+)", filterset_class=None, pagination_class=None
     )
     def renditions(self, request: Request, public_id: Any, preset: str) -> HttpResponseRedirect:
-        """A picture derived from the asset."""
+        """A picture derived from the asset, in a preset that is open to the caller."""
         asset = self.get_object()
-        try:
-            chosen = presets.find(preset)
-        except NoSuchPreset as error:
-            raise NotFound(str(error)) from error
+        offered = {one.slug: one for one in presets.open_to(request.user, asset, presets.active())}
+        if preset not in offered:
+            raise NotFound(str(NoSuchPreset(preset, offered)))
         if asset.current is None:
             raise NotFound(_("The asset has no file yet."))
-        return HttpResponseRedirect(rendition_url(asset, chosen))
+        return HttpResponseRedirect(rendition_url(asset, offered[preset]))
 
     @extend_schema(request=LinkRequestSerializer, responses={201: LinkSerializer})
     @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)

@@ -7,22 +7,21 @@ from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dam import custom_fields, editing, field_rules, organising, presets, rights, workflow
 from dam.addresses import original_url, rendition_url, rendition_urls, thumbnail_url
-from dam.api.fields import CustomValues, SKUList, TagList, WordList
+from dam.api.fields import AccountField, CustomValues, SKUList, TagList, WordList
 from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
 from dam.custom_values import PREFIX, merged
 from dam.ingest import AssetMetadata
 from dam.models import SKU, Asset, AssetKind, AssetState, Collection, SKURole, Tag
+from dam.organising import shown_to
 from dam.people import signed_in
 from dam.presets import Preset
-from dam.roles import sees_library
 from dam.tagging import ensure_skus, find_tags
 
 SHOWN_PICTURES = 12  # of a SKU in one role
@@ -50,12 +49,14 @@ def absolute(path: str, context: Mapping[str, Any]) -> str:
     return request.build_absolute_uri(path) if request and path else path
 
 
-def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
-    """All of them for editors; for others those on an asset that they may see."""
-    if sees_library(user):
-        return kind.objects.all()
-    visible = Asset.objects.visible_to(user).filter(**{relation: OuterRef("pk")})
-    return kind.objects.filter(Exists(visible))
+class ParentedSerializer(serializers.ModelSerializer):
+    """Names what a thing lies below only to those to whom that is shown."""
+
+    def to_representation(self, thing: Any) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_representation(thing)
+        if not getattr(thing, "parent_shown", True):
+            told["parent"] = None
+        return told
 
 
 class ColourSerializer(serializers.Serializer):
@@ -70,7 +71,7 @@ class AssetSerializer(serializers.ModelSerializer):
     """One asset, as every endpoint shows it; also what PATCH takes."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True)
+    owner = AccountField()
     version = serializers.IntegerField(source="current.number", read_only=True, allow_null=True)
     file_name = serializers.CharField(source="current.original_name", read_only=True, allow_null=True)
     mime = serializers.CharField(source="current.mime", read_only=True, allow_null=True)
@@ -256,7 +257,7 @@ def metadata_of(known: dict[str, Any]) -> AssetMetadata:
     return AssetMetadata(**known)
 
 
-class TagSerializer(serializers.ModelSerializer):
+class TagSerializer(ParentedSerializer):
     """A tag, with its place in the tree."""
 
     parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent
@@ -274,7 +275,7 @@ class TagSerializer(serializers.ModelSerializer):
         return parent
 
 
-class SKUSerializer(serializers.ModelSerializer):
+class SKUSerializer(ParentedSerializer):
     """A sellable article."""
 
     parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # the stubs mean Field.parent

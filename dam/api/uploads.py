@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -17,7 +19,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,11 +26,12 @@ from rest_framework.views import APIView
 from dam import uploads
 from dam.addresses import thumbnail_url
 from dam.api import tus
+from dam.api.permissions import ContributorsOnly
 from dam.api.serializers import UploadSerializer, metadata_of
 from dam.ingest import AssetMetadata
-from dam.models import Collection, UploadPurpose, UploadSession
+from dam.models import Asset, Collection, UploadPurpose, UploadSession
 from dam.people import signed_in
-from dam.roles import Role, has_role, sees_library
+from dam.roles import sees_library
 from dam.upload_spool import BLOCK, Checksum
 
 OVERRIDABLE = ("PATCH", "DELETE")
@@ -116,11 +118,11 @@ class UploadSessionSerializer(serializers.ModelSerializer):
         return self.context["request"].build_absolute_uri(path) if path else ""
 
 
-class ContributorsUpload(BasePermission):
-    """Contributors and those above them; what the server speaks, anybody may ask."""
+class ContributorsUpload(ContributorsOnly):
+    """What the server speaks, anybody may ask."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method == "OPTIONS" or has_role(request.user, Role.CONTRIBUTOR)
+        return request.method == "OPTIONS" or super().has_permission(request, view)
 
 
 class TusView(APIView):
@@ -175,7 +177,7 @@ class UploadsView(TusView):
     @extend_schema(operation_id="uploads_list", responses=UploadSessionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The caller's uploads that are not forgotten yet, the newest first (at most 200)."""
-        mine = UploadSession.objects.filter(owner=signed_in(request)).select_related("asset__current")
+        mine = _uploads_of(signed_in(request))
         return Response(UploadSessionSerializer(mine[:LISTED], many=True, context={"request": request}).data)
 
     @extend_schema(
@@ -229,8 +231,9 @@ class UploadView(TusView):
 
     def find(self, request: Request, public_id: UUID) -> UploadSession:
         found = (
-            UploadSession.objects.filter(public_id=public_id, owner=signed_in(request))
-            .select_related("asset__current", "owner", "collection")
+            _uploads_of(signed_in(request))
+            .filter(public_id=public_id)
+            .select_related("owner", "collection")
             .first()
         )
         if found is None:
@@ -288,6 +291,12 @@ class UploadView(TusView):
         with _as_problems():
             uploads.discard(upload)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _uploads_of(user: User) -> QuerySet[UploadSession]:
+    """With the assets that they led to, as far as those are the user's to open today."""
+    assets = Asset.objects.visible_to(user).select_related("current")
+    return UploadSession.objects.filter(owner=user).prefetch_related(Prefetch("asset", assets))
 
 
 def _reader(request: Request) -> Callable[[int], bytes]:

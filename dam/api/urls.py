@@ -7,6 +7,7 @@ from dam.api.audit import AuditViewSet
 from dam.api.browsing import SavedSearchViewSet
 from dam.api.bulk_edits import BulkEditViewSet
 from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
+from dam.api.duplicates import PairViewSet
 from dam.api.fields_and_rules import CustomFieldViewSet, FieldRuleViewSet
 from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
@@ -22,6 +23,7 @@ router.register("tags", TagViewSet, basename="tag")
 router.register("skus", SKUViewSet, basename="sku")
 router.register("collections", CollectionViewSet, basename="collection")
 router.register("assignments", AssignmentViewSet, basename="assignment")
+router.register("duplicates", PairViewSet, basename="duplicate")
 router.register("bulk-edits", BulkEditViewSet, basename="bulk-edit")
 router.register("custom-fields", CustomFieldViewSet, basename="custom-field")
 router.register("field-rules", FieldRuleViewSet, basename="field-rule")

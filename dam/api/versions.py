@@ -14,8 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from dam import downloads, version_compare, versions
+from dam import downloads, version_compare, versions, workflow
 from dam.addresses import difference_url, original_url, rendition_url
+from dam.api.fields import AccountField
 from dam.api.permissions import ContributorsOnly
 from dam.api.problems import RejectedFile
 from dam.errors import IngestError
@@ -30,7 +31,7 @@ class VersionSerializer(serializers.ModelSerializer):
     """One file of an asset."""
 
     current = serializers.SerializerMethodField()
-    created_by = serializers.CharField(source="created_by.username", read_only=True, allow_null=True)
+    created_by = AccountField()
     file_name = serializers.CharField(source="original_name", read_only=True)
     thumbnail = serializers.SerializerMethodField()
     web = serializers.SerializerMethodField()
@@ -119,9 +120,11 @@ class VersionActions(GenericViewSet):
     @extend_schema(responses=VersionSerializer(many=True))
     @action(detail=True, filterset_class=None, pagination_class=None)
     def versions(self, request: Request, public_id: Any) -> Response:
-        """The asset's files, the newest first."""
+        """The asset's files, the newest first; those before are for editors and the asset's owner."""
         asset = self.get_object()
         rows = asset.versions.select_related("asset", "created_by").order_by("-number")
+        if not workflow.may_change(request.user, asset):
+            rows = rows.filter(pk=asset.current_id)
         return Response(VersionSerializer(rows, many=True, context=self.get_serializer_context()).data)
 
     @extend_schema(request={"multipart/form-data": NewVersionSerializer}, responses={201: VersionSerializer})
@@ -155,8 +158,9 @@ class VersionActions(GenericViewSet):
         pagination_class=None,
     )
     def compare_versions(self, request: Request, public_id: Any) -> Response:
-        """What differs between two versions; the place in their metadata only for editors and the owner."""
+        """What differs between two versions, for editors and the asset's owner."""
         asset: Asset = self.get_object()
+        workflow.check_changing(signed_in(request), [asset])
         given = request.query_params
         try:
             before, after = version_compare.pick(asset, given.get("from", ""), given.get("to", ""))

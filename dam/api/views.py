@@ -38,7 +38,6 @@ from dam.api.serializers import (
     SKUSerializer,
     TagSerializer,
     UploadSerializer,
-    shown_to,
 )
 from dam.api.sharing import ShareActions
 from dam.api.sku_tables import SKUTableActions
@@ -49,6 +48,7 @@ from dam.api.versions import VersionActions
 from dam.carrying import Carried, carried
 from dam.ingest import IngestError, ingest
 from dam.models import SKU, Asset, AssetOrigin, AssetState, Collection, Tag
+from dam.organising import shown_to
 from dam.people import signed_in
 from dam.roles import sees_library
 
@@ -88,6 +88,8 @@ class AssetViewSet(
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("create", "links", "merge")
+    takes_files = ("create", "add_version", "take_from_file")
 
     def get_queryset(self) -> QuerySet[Asset]:
         return Asset.objects.visible_to(self.request.user).with_listing()
@@ -160,6 +162,7 @@ class OrganiserViewSet(ModelViewSet):
     """What tags, SKUs and collections share: writing goes through the library's verbs."""
 
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("destroy",)
 
     def perform_create(self, serializer: Any) -> None:
         self.write(serializer, serializer.Meta.model())

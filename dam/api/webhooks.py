@@ -83,6 +83,7 @@ class WebhookViewSet(ModelViewSet):
     filterset_class = None
     lookup_value_regex = r"\d+"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    conflicts = ("replay",)
 
     def get_queryset(self) -> QuerySet[WebhookEndpoint]:
         return WebhookEndpoint.objects.select_related("created_by")

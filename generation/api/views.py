@@ -42,6 +42,7 @@ from generation.review import ReviewError
 from generation.selection import SelectionError
 
 KEY_LENGTH = 255
+NOTHING_TO_PLAN = OpenApiResponse(description="Nothing can be made of this order; “detail” says why.")
 
 
 class Unplannable(APIException):
@@ -63,7 +64,11 @@ class PlanView(APIView):
 
     permission_classes = (EditorsOnly,)
 
-    @extend_schema(operation_id="generation_plan", request=OrderSerializer, responses=PlanSerializer)
+    @extend_schema(
+        operation_id="generation_plan",
+        request=OrderSerializer,
+        responses={200: PlanSerializer, 422: NOTHING_TO_PLAN},
+    )
     def post(self, request: Request) -> Response:
         """The matrix, count, price and time of an order, and what is left out with its reason."""
         order = OrderSerializer(data=request.data)
@@ -98,11 +103,16 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
+    conflicts = ("create", "pause", "resume", "cancel", "retry")
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],
         request=NewJobSerializer,
-        responses={201: JobSerializer, 200: OpenApiResponse(JobSerializer, "The key was used: that job.")},
+        responses={
+            201: JobSerializer,
+            200: OpenApiResponse(JobSerializer, "The key was used: that job."),
+            422: NOTHING_TO_PLAN,
+        },
     )
     def create(self, request: Request) -> Response:
         """Plan an order and queue its pictures."""
@@ -203,6 +213,7 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
     permission_classes = (EditorsOnly,)
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
+    conflicts = ("approve", "reject", "regenerate")
 
     def get_queryset(self) -> QuerySet[GenerationItem]:
         return listed_items()

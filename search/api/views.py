@@ -18,8 +18,9 @@ from rest_framework.views import APIView
 
 from dam import editing
 from dam.api.permissions import ContributorsWrite
-from dam.api.serializers import shown_to, visible_assets
+from dam.api.serializers import visible_assets
 from dam.models import SKU, Asset, SKURole
+from dam.organising import shown_to
 from dam.people import signed_in
 from search.api.serializers import (
     FiltersSerializer,
@@ -136,7 +137,7 @@ class SKUSuggestionsView(APIView):
         asked = FiltersSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         try:
-            wanted = request_for(sku)
+            wanted = request_for(sku, request.user)
         except NothingToGoBy as error:
             raise ValidationError({"detail": str(error)}) from error
         return answer(request, asked.validated_data, wanted)

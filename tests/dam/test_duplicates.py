@@ -251,3 +251,26 @@ def test_another_version_is_looked_for_anew(reviewer: User) -> None:
     duplicates.look()
     pair = duplicates.open_pairs().get()
     assert (pair.first, pair.second) == (first, second)
+
+
+def test_pairs_over_rest(staff_api: APIClient) -> None:
+    counts = []
+    for seed in (1, 2, 3):
+        AssetFactory(file=jpeg(photo(seed)), title=f"First {seed}")
+        AssetFactory(file=jpeg(photo(seed), quality=40), title=f"Second {seed}")
+        duplicates.look()
+        with CaptureQueriesContext(connection) as asked:
+            listed = staff_api.get("/api/v1/duplicates/").data["results"]
+        counts.append(len(asked))
+        assert len(listed) == seed
+    assert counts[1] == counts[2]
+    assert [pair["distance"] for pair in listed] == sorted(pair["distance"] for pair in listed)
+    told = {(pair["first"]["title"], pair["second"]["title"]) for pair in listed}
+    assert told == {(f"First {seed}", f"Second {seed}") for seed in (1, 2, 3)}
+
+    address = f"/api/v1/duplicates/{listed[0]['id']}/different/"
+    assert staff_api.post(address).status_code == 204
+    assert staff_api.post(address).status_code == 404
+    assert len(staff_api.get("/api/v1/duplicates/").data["results"]) == 2
+    assert AuditEntry.objects.filter(action="asset.told_apart").count() == 1
+    assert Asset.objects.in_library().count() == 6

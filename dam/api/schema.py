@@ -1,0 +1,84 @@
+"""What the API's documentation says of errors: each operation with those that it can answer."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Literal
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
+
+from dam.api.problems import CONTENT_TYPE
+
+MEANINGS = {
+    HTTPStatus.BAD_REQUEST: "Something in the request is not as it should be; “errors” says what.",
+    HTTPStatus.UNAUTHORIZED: "It takes an account.",
+    HTTPStatus.FORBIDDEN: "The account's role, or whose thing it is, does not allow it.",
+    HTTPStatus.NOT_FOUND: "There is no such thing, or it is not for the caller to see.",
+    HTTPStatus.CONFLICT: "The state in which things are does not allow it; “detail” says why.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The file is larger than this site takes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The file is no picture of a kind that this site takes.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "It was understood, and cannot be used; “detail” says why.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; “Retry-After” says when to go on.",
+}
+OF_A_FILE = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+
+
+class ProblemSerializer(serializers.Serializer):
+    """A problem document (RFC 9457)."""
+
+    type = serializers.CharField(default="about:blank")
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="A sentence: what is wrong, and what to do.")
+    code = serializers.CharField(required=False, help_text="For programs.")
+    errors = serializers.JSONField(  # type: ignore[assignment]  # the stubs mean Serializer.errors
+        required=False, help_text="Sentences by field."
+    )
+
+
+class ProblemSchema(AutoSchema):
+    """Adds the errors that follow from an operation's address, permissions and throttles.
+
+    A view names in `conflicts` those of its actions that the state of things may forbid, and in
+    `takes_files` those that refuse files.
+    """
+
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._problems():
+            bodies.setdefault(str(status.value), {"description": MEANINGS[status]})
+        for code, body in bodies.items():
+            if code.startswith("4") and "content" not in body:
+                problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
+                body["content"] = problem["content"]
+        return dict(sorted(bodies.items()))
+
+    def _problems(self) -> list[HTTPStatus]:
+        action = getattr(self.view, "action", "")
+        needs_account, needs_role = self._needs()
+        query = [parameter for parameter in self._get_parameters() if parameter["in"] in ("query", "header")]
+        fits = {
+            HTTPStatus.BAD_REQUEST: bool(query or self._get_request_body()),
+            HTTPStatus.UNAUTHORIZED: needs_account,
+            HTTPStatus.FORBIDDEN: needs_role or (needs_account and self.method not in SAFE_METHODS),
+            HTTPStatus.NOT_FOUND: "{" in self.path,
+            HTTPStatus.CONFLICT: action in getattr(self.view, "conflicts", ()),
+            HTTPStatus.TOO_MANY_REQUESTS: bool(self.view.throttle_classes),
+            **dict.fromkeys(OF_A_FILE, action in getattr(self.view, "takes_files", ())),
+        }
+        return [status for status, is_so in fits.items() if is_so]
+
+    def _needs(self) -> tuple[bool, bool]:
+        """Whether it takes an account, and one of a certain role; as the view's own permissions have it."""
+        refusing = [
+            permission
+            for permission in self.view.get_permissions()
+            if not permission.has_permission(self.view.request, self.view)
+        ]
+        return bool(refusing), any(not isinstance(one, IsAuthenticated) for one in refusing)
