@@ -26,6 +26,7 @@ web                  revised, as it was       302    302    302    200    200   
 press                shown                    404    404    404    200    200    200    200
 press                draft                    404    404    404    200    200    200    200
 media                shown                    404    404    404    404    404    404    404
+difference-file      revised                  401    403    404    200    200    200    200
 share                own link                 200    200    200    200    200    200    200
 share                locked link              401    401    401    401    401    401    401
 share-original       own link, shown          200    200    200    200    200    200    200
@@ -55,6 +56,9 @@ def address(world: World, name: str, what: str) -> str:
         if name != "share":
             parts["public_id"] = world.assets[more].public_id
         return reverse(name, kwargs=parts | ({"preset": "web"} if name == "share-picture" else {}))
+    if name == "difference-file":
+        numbers = {"before": 1, "after": 2}
+        return reverse(name, kwargs={"public_id": world.assets[thing].public_id, **numbers})
     if name not in ("original", "web", "press", "media"):
         return reverse(name)
     asset = world.assets[thing]

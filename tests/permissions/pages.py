@@ -103,6 +103,9 @@ dam_asset_add_version                  draft                  302    302    405 
 dam_asset_add_version                  hidden                 302    302    405    405    405    405    405
 dam_asset_add_version                  trashed                302    302    405    405    405    405    405
 dam_asset_restore_version              revised                302    302    405    405    405    405    405
+dam_asset_compare                      revised                302    302    403    200    200    200    200
+dam_asset_compare                      hidden                 302    302    404    404    302    302    302
+dam_asset_empty_trash                  -                      302    302    403    403    403    403    200
 dam_asset_take_from_file               shown                  302    302    405    405    405    405    405
 dam_asset_take_from_file               foreign                302    302    405    405    405    405    405
 dam_asset_take_from_file               made                   302    302    405    405    405    405    405
@@ -174,6 +177,16 @@ dam_import_delete                      their import           302    302    403 
 dam_import_change                      own import             302    302    404    302    404    404    302
 dam_import_change                      their import           302    302    404    404    404    404    302
 dam_sku_coverage                       -                      302    302    403    403    200    200    200
+dam_fieldrule_changelist               -                      302    302    403    403    403    403    200
+dam_fieldrule_add                      -                      302    302    403    403    403    403    200
+dam_fieldrule_history                  rule                   302    302    403    403    403    403    200
+dam_fieldrule_delete                   rule                   302    302    403    403    403    403    200
+dam_fieldrule_change                   rule                   302    302    403    403    403    403    200
+dam_customfield_changelist             -                      302    302    403    403    403    403    200
+dam_customfield_add                    -                      302    302    403    403    403    403    200
+dam_customfield_history                season                 302    302    403    403    403    403    200
+dam_customfield_delete                 season                 302    302    403    403    403    403    200
+dam_customfield_change                 season                 302    302    403    403    403    403    200
 dam_sku_sync                           -                      302    302    403    403    200    200    200
 dam_sku_export                         -                      302    302    403    403    200    200    200
 dam_sku_changelist                     -                      302    302    200    200    200    200    200
@@ -245,7 +258,8 @@ dam_asset_assign                       shown                  302    302    403 
 dam_asset_assign                       hidden                 302    302    404    404    302    302    302
 dam_asset_change                       shown                  302    302    403    200=   200=   200=   200=
 dam_asset_change                       hidden                 302    302    302=   302=   200=   200=   200=
-dam_asset_changelist                   -, trash               302    302    302=   302=   302    302    302
+dam_asset_changelist                   -, trash               200=   200=   200==   302=   200=   200=   200=
+dam_asset_changelist                   -, trash all           302    302    302=   302=   302    302    302
 dam_asset_changelist                   -, collect             302    302    200=   200=   302    302    302
 dam_asset_changelist                   -, tag                 302    302    403    403    302    302    302
 dam_asset_comment                      shown                  302    302    302    302    302    302    302
@@ -405,6 +419,9 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "dam_asset_change": lambda world: {"title": "Changed"},
     ("dam_asset_changelist", "-, trash"): lambda world: _chosen(
         "trash", world.assets["shown"], world.assets["hidden"]
+    ),
+    ("dam_asset_changelist", "-, trash all"): lambda world: _chosen(
+        "trash", world.assets["shown"], world.assets["hidden"], confirmed="1"
     ),
     ("dam_asset_changelist", "-, collect"): lambda world: _chosen(
         "add_to_collection",

@@ -23,6 +23,7 @@ from tests.permissions.world import PEOPLE, World, finish_edit, spool
 from tests.pictures import picture
 
 PREFIX = "/api/v1"
+EVEN_IF_USED = ", even if used"
 
 # 200 …   so it is answered; a write has changed something
 # 200=    so it is answered, and nothing has changed (as after every 4xx)
@@ -45,9 +46,13 @@ PATCH  /assets/{public_id}/                            draft                    
 PATCH  /assets/{public_id}/                            hidden                         401    403   404   404   200   200   200
 PATCH  /assets/{public_id}/                            trashed                        401    403   404   404   404   404   404
 PATCH  /assets/{public_id}/                            draft, to be approved          401    403   404   400   400   200   200
-DELETE /assets/{public_id}/                            shown                          401    403   403   403   204   204   204
-DELETE /assets/{public_id}/                            draft                          401    403   404   204   204   204   204
-DELETE /assets/{public_id}/                            hidden                         401    403   404   404   204   204   204
+DELETE /assets/{public_id}/                            shown                          401    403   403   403   409=  409=  409=
+DELETE /assets/{public_id}/                            shown, even if used            401    403   403   403   200   200   200
+DELETE /assets/{public_id}/                            draft                          401    403   404   409=  409=  409=  409=
+DELETE /assets/{public_id}/                            draft, even if used            401    403   404   200   200   200   200
+DELETE /assets/{public_id}/                            hidden                         401    403   404   404   409=  409=  409=
+DELETE /assets/{public_id}/                            hidden, even if used           401    403   404   404   200   200   200
+DELETE /assets/{public_id}/                            revised                        401    403   403   403   204   204   204
 GET    /assets/{public_id}/comments/                   shown                          401    403   200   200   200   200   200
 GET    /assets/{public_id}/comments/                   hidden                         401    403   404   404   200   200   200  !
 POST   /assets/{public_id}/comments/                   shown                          401    403   201   201   201   201   201
@@ -61,10 +66,14 @@ POST   /assets/{public_id}/links/                      draft                    
 POST   /assets/{public_id}/links/                      hidden                         401    403   404   404   201   201   201
 POST   /assets/{public_id}/merge/                      shown, with foreign            401    403   403   403   200   200   200
 POST   /assets/{public_id}/merge/                      draft, with hidden             401    403   403   403   200   200   200
+POST   /assets/{public_id}/restore/                    trashed                        401    403   404   404   200   200   200
+POST   /assets/{public_id}/restore/                    shown                          401    403   403   200=  200=  200=  200=
 GET    /assets/{public_id}/metadata/                   shown                          200    200   200   200   200   200   200
 GET    /assets/{public_id}/metadata/                   draft                          404    404   404   200   200   200   200
 POST   /assets/{public_id}/metadata/                   shown                          401    403   403   200=  200=  200=  200=
 POST   /assets/{public_id}/metadata/                   draft                          401    403   404   200=  200=  200=  200=
+GET    /assets/{public_id}/usage/                      shown                          401    403   200   200   200   200   200  !
+GET    /assets/{public_id}/usage/                      hidden                         401    403   404   404   200   200   200  !
 GET    /assets/{public_id}/renditions/{preset}/        shown                          302    302   302   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        draft                          404    404   404   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        shown, for the press           404    404   404   302   302   302   302
@@ -76,6 +85,8 @@ GET    /assets/{public_id}/similar/                    shown                    
 GET    /assets/{public_id}/similar/                    hidden                         404    404   404   404   200   200   200
 GET    /assets/{public_id}/versions/                   revised                        200    200   200   200   200   200   200
 GET    /assets/{public_id}/versions/                   hidden                         404    404   404   404   200   200   200  !
+GET    /assets/{public_id}/versions/compare/           revised                        401    403   403   200   200   200   200
+GET    /assets/{public_id}/versions/compare/           hidden                         401    403   404   404   404   404   404
 POST   /assets/{public_id}/versions/                   shown                          401    403   403   201   201   201   201
 POST   /assets/{public_id}/versions/                   draft                          401    403   404   201   201   201   201
 POST   /assets/{public_id}/versions/                   draft, the file of hidden      401    403   404   422   422   422   422  !
@@ -112,8 +123,10 @@ GET    /collections/{id}/                              own collection           
 GET    /collections/{id}/                              their collection               401    404   404   404   200   200   200  !
 PATCH  /collections/{id}/                              own collection                 401    403   404   200   200   200   200
 PATCH  /collections/{id}/                              their collection               401    403   404   404   200   200   200
-DELETE /collections/{id}/                              own collection                 401    403   404   204   204   204   204
-DELETE /collections/{id}/                              their collection               401    403   404   404   204   204   204
+DELETE /collections/{id}/                              own collection                 401    403   404   409=  409=  409=  409=
+DELETE /collections/{id}/                              own collection, even if used   401    403   404   204   204   204   204
+DELETE /collections/{id}/                              their collection               401    403   404   404   409=  409=  409=
+DELETE /collections/{id}/                              their collection, even if used 401    403   404   404   204   204   204
 GET    /collections/{id}/items/                        own collection                 401    404   404   200   200   200   200  !
 GET    /collections/{id}/items/                        their collection               401    404   404   404   200   200   200  !
 POST   /collections/{id}/items/                        own collection, foreign        401    403   404   200   200   200   200
@@ -127,6 +140,19 @@ POST   /collections/{id}/links/                        own collection           
 POST   /collections/{id}/links/                        their collection               401    403   404   404   201   201   201
 DELETE /collections/{id}/links/{number}/               own collection                 401    403   404   204   204   204   204
 DELETE /collections/{id}/links/{number}/               their collection               401    403   404   404   204   204   204
+
+GET    /custom-fields/                                 -                              401    200   200   200   200   200   200
+POST   /custom-fields/                                 -                              401    403   403   403   403   403   201
+GET    /custom-fields/{slug}/                          season                         401    200   200   200   200   200   200
+GET    /custom-fields/{slug}/                          retired field                  401    404   404   404   200   200   200
+PATCH  /custom-fields/{slug}/                          season                         401    403   403   403   403   403   200
+DELETE /custom-fields/{slug}/                          season                         401    403   403   403   403   403   204
+
+GET    /field-rules/                                   -                              401    200   200   200   200   200   200
+POST   /field-rules/                                   -                              401    403   403   403   403   403   201
+GET    /field-rules/{id}/                              rule                           401    200   200   200   200   200   200
+PATCH  /field-rules/{id}/                              rule                           401    403   403   403   403   403   200
+DELETE /field-rules/{id}/                              rule                           401    403   403   403   403   403   204
 
 GET    /duplicates/                                    -                              401    403   403   403   200   200   200  !
 POST   /duplicates/{id}/different/                     pair                           401    403   403   403   204   204   204
@@ -194,8 +220,10 @@ GET    /skus/{code}/                                   open SKU                 
 GET    /skus/{code}/                                   hidden SKU                     404    404   404   404   200   200   200  !
 PATCH  /skus/{code}/                                   open SKU                       401    403   403   403   200   200   200
 PATCH  /skus/{code}/                                   hidden SKU                     401    403   403   403   200   200   200
-DELETE /skus/{code}/                                   open SKU                       401    403   403   403   204   204   204
-DELETE /skus/{code}/                                   hidden SKU                     401    403   403   403   204   204   204
+DELETE /skus/{code}/                                   open SKU                       401    403   403   403   409=  409=  409=
+DELETE /skus/{code}/                                   open SKU, even if used         401    403   403   403   204   204   204
+DELETE /skus/{code}/                                   hidden SKU                     401    403   403   403   409=  409=  409=
+DELETE /skus/{code}/                                   hidden SKU, even if used       401    403   403   403   204   204   204
 GET    /skus/{code}/assets/                            open SKU                       200    200   200   200   200   200   200  !
 GET    /skus/{code}/assets/                            hidden SKU                     404    404   404   404   200   200   200  !
 GET    /skus/{code}/suggestions/                       open SKU                       200    200   200   200   200   200   200  !
@@ -212,8 +240,19 @@ GET    /tags/{slug}/                                   open tag                 
 GET    /tags/{slug}/                                   hidden tag                     404    404   404   404   200   200   200  !
 PATCH  /tags/{slug}/                                   open tag                       401    403   403   403   200   200   200
 PATCH  /tags/{slug}/                                   hidden tag                     401    403   403   403   200   200   200
-DELETE /tags/{slug}/                                   open tag                       401    403   403   403   204   204   204
-DELETE /tags/{slug}/                                   hidden tag                     401    403   403   403   204   204   204
+POST   /tags/{slug}/merge/                             open tag                       401    403   403   403   200   200   200
+POST   /tags/{slug}/merge/                             hidden tag                     401    403   403   403   200   200   200
+DELETE /tags/{slug}/                                   open tag                       401    403   403   403   409=  409=  409=
+DELETE /tags/{slug}/                                   open tag, even if used         401    403   403   403   204   204   204
+DELETE /tags/{slug}/                                   hidden tag                     401    403   403   403   409=  409=  409=
+DELETE /tags/{slug}/                                   hidden tag, even if used       401    403   403   403   204   204   204
+
+GET    /trash/                                         -                              401    403   200   200   200   200   200  !
+POST   /trash/empty/                                   -                              401    403   403   403   403   403   200
+GET    /trash/{public_id}/                             trashed                        401    403   404   404   200   200   200  !
+DELETE /trash/{public_id}/                             trashed                        401    403   404   404   403   403   204
+DELETE /trash/{public_id}/                             shown                          401    403   404   404   404   404   404
+POST   /trash/{public_id}/restore/                     trashed                        401    403   404   404   200   200   200
 
 GET    /uploads/                                       -                              401    403   200   200   200   200   200
 POST   /uploads/                                       a new file                     401    403   201   201   201   201   201
@@ -286,7 +325,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     for name, asset in (("owner's comment", "shown"), ("comment on hidden", "hidden")):
         found[name] = {"public_id": assets[asset].public_id, "number": things[name].pk}
     for name in ("owner's task", "colleague's task", "entry", "own edit", "their edit", "own search",
-                 "their search", "shared search", "pair"):  # fmt: skip
+                 "their search", "shared search", "pair", "rule"):  # fmt: skip
         found[name] = {"id": things[name].pk}
     for name, link in (("own collection", "own link"), ("their collection", "their link")):
         ids = {"id": things[name].pk, "number": things[link].pk}
@@ -295,7 +334,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
-    for name in ("preset", "open tag", "hidden tag"):
+    for name in ("preset", "open tag", "hidden tag", "season", "retired field"):
         found[name] = {"slug": things[name].slug}
     found["hook"] = {"id": things["hook"].pk, "number": things["delivery"].pk}
     # What is not the thing itself but one way to it.
@@ -307,7 +346,8 @@ def places(world: World) -> dict[str, dict[str, Any]]:
 def address(row: Row, known: dict[str, dict[str, Any]]) -> str:
     """Where the row's request goes."""
     parts = known.get(row.what) or known.get(row.thing) or {}
-    return PREFIX + row.path.format(**parts)
+    asked = "?even_if_used=true" if row.what.endswith(EVEN_IF_USED) else ""
+    return PREFIX + row.path.format(**parts) + asked
 
 
 Sent = dict[str, Any]
@@ -456,6 +496,12 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
         assets=[_id(world, "foreign")]
     ),
     "POST /skus/sync/": lambda world: _form(file=_table("code,name", "NEW-2,New")),
+    "POST /custom-fields/": lambda world: _json(slug="fit", label="Fit", type="text"),
+    "PATCH /custom-fields/{slug}/": lambda world: _json(label="Changed"),
+    "POST /field-rules/": lambda world: _json(kind="model", state="approved", required=["model_release"]),
+    "PATCH /field-rules/{id}/": lambda world: _json(required=["credit"]),
+    ("POST /tags/{slug}/merge/", "open tag"): lambda world: _json(others=[world.things["hidden tag"].slug]),
+    ("POST /tags/{slug}/merge/", "hidden tag"): lambda world: _json(others=[world.things["open tag"].slug]),
     "POST /tags/": lambda world: _json(slug="new", label="New"),
     "PATCH /tags/{slug}/": lambda world: _json(label="Changed"),
     ("POST /uploads/", "a new file"): lambda world: _tus_metadata(filename="new.jpg"),

@@ -16,7 +16,19 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from dam import bulk_edits, collaboration, editing, notices, presets, sharing, upload_spool, uploads, versions
+from dam import (
+    bulk_edits,
+    collaboration,
+    custom_fields,
+    editing,
+    field_rules,
+    notices,
+    presets,
+    sharing,
+    upload_spool,
+    uploads,
+    versions,
+)
 from dam.bulk_edits import Change
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import (
@@ -27,8 +39,10 @@ from dam.models import (
     BulkEdit,
     BulkState,
     Collection,
+    CustomField,
     DeliveryState,
     DuplicatePair,
+    FieldRule,
     Import,
     ImportOutcome,
     ImportRow,
@@ -294,6 +308,13 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     sent = WebhookDelivery.objects.create(
         endpoint=hook, event="asset.approved", payload={"title": RESERVED}, state=DeliveryState.DELIVERED
     )
+    season = CustomField(slug="season", label="Season", type="text")
+    retired = CustomField(slug="old_season", label="Old season", type="text", active=False)
+    for field_ in (season, retired):
+        custom_fields.save(field_, actor=administrator)
+    rule = FieldRule(kind="scene", state="approved", required=["licence"])
+    field_rules.save(rule, actor=administrator)
+    world.things |= {"season": season, "retired field": retired, "rule": rule}
     entry = AuditEntry.objects.filter(actor=keeper).latest("pk")
     world.things |= {"preset": preset, "hook": hook, "delivery": sent, "entry": entry}
 
