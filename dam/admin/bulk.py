@@ -55,12 +55,13 @@ def _for_all(verb: Verb) -> Action:
         if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
             return bulk_edits.begin(request, chosen, Change(state=verb.to))
         reached = list(verb.among(chosen, actor))
+        left = chosen.count() - len(reached)  # asked now: a filter by state holds no longer afterwards
         lacking = field_rules.without_fields(reached, verb.to or "")
         able = [asset for asset in reached if not lacking or asset.pk not in lacking[1]]
         do_verb(request, verb, able)
         if lacking:
             _tell_lacking(request, reached, *lacking)
-        if left := chosen.count() - len(reached):
+        if left:
             messages.warning(
                 request,
                 ngettext(

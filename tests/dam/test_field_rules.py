@@ -333,6 +333,7 @@ class TestEditing:
         chosen = {"action": "restore", "_selected_action": [bare.pk, full.pk]}
         page = client.post(f"{LIST}?state=trashed", chosen, follow=True).content.decode()
         assert "Restored: 2." in page
+        assert "your role does not allow" not in page
         assert (
             "1 of them came back as a draft, since required fields are empty: “Bare” lacks “Licence”." in page
         )
