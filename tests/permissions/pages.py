@@ -268,6 +268,9 @@ dam_asset_delete                       shown                  302    302    403 
 dam_asset_delete                       draft                  302    302    302=   302    302    302    302
 dam_asset_delete                       hidden                 302    302    302=   302=   302    302    302
 dam_asset_delete                       trashed                302    302    302=   302=   403    403    302
+dam_asset_empty_trash                  -                      302    302    403    403    403    403    302
+dam_tag_changelist                     -, merge               302    302    403    403    302    302    302
+dam_customfield_delete                 season                 302    302    403    403    403    403    302
 dam_asset_delete_search                own search             302    302    404    302    404    404    404
 dam_asset_delete_search                shared search          302    302    403    403    302    403    302
 dam_asset_remove_comment               owner's comment        302    302    403    302    403    403    302
@@ -449,6 +452,13 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "dam_duplicatepair_changelist": lambda world: _chosen("keep_older", world.things["pair"]),
     "dam_read_news": lambda world: {"notice": [notice.pk for notice in world.people["owner"].notices.all()]},
     "dam_sku_sync": lambda world: {"table": _table("code,name", "NEW-3,New"), "do": "sync"},
+    ("dam_tag_changelist", "-, merge"): lambda world: _chosen(
+        "merge_tags",
+        world.things["open tag"],
+        world.things["hidden tag"],
+        kept=world.things["open tag"].pk,
+        confirmed="1",
+    ),
     "dam_webhookendpoint_changelist": lambda world: _chosen("rotate_secret", world.things["hook"]),
     "dam_webhookdelivery_changelist": lambda world: _chosen("send_again", world.things["delivery"]),
     "generation_generationjob_changelist": lambda world: _chosen("pause_chosen", world.things["job"]),
