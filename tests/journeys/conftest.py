@@ -21,6 +21,8 @@ from playwright.sync_api import (
 )
 from pytest_django import Settings
 
+from tests.services.processes import Web
+
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -63,8 +65,11 @@ def real_passwords(transactional_db: None, settings: Settings) -> None:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; at the end it must have had no error and no failed request."""
+def page(browser: Browser, web: Web) -> Iterator[Page]:
+    """An empty page; at the end it must have had no error and no failed request.
+
+    It is closed before the site ends, which would cut off what is still loading.
+    """
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

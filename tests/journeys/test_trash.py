@@ -44,6 +44,10 @@ def test_into_the_trash_and_back_and_then_for_good(
     # Into the trash: out of the shop, and back by a button with all that it had.
     sign_in(page, web, AdministratorFactory(), f"/admin/dam/asset/{scarf.pk}/change/")
     page.get_by_role("button", name=re.compile("Move to trash$")).click()
+    used = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Scarf"))
+    expect(used).to_contain_text("is a picture of the SKU “SC-1” (Packshot); is in the collection “Winter”")
+    assert Asset.objects.get(pk=scarf.pk).state == AssetState.APPROVED  # nothing has happened yet
+    page.get_by_role("button", name=re.compile("Move to trash$")).click()
     expect(page.get_by_text("Moved to the trash: 1.")).to_be_visible()
     expect(page.get_by_role("link", name="Scarf")).to_have_count(0)
     assert requests.get(shop, timeout=30).status_code == 404
@@ -60,6 +64,9 @@ def test_into_the_trash_and_back_and_then_for_good(
 
     # For good, from the list of the trash.
     page.get_by_role("button", name=re.compile("Move to trash$")).click()
+    expect(used).to_be_visible()
+    page.get_by_role("button", name=re.compile("Move to trash$")).click()
+    expect(page.get_by_text("Moved to the trash: 1.")).to_be_visible()
     page.goto(f"{web.url}/admin/dam/asset/?state=trashed")
     page.get_by_label("Select Scarf").check()
     run_action(page, "Delete for good")
