@@ -6,12 +6,20 @@ import json
 from collections.abc import Iterator
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
 from dam.models import AuditEntry
 from dam.tables import csv_lines
 
 COLUMNS = ("id", "at", "actor", "action", "type", "target", "details")
 CHUNK = 2000
+
+
+def audit_download(entries: QuerySet[AuditEntry]) -> StreamingHttpResponse:
+    """The entries as a file."""
+    response = StreamingHttpResponse(as_csv(entries), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="audit.csv"'
+    return response
 
 
 def as_csv(entries: QuerySet[AuditEntry]) -> Iterator[str]:

@@ -508,9 +508,7 @@ class AssetAdmin(ModelAdmin):
             except IngestError as error:
                 messages.error(request, str(error))
             else:
-                messages.success(
-                    request, _("Version %(number)d is the current one.") % {"number": version.number}
-                )
+                _tell_current(request, asset, version.number)
         return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)
@@ -519,7 +517,7 @@ class AssetAdmin(ModelAdmin):
         asset = get_object_or_404(self.get_queryset(request), pk=key)
         get_object_or_404(asset.versions, number=number)
         versions.restore_version(asset, number, actor=signed_in(request))
-        messages.success(request, _("Version %(number)d is the current one.") % {"number": number})
+        _tell_current(request, asset, number)
         return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)
@@ -581,3 +579,18 @@ def _mark_required(form_fields: dict[str, Field], asset: Asset) -> None:
             continue
         mark = _("Required for review.") if name in for_review else _("Required for approval.")
         field.help_text = format_html("{} <strong>{}</strong>", field.help_text, mark)
+
+
+def _tell_current(request: HttpRequest, asset: Asset, number: int) -> None:
+    """Which version it is now, and that it has gone back to review if it has."""
+    messages.success(request, _("Version %(number)d is the current one.") % {"number": number})
+    before = asset.state
+    asset.refresh_from_db(fields=["state"])
+    if before == AssetState.APPROVED and asset.state == AssetState.IN_REVIEW:
+        messages.warning(
+            request,
+            _(
+                "It waits for review again, since it was approved with another file. "
+                "Until then the shop does not show it."
+            ),
+        )

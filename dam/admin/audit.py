@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
@@ -18,6 +20,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import KeyedChangeList
+from dam.audit_export import audit_download
 from dam.models import SKU, Asset, AuditEntry, Collection, Tag
 from dam.roles import Role, has_role
 
@@ -75,11 +78,21 @@ class AuditEntryAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With the way to take the log out, for those who may."""
+        """With the way to take out what is on show, for those who may."""
         context = dict(extra_context or {})
         if has_role(request.user, Role.ADMINISTRATOR):
-            context["export_url"] = reverse("audit-export")
+            context["export_url"] = f"{reverse('admin:dam_auditentry_export')}?{request.GET.urlencode()}"
         return super().changelist_view(request, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [path("export/", guard(self.export_view), name="dam_auditentry_export"), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """What the list shows under its filters, on all its pages."""
+        if not has_role(request.user, Role.ADMINISTRATOR):
+            raise PermissionDenied
+        return audit_download(self.get_changelist_instance(request).queryset)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         """Of other things than the library's, and of what people keep for themselves, administrators read."""
@@ -111,5 +124,18 @@ class AuditEntryAdmin(ModelAdmin):
     @display(description=_("details"))
     def details_line(self, entry: AuditEntry) -> str:
         """What fits into a line; checksums are for the entry's own page."""
-        shown = {name: value for name, value in entry.details.items() if name != "sha256"}
-        return ", ".join(f"{name}: {value}" for name, value in shown.items())[:160]
+        details = {name: value for name, value in entry.details.items() if name != "sha256"}
+        before, after = details.get("before"), details.get("after")
+        shown = []
+        if isinstance(before, dict) and isinstance(after, dict):
+            del details["before"], details["after"]
+            shown = [f"{name}: {_said(before.get(name))} → {_said(after[name])}" for name in after]
+        shown += [f"{name}: {_said(value)}" for name, value in details.items()]
+        return ", ".join(shown)[:160]
+
+
+def _said(value: Any) -> str:
+    """A value of the log as people write it."""
+    if value in (None, "", [], {}):
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from dam.api.permissions import AdministratorsOnly
-from dam.audit_export import as_csv
+from dam.audit_export import audit_download
 from dam.models import AuditEntry
 
 
@@ -62,7 +62,4 @@ class AuditViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
     @action(detail=False, pagination_class=None)
     def export(self, request: Request) -> StreamingHttpResponse:
         """The entries as CSV, the oldest first."""
-        entries = self.filter_queryset(self.get_queryset())
-        response = StreamingHttpResponse(as_csv(entries), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="audit.csv"'
-        return response
+        return audit_download(self.filter_queryset(self.get_queryset()))

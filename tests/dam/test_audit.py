@@ -115,4 +115,21 @@ def test_its_page_finds_by_id_action_and_user(client: Client, administrator: Use
     assert found("Asset.ing") == [("asset.ingested", of_other), ("asset.ingested", of_asset)]
     assert found(editor.username) == [("asset.updated", of_asset)]
     assert found("nobody") == []
-    assert 'href="/api/v1/audit/export/"' in client.get(PAGE).content.decode()
+    assert "title: Asset" in (body := client.get(PAGE, {"q": editor.username}).content.decode())
+    assert " → New" in body
+
+
+def test_what_its_page_shows_is_taken_out(client: Client, administrator: User, editor: User) -> None:
+    asset = AssetFactory()
+    AssetFactory()
+    editing.update_assets([asset], actor=editor, changes={"title": "New"})
+    client.force_login(administrator)
+    page = client.get(PAGE, {"q": str(asset.public_id)})
+    where = page.context["export_url"]
+    assert f'href="{where}"' in page.content.decode()
+    text = b"".join(client.get(where).streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["action"] for row in rows] == ["asset.ingested", "asset.updated"]
+    assert {row["target"] for row in rows} == {str(asset.public_id)}
+    client.force_login(editor)
+    assert client.get(where).status_code == 403

@@ -111,6 +111,17 @@ def test_the_page_adds_and_restores_versions(client: Client, reviewer: User) -> 
     assert client.post(page + "versions/9/restore/").status_code == 404
 
 
+def test_the_page_says_that_a_new_file_waits_for_review(client: Client, editor: User, reviewer: User) -> None:
+    asset = AssetFactory()
+    said = "It waits for review again"
+    for user, seed, waits in ((reviewer, 13, False), (editor, 14, True)):
+        client.force_login(user)
+        posted = client.post(
+            f"/admin/dam/asset/{asset.pk}/versions/", upload(picture(seed=seed)), follow=True
+        )
+        assert (said in posted.content.decode()) is waits
+
+
 def test_the_page_says_why_an_asset_may_not_be_used(client: Client, reviewer: User) -> None:
     client.force_login(reviewer)
     asset = AssetFactory(model_release="missing")

@@ -189,6 +189,7 @@ dam_customfield_delete                 season                 302    302    403 
 dam_customfield_change                 season                 302    302    403    403    403    403    200
 dam_sku_sync                           -                      302    302    403    403    200    200    200
 dam_sku_export                         -                      302    302    403    403    200    200    200
+dam_auditentry_export                  -                      302    302    403    403    403    403    200
 dam_sku_changelist                     -                      302    302    200    200    200    200    200
 dam_sku_add                            -                      302    302    403    403    200    200    200
 dam_sku_history                        open SKU               302    302    200    200    200    200    200
