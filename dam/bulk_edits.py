@@ -22,7 +22,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dam import audit, custom_fields, editing, tagging, workflow
+from dam import audit, custom_fields, editing, tagging, territories, workflow
 from dam.custom_values import BadValues, Fields, cleaned, merged
 from dam.field_rules import Incomplete
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
@@ -366,6 +366,8 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         column = Asset._meta.get_field(name)
         try:
             checked[name] = column.clean(value, None)  # type: ignore[union-attr]
+            if name == "territories":
+                checked[name] = territories.codes_of(checked[name])
         except ValidationError as error:
             raise CannotEdit(f"{column.verbose_name}: {' '.join(error.messages)}") from error  # type: ignore[union-attr]
     return checked

@@ -51,6 +51,7 @@ def cells_of(asset: Asset, fields: Fields) -> dict[str, str]:
         "rights_expire_on": _date(asset.rights_expire_on),
         "model_release": asset.model_release,
         "release_expires_on": _date(asset.release_expires_on),
+        "territories": "; ".join(sorted(asset.territories)),
         **{field.name: text_of(asset.custom.get(slug)) for slug, field in fields.items()},
     }
 

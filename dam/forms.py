@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam import import_runs, organising, uploads, workflow
+from dam import import_runs, organising, territories, uploads, workflow
 from dam.coverage import CoverageQuery
 from dam.custom_forms import initial_of
 from dam.custom_values import PREFIX, BadValues, Fields, merged
@@ -50,6 +50,21 @@ class WordsField(forms.Field):
         return list(initial or ()) != self.to_python(data)
 
 
+class TerritoriesField(WordsField):
+    """Countries with commas between them, by code or name."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(
+            label=_("Territories"),
+            required=False,
+            help_text=_("Countries by code or name, with commas between them (DE, 中国); empty: everywhere."),
+            **given,
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        return territories.codes_of(super().clean(value))
+
+
 class AssetForm(forms.ModelForm):
     """The words and rights of one asset; a subclass for each page adds the library's own fields.
 
@@ -61,12 +76,7 @@ class AssetForm(forms.ModelForm):
     custom_fields: Fields = {}
     refusal = ""
 
-    territories = WordsField(
-        label=_("Territories"),
-        required=False,
-        help_text=_("Countries with commas between them; empty: everywhere."),
-        widget=UnfoldAdminTextInputWidget,
-    )
+    territories = TerritoriesField()
 
     class Meta:
         model = Asset

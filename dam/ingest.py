@@ -70,6 +70,7 @@ class AssetMetadata:
     rights_expire_on: date | None = None
     model_release: str = ModelRelease.NOT_NEEDED
     release_expires_on: date | None = None
+    territories: Sequence[str] = ()  # codes (ISO 3166-1 alpha-2); none: everywhere
     tags: Sequence[str] = ()  # slugs or labels; created when absent
     skus: Sequence[tuple[str, str]] = ()  # code and role; created when absent
     custom: Mapping[str, Any] = field(default_factory=dict)  # by slug, as `dam.custom_values` keeps them
@@ -92,6 +93,8 @@ class AssetMetadata:
         for name in ("rights_expire_on", "release_expires_on"):
             if known.get(name):
                 known[name] = date.fromisoformat(known[name])
+        if "territories" in known:
+            known["territories"] = tuple(known["territories"])
         if "skus" in known:
             known["skus"] = tuple((code, role) for code, role in known["skus"])
         return cls(**known)
@@ -233,6 +236,7 @@ def _asset_of(known: AssetMetadata, *, owner: User | None, origin: AssetOrigin) 
         rights_expire_on=known.rights_expire_on,
         model_release=known.model_release,
         release_expires_on=known.release_expires_on,
+        territories=list(known.territories),
         custom=dict(known.custom),
     )
 
@@ -542,8 +546,8 @@ def _link_skus(entries: Sequence[_Entry]) -> None:
 
 
 def _settle_rights(assets: Sequence[Asset]) -> None:
-    """Those that may run out, or inherit an end, get to know it."""
-    own = {asset.pk for asset in assets if rights.own_end(asset)}
+    """Those that are bounded, or inherit a bound, get to know it."""
+    own = {asset.pk for asset in assets if rights.own_end(asset) or rights.own_territories(asset)}
     made = Lineage.objects.filter(child__in=[asset.pk for asset in assets])
     if concerned := own.union(made.values_list("child", flat=True)):
         rights.settle(concerned)

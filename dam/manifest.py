@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from dam import custom_fields
+from dam import custom_fields, territories
 from dam.custom_values import PREFIX, BadValues, Fields, from_cells
 from dam.ingest import AssetMetadata
 from dam.models import AssetKind, ModelRelease, SKURole
@@ -25,6 +26,7 @@ TEXTS = {
 }  # fmt: skip
 COLUMNS = (
     "file", *TEXTS, "kind", "tags", "skus", "rights_expire_on", "model_release", "release_expires_on",
+    "territories",
 )  # fmt: skip
 ALSO_WRITTEN = {
     "title": "title_en", "alt_text": "alt_text_en", "description": "description_en", "license": "licence",
@@ -181,6 +183,18 @@ def parse_tags(text: str) -> tuple[str, ...]:
     return words
 
 
+def parse_territories(text: str) -> tuple[str, ...]:
+    """Codes of the countries that are written with semicolons or commas between them.
+
+    Raises:
+        RowProblem: a word that is no country.
+    """
+    try:
+        return tuple(territories.codes_of(text.translate(SEPARATORS).split(";")))
+    except ValidationError as error:
+        raise RowProblem(" ".join(error.messages)) from error
+
+
 def parse_cells(cells: dict[str, str], defaults: AssetMetadata, sentences: list[str]) -> AssetMetadata:
     """What the cells of built-in fields say; what is wrong with them is added to the sentences."""
 
@@ -203,6 +217,7 @@ def parse_cells(cells: dict[str, str], defaults: AssetMetadata, sentences: list[
         rights_expire_on=parsed("rights_expire_on", _date, None),
         model_release=parsed("model_release", _release, "") or defaults.model_release,
         release_expires_on=parsed("release_expires_on", _date, None),
+        territories=parsed("territories", parse_territories, nothing) or defaults.territories,
         tags=(*defaults.tags, *parsed("tags", parse_tags, nothing)),
         skus=parsed("skus", parse_skus, no_links),
         state=defaults.state,

@@ -75,9 +75,16 @@ def _fill(kept: Asset, merged: Sequence[Asset]) -> None:
         setattr(kept, name, next((value for value in known if value), ""))
     ends = [asset.rights_expire_on for asset in (kept, *merged) if asset.rights_expire_on]
     kept.rights_expire_on = min(ends, default=None)
+    kept.territories = _covered(kept, merged)
     kept.custom = {slug: value for asset in (*reversed(merged), kept) for slug, value in asset.custom.items()}
     kept.updated = timezone.now()
-    kept.save(update_fields=[*FILLED, "rights_expire_on", "custom", "updated"])
+    kept.save(update_fields=[*FILLED, "rights_expire_on", "territories", "custom", "updated"])
+
+
+def _covered(kept: Asset, merged: Sequence[Asset]) -> list[str]:
+    """Where all of their licences hold; the kept one's own where they have no territory in common."""
+    bounded = [set(asset.territories) for asset in (kept, *merged) if asset.territories]
+    return sorted(set.intersection(*bounded)) if bounded else []
 
 
 def _move_tags(kept: Asset, keys: Sequence[int]) -> None:

@@ -212,6 +212,7 @@ def _as_cells(asset: Asset, wanted: AssetMetadata, custom: Fields) -> dict[str, 
         "rights_expire_on": wanted.rights_expire_on.isoformat() if wanted.rights_expire_on else "",
         "model_release": wanted.model_release,
         "release_expires_on": wanted.release_expires_on.isoformat() if wanted.release_expires_on else "",
+        "territories": "; ".join(wanted.territories),
         **{field.name: text_of(wanted.custom.get(slug)) for slug, field in custom.items()},
     }
 
@@ -262,12 +263,17 @@ def _write(change: Change, actor: Actor) -> None:
         editing.update_assets(
             [asset],
             actor=actor,
-            changes={**{name: getattr(wanted, name) for name in fields}, **custom},
+            changes={**{name: _kept(getattr(wanted, name)) for name in fields}, **custom},
             add_tags=add,
             remove_tags=remove,
         )
     if "skus" in change.columns:
         _set_skus(asset, set(wanted.skus), actor)
+
+
+def _kept(value: Any) -> Any:
+    """As the columns of assets hold it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _tags(asset: Asset, wanted: AssetMetadata) -> tuple[Sequence[str], Sequence[str]]:

@@ -28,7 +28,7 @@ from dam.bulk_edits import CannotEdit, Change
 from dam.custom_forms import form_field
 from dam.custom_values import text_of
 from dam.field_rules import label_of
-from dam.forms import WordsField
+from dam.forms import TerritoriesField, WordsField
 from dam.models import Asset, AssetKind, BulkEdit, BulkOutcome, BulkState, ModelRelease
 from dam.people import signed_in
 from dam.tasks import publish_bulk_edit
@@ -62,7 +62,7 @@ class BulkEditForm(forms.Form):
     release_expires_on = forms.DateField(
         label=gettext_lazy("Release expires on"), required=False, widget=DATE
     )
-    territories = WordsField(label=gettext_lazy("Territories"), required=False)
+    territories = TerritoriesField()
     add_tags = WordsField(label=gettext_lazy("Add tags"), required=False)
     remove_tags = WordsField(label=gettext_lazy("Remove tags"), required=False)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from dam import territories
 from dam.models import AssetSKU, SKURole, Tag
 from dam.roles import Role, has_role
 
@@ -81,6 +83,16 @@ class WordList(serializers.ListField):
             if not isinstance(part, str) or part.strip()
         ]
         return super().to_internal_value(parts)
+
+
+class TerritoryList(WordList):
+    """Countries: written as codes or names, read as codes (ISO 3166-1 alpha-2)."""
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        try:
+            return territories.codes_of(super().to_internal_value(data))
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
 
 
 @extend_schema_field(

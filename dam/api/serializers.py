@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from dam import custom_fields, editing, field_rules, organising, presets, rights, workflow
 from dam.addresses import original_url, rendition_url, rendition_urls, thumbnail_url
-from dam.api.fields import AccountField, CustomValues, SKUList, TagList, WordList
+from dam.api.fields import AccountField, CustomValues, SKUList, TagList, TerritoryList, WordList
 from dam.articles import check_attributes
 from dam.coverage import counted, pictures_of, rows_of
 from dam.custom_values import PREFIX, merged
@@ -84,7 +84,9 @@ class AssetSerializer(serializers.ModelSerializer):
     colour = serializers.CharField(source="colour_family", read_only=True, help_text="Main colour family.")
     tags = TagList(required=False)
     skus = SKUList(required=False)
-    territories = WordList(required=False)
+    territories = TerritoryList(
+        required=False, help_text="Where its licence covers it, as codes (ISO 3166-1); empty: everywhere."
+    )
     custom = CustomValues(required=False)
     missing = serializers.SerializerMethodField(
         help_text="Required fields that are empty, by the state that asks for them; null: not yours to fill."
@@ -219,6 +221,7 @@ class UploadSerializer(serializers.ModelSerializer):
     tags = WordList(required=False, help_text="Slugs or labels; unknown ones are created.")
     skus = SKUList(required=False)
     custom = CustomValues(required=False)
+    territories = TerritoryList(required=False)
     kind = serializers.ChoiceField(AssetKind.choices, default=AssetKind.OTHER)
     state = serializers.ChoiceField(
         AssetState.choices,
@@ -231,7 +234,7 @@ class UploadSerializer(serializers.ModelSerializer):
         fields = (
             "file", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
             "kind", "state", "licence", "rights_holder", "credit", "rights_expire_on", "model_release",
-            "release_expires_on", "tags", "skus", "custom",
+            "release_expires_on", "territories", "tags", "skus", "custom",
         )  # fmt: skip
 
     def validate_state(self, state: str) -> str:

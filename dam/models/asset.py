@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
+from dam import territories
 from dam.fingerprints import Fingerprint
 from dam.roles import Role, has_role, sees_library
 
@@ -153,7 +154,7 @@ class Asset(models.Model):
     # Kept by `dam.rights`: the earliest end among its ancestors, and among those and its own two.
     inherited_until = models.DateField(null=True, editable=False)
     usable_until = models.DateField(_("usable until"), null=True, editable=False)
-    territories = models.JSONField(_("territories"), default=list, blank=True)
+    territories = models.JSONField(_("territories"), default=list, blank=True, validators=[territories.check])
     # Kept by `dam.rights`: where it and all it was made from may be used, like ",CN,DE,"; null: everywhere.
     usable_in = models.CharField(max_length=1200, null=True, editable=False)  # noqa: DJ001
     # Values of the library's own fields by slug (`dam.custom_fields`); what is empty has no entry.

@@ -176,6 +176,12 @@ def by_list(assets: Sequence[Asset], client: Client) -> None:
     assert client.post(f"{address}?state=trashed", chosen).status_code == 302
 
 
+def by_rest(assets: Sequence[Asset], client: Client) -> None:
+    for asset in reversed(assets):
+        assert client.delete(f"/api/v1/assets/{asset.public_id}/?even_if_used=true").status_code == 200
+        assert client.delete(f"/api/v1/trash/{asset.public_id}/").status_code == 204
+
+
 def by_sweep(assets: Sequence[Asset], client: Client) -> None:
     editing.trash(assets, actor=None)
     long_ago = timezone.now() - timedelta(days=400)
@@ -183,7 +189,7 @@ def by_sweep(assets: Sequence[Asset], client: Client) -> None:
     tasks.empty_trash()
 
 
-@pytest.mark.parametrize("by", [by_page, by_list, by_sweep])
+@pytest.mark.parametrize("by", [by_page, by_list, by_rest, by_sweep])
 def test_nothing_of_a_deleted_asset_is_left_anywhere(
     by: Callable[[Sequence[Asset], Client], None],
     entangled: tuple[list[Asset], Asset],

@@ -34,8 +34,9 @@ class Command(BaseCommand):
             "--manifest",
             type=Path,
             help="CSV or XLSX with the columns file, title_en, title_zh, tags (a;b), skus (CODE:role;…), "
-            "kind, licence, rights_holder, rights_expire_on, custom.SLUG (your own fields); only the "
-            "files that it lists are imported; an archive may hold it as manifest.csv or manifest.xlsx",
+            "kind, licence, rights_holder, rights_expire_on, territories (DE;CN), custom.SLUG (your own "
+            "fields); only the files that it lists are imported; an archive may hold it as manifest.csv or "
+            "manifest.xlsx",
         )
         parser.add_argument("--dry-run", action="store_true", help="show every problem and write nothing")
         parser.add_argument(
