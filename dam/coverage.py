@@ -25,6 +25,7 @@ class CoverageQuery:
     Attributes:
         missing: a role of which they have no picture.
         approved_only: whether only approved pictures count.
+        codes: these SKUs alone; None: whichever there are.
     """
 
     text: str = ""
@@ -33,10 +34,13 @@ class CoverageQuery:
     status: str = ""
     collection: int | None = None
     approved_only: bool = False
+    codes: tuple[str, ...] | None = None
 
     def skus(self) -> SKUQuerySet:
         """They, in no order."""
         found = SKU.objects.matching(self.text)
+        if self.codes is not None:
+            found = found.filter(code__in=self.codes)
         if self.status:
             found = found.filter(status=self.status)
         if self.parent:
@@ -115,17 +119,17 @@ def counted(*, approved_only: bool = False) -> QuerySet[AssetSKU]:
     return AssetSKU.objects.exclude(asset__state__in=NOT_COUNTED)
 
 
-def page_of(query: CoverageQuery, *, after: str = "", before: str = "") -> CoveragePage:
+def page_of(query: CoverageQuery, *, after: str = "", before: str = "", most: int = PER_PAGE) -> CoveragePage:
     """The rows after, or before, a code, in the order of the codes: two queries, no COUNT of the table."""
     skus = query.skus().select_related("parent")
     if before:
-        found = list(skus.filter(code__lt=before).order_by("-code")[: PER_PAGE + 1])
-        more_before, more_after = len(found) > PER_PAGE, True
-        shown = found[:PER_PAGE][::-1]
+        found = list(skus.filter(code__lt=before).order_by("-code")[: most + 1])
+        more_before, more_after = len(found) > most, True
+        shown = found[:most][::-1]
     else:
-        found = list(skus.filter(code__gt=after).order_by("code")[: PER_PAGE + 1])
-        more_before, more_after = bool(after), len(found) > PER_PAGE
-        shown = found[:PER_PAGE]
+        found = list(skus.filter(code__gt=after).order_by("code")[: most + 1])
+        more_before, more_after = bool(after), len(found) > most
+        shown = found[:most]
     return CoveragePage(
         rows=rows_of(shown, approved_only=query.approved_only),
         after=shown[-1].code if shown and more_after else "",

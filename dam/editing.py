@@ -11,8 +11,9 @@ from copy import copy
 from typing import Any, cast
 
 from django.db import transaction
-from django.db.models import F, Field, Max, Model, ProtectedError, QuerySet
+from django.db.models import F, Field, Max, Min, Model, ProtectedError, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dam import audit, custom_fields, field_rules, removal, rights, tagging, usage, workflow
@@ -57,6 +58,10 @@ class AssetsInUse(ProtectedError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class NotCollected(Exception):
+    """Assets are not in the collection; `str()` names the first of them."""
 
 
 @transaction.atomic
@@ -251,6 +256,31 @@ def remove_from_collection(collection: Collection, assets: Assets, *, actor: Act
 
 
 @transaction.atomic
+def order_collection(collection: Collection, assets: Assets, *, actor: Actor) -> None:
+    """Put these first, in the order given; the others follow in the order they were in.
+
+    Raises:
+        NotCollected: one of them is not in it; nothing was changed.
+    """
+    wanted = list({asset.pk: asset for asset in assets}.values())
+    Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
+    items = {item.asset_id: item for item in collection.items.filter(asset__in=wanted)}
+    if absent := [asset for asset in wanted if asset.pk not in items]:
+        raise NotCollected(_not_collected(collection, absent))
+    rest = collection.items.exclude(asset__in=wanted)
+    lowest = rest.aggregate(lowest=Min("position"))["lowest"]
+    moved = [item for place, asset in enumerate(wanted) if (item := items[asset.pk]).position != place]
+    if lowest is not None and lowest < len(wanted):
+        rest.update(position=F("position") + len(wanted) - lowest)
+    elif not moved:
+        return
+    for place, asset in enumerate(wanted):
+        items[asset.pk].position = place
+    CollectionItem.objects.bulk_update(moved, ["position"])
+    audit.record(actor, "collection.ordered", collection, first=[str(asset.public_id) for asset in wanted])
+
+
+@transaction.atomic
 def link_sku(asset: Asset, sku: SKU | str, role: str = SKURole.PACKSHOT, *, actor: Actor) -> bool:
     """Say that the asset shows the SKU (or the one with this code, created when absent) in this role.
 
@@ -382,6 +412,14 @@ def _same(assets: Sequence[Asset], **details: Any) -> list[tuple[Asset, dict[str
 
 def _named(collection: Collection) -> dict[str, Any]:
     return {"collection": collection.name, "collection_id": collection.pk}
+
+
+def _not_collected(collection: Collection, absent: Sequence[Asset]) -> str:
+    sentence = _("Not in the collection “%(collection)s”: %(titles)s.")
+    titles = ", ".join(f"“{asset}”" for asset in absent[:NAMED])
+    if (more := len(absent) - NAMED) > 0:
+        titles = _("%(names)s and %(more)d more") % {"names": titles, "more": more}
+    return sentence % {"collection": collection, "titles": titles}
 
 
 def _without_empty(**details: Any) -> dict[str, Any]:

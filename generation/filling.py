@@ -96,10 +96,19 @@ def find_fill(role: str, codes: Sequence[str]) -> Fill | None:
         return None
     if role not in SKURole.values:
         raise PlanError(_("“%(role)s” is no role of a SKU.") % {"role": role})
+    return Fill(role, check_codes(codes))
+
+
+def check_codes(codes: Sequence[str]) -> dict[int, str]:
+    """The SKUs of these codes by key.
+
+    Raises:
+        PlanError: a code that there is not.
+    """
     skus = {sku.pk: sku.code for sku in SKU.objects.filter(code__in=codes)}
     if missing := set(codes) - set(skus.values()):
         raise PlanError(_("There is no SKU “%(code)s”.") % {"code": min(missing)})
-    return Fill(role, skus)
+    return skus
 
 
 def _material(keys: Sequence[int]) -> dict[int, dict[str, Asset]]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dam.models import Asset
-from generation.filling import find_fill
+from generation.filling import Filling, find_fill
 from generation.models import JobKind
 from generation.planning import (
     Plan,
@@ -77,6 +77,30 @@ def plan_order(order: Order, *, user: User | AnonymousUser | None) -> Plan:
         PlanError, SelectionError: a sentence that says what is missing.
     """
     return replace(_planned(order, user), fill=find_fill(order.fill_role, order.fill_skus))
+
+
+def order_to_fill(filling: Filling, given: Order) -> Order:
+    """The order that makes what these SKUs lack from the pictures that they have.
+
+    Args:
+        given: what else is chosen: the selections that no SKU has a picture for (models, scenes), provider,
+            language, limit, and an instruction instead of the role's own.
+    """
+    way = filling.way
+    others = {
+        name: given.selections[name]
+        for name in SELECTIONS[way.kind]
+        if name != way.selection and name in given.selections
+    }
+    sources = dict.fromkeys(str(asset.public_id) for asset in filling.sources.values())
+    return replace(
+        given,
+        kind=way.kind,
+        selections={way.selection: ",".join(sources), **others},
+        instruction=(given.instruction or str(way.instruction)) if way.instruction else "",
+        fill_role=filling.role,
+        fill_skus=[sku.code for sku in filling.sources],
+    )
 
 
 def _planned(order: Order, user: User | AnonymousUser | None) -> Plan:

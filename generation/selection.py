@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
@@ -48,9 +48,10 @@ def select_assets(
         if not found:
             raise SelectionError(_("Nothing was found for “%(text)s”.") % {"text": spec})
         return found
+    known = _by_id(parts, user)
     selected: dict[int, Asset] = {}
     for part in parts:
-        for asset in _by_name(part, user=user, limit=limit):
+        for asset in _by_name(part, known, user=user, limit=limit):
             selected.setdefault(asset.pk, asset)
     return list(selected.values())
 
@@ -101,12 +102,19 @@ def _is_name(part: str) -> bool:
     return _as_id(part) is not None or _NAMED.fullmatch(part) is not None
 
 
-def _by_name(part: str, *, user: User | AnonymousUser | None, limit: int) -> list[Asset]:
-    assets = reachable(user)
+def _by_id(parts: Sequence[str], user: User | AnonymousUser | None) -> dict[uuid.UUID, Asset]:
+    """Those of the parts that are ids, in one query."""
+    ids = [public_id for part in parts if (public_id := _as_id(part))]
+    return {asset.public_id: asset for asset in reachable(user).filter(public_id__in=ids)}
+
+
+def _by_name(
+    part: str, known: Mapping[uuid.UUID, Asset], *, user: User | AnonymousUser | None, limit: int
+) -> list[Asset]:
     if public_id := _as_id(part):
-        found = list(assets.filter(public_id=public_id))
+        found = [known[public_id]] if public_id in known else []
     elif named := _NAMED.fullmatch(part):
-        found = list(_by_scheme(assets, named["scheme"].lower(), named["value"].strip())[:limit])
+        found = list(_by_scheme(reachable(user), named["scheme"].lower(), named["value"].strip())[:limit])
     else:
         raise SelectionError(
             _("“%(part)s” is neither an asset's id nor sku:CODE nor collection:ID.") % {"part": part}

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from dam import custom_fields, custom_values, duplicates, field_rules, rights, usage, workflow
+from dam import custom_fields, custom_values, duplicates, field_rules, lineage, rights, usage, workflow
 from dam.admin import asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
@@ -33,8 +33,6 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
     may_change = is_theirs and not asset.is_trashed
     files = asset.versions.select_related("created_by").order_by("-number")
     versions = list(files if is_theirs else files.filter(current_of__isnull=False))
-    children = asset.children_links.filter(child__in=Asset.objects.visible_to(user))
-    parents = asset.parent_links.filter(parent__in=Asset.objects.visible_to(user))
     return {
         "asset": asset,
         "verbs": offered_for(asset, user),
@@ -48,9 +46,9 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "unusable": rights.why_unusable(asset),
         "missing": _missing(asset) if may_change else None,
         "alike": _alike(asset, user),
-        "made_from": _relatives(parents.select_related("parent__current"), "parent"),
+        "made_from": _relatives(lineage.made_from(asset, user), "parent"),
         "used": usage.of([asset], user)[0],
-        "used_in": _relatives(children.select_related("child__current").order_by("-pk"), "child"),
+        "used_in": _relatives(lineage.used_in(asset, user), "child"),
         "history": _history(asset) if is_theirs else None,
         "history_url": history_url(asset) if sees_library(user) else "",
         **asset_renditions.context_for(asset, user),

@@ -91,6 +91,9 @@ class AssetSerializer(serializers.ModelSerializer):
     missing = serializers.SerializerMethodField(
         help_text="Required fields that are empty, by the state that asks for them; null: not yours to fill."
     )
+    next_states = serializers.SerializerMethodField(
+        help_text="The states into which the caller may move it; the trash is entered by DELETE."
+    )
     usable_in = serializers.SerializerMethodField(
         help_text="Where it may be used, what it was made from considered; null: everywhere."
     )
@@ -107,7 +110,7 @@ class AssetSerializer(serializers.ModelSerializer):
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
             "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
             "release_expires_on", "usable_until", "territories", "usable_in", "custom", "missing",
-            "thumbnail", "web", "original", "renditions", "created", "updated",
+            "next_states", "thumbnail", "web", "original", "renditions", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
 
@@ -119,6 +122,10 @@ class AssetSerializer(serializers.ModelSerializer):
     def get_colours(self, asset: Asset) -> list[dict[str, Any]]:
         found = asset.current.colours if asset.current else []
         return [{key: colour.get(key) for key in ("hex", "share", "family")} for colour in found]
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(AssetState.choices)))
+    def get_next_states(self, asset: Asset) -> list[str]:
+        return [state.value for state in workflow.next_states(self._caller(), asset)]
 
     @extend_schema_field(
         {
@@ -135,8 +142,7 @@ class AssetSerializer(serializers.ModelSerializer):
     )
     def get_missing(self, asset: Asset) -> dict[str, list[dict[str, str]]] | None:
         context = cast(dict[str, Any], self.context)
-        user = context["request"].user if "request" in context else AnonymousUser()
-        if not workflow.may_change(user, asset):
+        if not workflow.may_change(self._caller(), asset):
             return None
         if "rules" not in context:  # looked up once for a whole list
             context["rules"] = field_rules.load()
@@ -172,6 +178,9 @@ class AssetSerializer(serializers.ModelSerializer):
 
     def _absolute(self, path: str) -> str:
         return absolute(path, self.context)
+
+    def _caller(self) -> User | AnonymousUser:
+        return self.context["request"].user if "request" in self.context else AnonymousUser()
 
     def validate_state(self, state: str) -> str:
         return check_state(state, self.context["request"].user, self.instance)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -22,10 +23,13 @@ from rest_framework.viewsets import ModelViewSet
 from dam import editing, organising, usage, workflow
 from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
+from dam.api.coverage import CoverageActions
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter, SKUFilter
+from dam.api.lineage import LineageActions
 from dam.api.metadata import MetadataActions
 from dam.api.metadata_tables import MetadataTableActions
+from dam.api.pagination import InPlace
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.renditions import RenditionActions
@@ -72,6 +76,7 @@ class AssetViewSet(
     CommentActions,
     DuplicateActions,
     FacetActions,
+    LineageActions,
     MetadataActions,
     MetadataTableActions,
     RenditionActions,
@@ -213,7 +218,7 @@ class TagViewSet(TagMergeActions, OrganiserViewSet):
         return shown_to(self.request.user, Tag, "tags").select_related("parent")
 
 
-class SKUViewSet(SKUTableActions, OrganiserViewSet):
+class SKUViewSet(CoverageActions, SKUTableActions, OrganiserViewSet):
     """SKUs: all of them for editors, for others those on assets they may see."""
 
     queryset = SKU.objects.none()
@@ -259,10 +264,12 @@ class CollectionViewSet(OrganiserViewSet, ShareActions):
         self.write(serializer, Collection(owner=signed_in(self.request)))
 
     @extend_schema(responses=AssetSerializer(many=True))
-    @action(detail=True, serializer_class=AssetSerializer)
+    @action(detail=True, serializer_class=AssetSerializer, pagination_class=InPlace)
     def items(self, request: Request, pk: int) -> Response:
-        """The collection's assets, as far as the caller may see them, newest first."""
-        shown = Asset.objects.visible_to(request.user).filter(collections=self.get_object()).with_listing()
+        """The collection's assets in its order, as far as the caller may see them."""
+        shown = Asset.objects.visible_to(request.user).filter(collection_links__collection=self.get_object())
+        shown = shown.annotate(place=F("collection_links__position"), link=F("collection_links__pk"))
+        shown = shown.with_listing()
         return self.get_paginated_response(self.get_serializer(self.paginate_queryset(shown), many=True).data)
 
     @extend_schema(request=CollectionItemsSerializer, responses=AddedSerializer)
@@ -276,6 +283,19 @@ class CollectionViewSet(OrganiserViewSet, ShareActions):
             collection, given.validated_data["assets"], actor=signed_in(request)
         )
         return Response({"added": added})
+
+    @extend_schema(request=CollectionItemsSerializer, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="items/order")
+    def order(self, request: Request, pk: int) -> Response:
+        """Put these of its assets first, in the order given; the others follow in the order they were in."""
+        collection = self.get_object()
+        given = CollectionItemsSerializer(data=request.data, context=self.get_serializer_context())
+        given.is_valid(raise_exception=True)
+        try:
+            editing.order_collection(collection, given.validated_data["assets"], actor=signed_in(request))
+        except editing.NotCollected as error:
+            raise ValidationError({"assets": [str(error)]}) from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(parameters=[ASSET_ID], responses={204: None})
     @action(detail=True, methods=["delete"], url_path=r"items/(?P<public_id>[0-9a-f-]{36})")

@@ -11,7 +11,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dam.addresses import rendition_url, thumbnail_url
-from dam.models import Asset
+from dam.models import Asset, SKURole
+from generation.filling import MAX_SKUS
 from generation.jobs import JobProgress, progress_of
 from generation.models import GenerationItem, GenerationJob, InputRole, JobKind
 from generation.orders import KINDS, Order
@@ -42,7 +43,34 @@ class SelectionField(serializers.Field):
         return value
 
 
-class OrderSerializer(serializers.Serializer):
+class FillSerializer(serializers.Serializer):
+    """What the pictures are for: those that are approved are linked to their SKU in this role."""
+
+    role = serializers.ChoiceField(SKURole.choices, help_text="The role that the SKUs lack pictures in.")
+    skus = serializers.ListField(
+        child=serializers.CharField(max_length=64), allow_empty=False, max_length=MAX_SKUS, help_text="Codes."
+    )
+
+
+class ChoicesSerializer(serializers.Serializer):
+    """What every order may say: how its pictures are made."""
+
+    provider = serializers.CharField(required=False, max_length=32)
+    language = serializers.ChoiceField(LANGUAGES, required=False, help_text="Language of the prompts.")
+    limit_per_selection = serializers.IntegerField(
+        min_value=1, max_value=500, default=DEFAULT_LIMIT, help_text="How many a sentence selects at most."
+    )
+
+    def validate_provider(self, name: str) -> str:
+        if name not in settings.GENERATION_PROVIDERS:
+            known = ", ".join(sorted(settings.GENERATION_PROVIDERS))
+            raise serializers.ValidationError(
+                _("There is no provider “%(name)s”. Known: %(known)s.") % {"name": name, "known": known}
+            )
+        return name
+
+
+class OrderSerializer(ChoicesSerializer):
     """What to plan. Outfits take models, garments and accessories; scenes take products and scenes;
     an edit takes assets and an instruction; a composition takes a sentence and choices.
     """
@@ -61,19 +89,7 @@ class OrderSerializer(serializers.Serializer):
         required=False,
         help_text="Composition: slot number (from 0) → id of the asset to use instead of the one found.",
     )
-    provider = serializers.CharField(required=False, max_length=32)
-    language = serializers.ChoiceField(LANGUAGES, required=False, help_text="Language of the prompts.")
-    limit_per_selection = serializers.IntegerField(
-        min_value=1, max_value=500, default=DEFAULT_LIMIT, help_text="How many a sentence selects at most."
-    )
-
-    def validate_provider(self, name: str) -> str:
-        if name not in settings.GENERATION_PROVIDERS:
-            known = ", ".join(sorted(settings.GENERATION_PROVIDERS))
-            raise serializers.ValidationError(
-                _("There is no provider “%(name)s”. Known: %(known)s.") % {"name": name, "known": known}
-            )
-        return name
+    fill = FillSerializer(required=False)
 
     def validate_choices(self, choices: dict[str, Any]) -> dict[int, str]:
         if not all(number.isdigit() for number in choices):
@@ -83,6 +99,7 @@ class OrderSerializer(serializers.Serializer):
     def order(self) -> Order:
         """The order that was sent."""
         sent = self.validated_data
+        fill = sent.get("fill") or {"role": "", "skus": ()}
         return Order(
             kind=sent["kind"],
             selections={name: sent[name] for name in KINDS if name in sent},
@@ -91,8 +108,23 @@ class OrderSerializer(serializers.Serializer):
             provider=sent.get("provider", ""),
             language=sent.get("language", ""),
             limit=sent["limit_per_selection"],
+            fill_role=fill["role"],
+            fill_skus=fill["skus"],
             choices=sent.get("choices", {}),
         )
+
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        """An order as it is sent."""
+        words = {
+            name: text for name in ("instruction", "provider", "language") if (text := getattr(order, name))
+        }
+        return {
+            "kind": order.kind,
+            **order.selections,
+            **words,
+            "limit_per_selection": order.limit,
+            "fill": {"role": order.fill_role, "skus": list(order.fill_skus)},
+        }
 
 
 class NewJobSerializer(OrderSerializer):

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
+from generation.api.fill import FillPlanView
 from generation.api.views import ItemViewSet, JobViewSet, PlanView
 
 router = SimpleRouter()
@@ -11,5 +12,6 @@ router.register("generation/items", ItemViewSet, basename="generation-item")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("generation/plans/", PlanView.as_view(), name="generation-plan"),
+    path("generation/plans/fill/", FillPlanView.as_view(), name="generation-fill-plan"),
     *router.urls,
 ]

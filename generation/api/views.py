@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +24,7 @@ from rest_framework.viewsets import GenericViewSet
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from generation import jobs, review
+from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import (
     ItemSerializer,
     JobSerializer,
@@ -42,14 +42,6 @@ from generation.review import ReviewError
 from generation.selection import SelectionError
 
 KEY_LENGTH = 255
-NOTHING_TO_PLAN = OpenApiResponse(description="Nothing can be made of this order; “detail” says why.")
-
-
-class Unplannable(APIException):
-    """The request is well formed, but nothing can be planned from it."""
-
-    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
-    default_code = "unplannable"
 
 
 def _planned(order: OrderSerializer, request: Request) -> Plan:

@@ -16,6 +16,7 @@ from dam.coverage import rows_of
 from dam.models import SKU, SKURole
 from generation.filling import MAX_SKUS, Filling, fillings
 from generation.forms import FILL, FILL_ROLE
+from generation.orders import Order, order_to_fill
 from generation.planning import PlanError
 
 
@@ -64,12 +65,12 @@ def _wanted(ticked: QueryDict) -> list[tuple[int, str]]:
 
 
 def _studio_address(filling: Filling) -> str:
+    order = order_to_fill(filling, Order(filling.way.kind))
     address = QueryDict(mutable=True)
-    address["kind"] = filling.way.kind
-    if filling.way.instruction:
-        address["instruction"] = str(filling.way.instruction)
-    ids = dict.fromkeys(str(asset.public_id) for asset in filling.sources.values())
-    address[filling.way.selection] = ",".join(ids)
-    address[FILL_ROLE] = filling.role
-    address.setlist(FILL, [sku.code for sku in filling.sources])
+    address["kind"] = order.kind
+    if order.instruction:
+        address["instruction"] = order.instruction
+    address.update(order.selections)
+    address[FILL_ROLE] = order.fill_role
+    address.setlist(FILL, list(order.fill_skus))
     return f"{reverse('admin:generation_studio')}?{address.urlencode()}"

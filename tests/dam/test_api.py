@@ -8,13 +8,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from atelier.errors import server_error
+from dam import editing
 from dam.models import SKU, Asset, AssetOrigin, AssetState, AuditEntry, Collection, Tag
 from dam.signals import assets_changed
 from tests import pictures
@@ -406,6 +407,31 @@ class TestOrganising:
         assert [row["id"] for row in response.json()["results"]] == [str(shown.public_id)]
 
 
+class TestTheNextStates:
+    def test_they_are_what_patch_takes(
+        self, api: APIClient, contributor_api: APIClient, reviewer: User, stranger: User
+    ) -> None:
+        own = AssetFactory(owner=stranger, state=AssetState.DRAFT)
+        foreign = AssetFactory()
+
+        def told(client: APIClient, asset: Asset) -> list[str]:
+            detail = client.get(address(asset)).json()["next_states"]
+            listed = {row["id"]: row["next_states"] for row in client.get(ASSETS).json()["results"]}
+            assert listed[str(asset.public_id)] == detail
+            return detail
+
+        assert told(contributor_api, own) == ["in_review", "trashed"]
+        assert told(contributor_api, foreign) == []
+        assert told(api, foreign) == []
+        api.force_authenticate(reviewer)
+        assert told(api, foreign) == ["draft", "in_review", "rejected", "archived", "trashed"]
+        for state in AssetState.values:
+            with transaction.atomic():
+                answer = contributor_api.patch(address(own), {"state": state}, format="json")
+                transaction.set_rollback(True)
+            assert (answer.status_code == 200) == (state in ("draft", "in_review"))
+
+
 class TestCollections:
     def test_a_contributor_keeps_a_collection(self, contributor_api: APIClient, stranger: User) -> None:
         shown, hidden = AssetFactory(), AssetFactory(state=AssetState.DRAFT)
@@ -444,6 +470,79 @@ class TestCollections:
         contributor_api.post(items, {"assets": [str(asset.public_id)]}, format="json")
         Asset.objects.filter(pk=asset.pk).update(state=AssetState.ARCHIVED)
         assert ids(contributor_api.get(items)) == set()
+
+    def test_it_is_listed_in_its_order_page_by_page(self, staff_api: APIClient) -> None:
+        collection, assets = CollectionFactory(), [AssetFactory() for _number in range(5)]
+        order = [assets[place] for place in (2, 4, 0, 1, 3)]
+        editing.add_to_collection(collection, order, actor=None)
+        # As after a merge, two lie in one place.
+        collection.items.filter(asset=order[2]).update(position=1)
+        seen, back = [], []
+        page = staff_api.get(f"/api/v1/collections/{collection.pk}/items/?limit=2").json()
+        while True:
+            seen += [row["id"] for row in page["results"]]
+            if not page["next"]:
+                break
+            page = staff_api.get(page["next"]).json()
+        assert seen == [str(asset.public_id) for asset in order]
+        while page["previous"]:
+            page = staff_api.get(page["previous"]).json()
+            back = [row["id"] for row in page["results"]] + back
+        assert back == seen[:4]
+
+    def test_some_are_put_first_and_the_others_keep_their_order(
+        self, staff_api: APIClient, editor: User
+    ) -> None:
+        collection, other = CollectionFactory(name="Summer"), CollectionFactory()
+        assets = [AssetFactory(title=str(number)) for number in range(6)]
+        stranger = AssetFactory(title="outside")
+        for one in (collection, other):
+            editing.add_to_collection(one, assets, actor=None)
+        items = f"/api/v1/collections/{collection.pk}/items/"
+
+        def order(*chosen: Asset) -> Any:
+            body = {"assets": [str(asset.public_id) for asset in chosen]}
+            return staff_api.post(f"{items}order/", body, format="json")
+
+        def titles() -> list[str]:
+            return [row["title"] for row in staff_api.get(items).json()["results"]]
+
+        def deeds() -> list[AuditEntry]:
+            return list(AuditEntry.objects.filter(action="collection.ordered"))
+
+        assert order(assets[4], assets[1]).status_code == 204
+        assert titles() == ["4", "1", "0", "2", "3", "5"]
+        (deed,) = deeds()
+        assert (deed.actor, deed.target_id) == (editor, str(collection.pk))
+        assert deed.details == {"first": [str(assets[4].public_id), str(assets[1].public_id)]}
+
+        assert order(assets[1], assets[4], assets[1]).status_code == 204
+        assert titles() == ["1", "4", "0", "2", "3", "5"]
+        assert order(*reversed(assets)).status_code == 204
+        assert titles() == ["5", "4", "3", "2", "1", "0"]
+        assert len(deeds()) == 3
+        assert order(assets[5], assets[4]).status_code == 204  # as they are
+        assert len(deeds()) == 3
+
+        refused = order(assets[0], stranger)
+        assert refused.status_code == 400
+        assert refused.json()["errors"] == {"assets": ["Not in the collection “Summer”: “outside”."]}
+        assert order().status_code == 400
+        assert titles() == ["5", "4", "3", "2", "1", "0"]
+        assert list(other.items.order_by("position").values_list("asset__title", flat=True)) == list("012345")
+
+    def test_ordering_takes_as_many_queries_for_many_as_for_few(self, staff_api: APIClient) -> None:
+        collection, assets = CollectionFactory(), [AssetFactory() for _number in range(8)]
+        editing.add_to_collection(collection, assets, actor=None)
+
+        def queries(*chosen: Asset) -> int:
+            body = {"assets": [str(asset.public_id) for asset in chosen]}
+            with CaptureQueriesContext(connection) as captured:
+                staff_api.post(f"/api/v1/collections/{collection.pk}/items/order/", body, format="json")
+            return len(captured)
+
+        queries(assets[3])  # asks for the account's role, which its object keeps
+        assert queries(assets[7]) == queries(*reversed(assets[:6]))
 
 
 class TestProblems:

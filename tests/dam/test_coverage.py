@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import SKU, AssetState, Collection
@@ -16,7 +17,7 @@ from dam.roles import Role
 from tests.factories import AssetFactory, SKUFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
-PAGE = "/admin/dam/sku/coverage/"
+PAGE, REST = "/admin/dam/sku/coverage/", "/api/v1/skus/coverage/"
 
 
 @pytest.fixture
@@ -155,3 +156,82 @@ def test_those_who_do_not_see_the_library_do_not_see_its_coverage(
     editor.groups.add(Group.objects.get(name=Role.CONTRIBUTOR))
     client.force_login(editor)
     assert client.get(PAGE).status_code == 403
+
+
+class TestByRest:
+    def test_a_row_for_each_sku_with_its_cells(self, staff_api: APIClient, shop: dict[str, SKU]) -> None:
+        told = staff_api.get(REST).json()
+        assert [row["sku"]["code"] for row in told["results"]] == ["HAT", "OLD", "SHIRT", "SHIRT-M"]
+        assert told["results"][3]["sku"]["parent"] == "SHIRT"
+        packshot, on_model, _detail, scene = told["results"][2]["cells"]
+        picture = packshot.pop("picture")
+        assert packshot == {"role": "packshot", "total": 3, "approved": 2, "missing": False}
+        assert (picture["title"], picture["state"]) == ("newest", "approved")
+        assert picture["thumbnail"].startswith("http://testserver/")
+        assert on_model == {"role": "on_model", "total": 0, "approved": 0, "missing": True, "picture": None}
+        assert (scene["approved"], scene["missing"]) == (0, False)
+        assert told["totals"][0] == {"role": "packshot", "covered": 2, "total": 4, "percent": 50}
+        assert (told["next"], told["previous"]) == (None, None)
+
+    @pytest.mark.parametrize(
+        ("by_page", "by_rest"),
+        [
+            ("missing=scene", "missing=scene"),
+            ("missing=scene&count=approved", "missing=scene&approved_only=true"),
+            ("q=linen&parent=SHIRT", "q=linen&parent=SHIRT"),
+            ("status=discontinued", "status=discontinued"),
+            ("collection=KEY&missing=scene", "collection=KEY&missing=scene"),
+            ("q=&missing=&status=&collection=", "q=&missing=&status=&collection="),
+        ],
+    )
+    def test_the_filters_choose_what_the_page_shows(
+        self, page: Client, staff_api: APIClient, shop: dict[str, SKU], by_page: str, by_rest: str
+    ) -> None:
+        collection = Collection.objects.create(name="Summer")
+        editing.add_to_collection(collection, shop["HAT"].assets.filter(state="approved"), actor=None)
+        on_page = shown(page, by_page.replace("KEY", str(collection.pk)))
+        told = staff_api.get(f"{REST}?{by_rest.replace('KEY', str(collection.pk))}").json()
+        rows = {row.sku.code: row.missing for row in on_page.context["page"].rows}
+        assert rows
+        assert {
+            row["sku"]["code"]: [cell["role"] for cell in row["cells"] if cell["missing"]]
+            for row in told["results"]
+        } == rows
+        assert [(one["role"], one["covered"], one["total"]) for one in told["totals"]] == [
+            (one.role, one.covered, one.total) for one in on_page.context["totals"]
+        ]
+
+    def test_pages_go_forth_and_back_at_the_same_cost(self, staff_api: APIClient) -> None:
+        SKU.objects.bulk_create(SKU(code=f"S-{number:03}") for number in range(50))
+        AssetFactory(skus=[("S-003", "packshot"), ("S-004", "packshot"), ("S-004", "scene")])
+
+        def told(where: str) -> tuple[list[str], dict[str, Any], int]:
+            with CaptureQueriesContext(connection) as captured:
+                body = staff_api.get(where).json()
+            return [row["sku"]["code"] for row in body["results"]], body, len(captured)
+
+        told(REST)  # asks for the account's role, which its object keeps
+        first, body, queries = told(f"{REST}?q=S-&limit=20")
+        second, middle, _queries = told(body["next"])
+        last, end, fewer = told(middle["next"])
+        assert first + second + last == [f"S-{number:03}" for number in range(50)]
+        assert (len(first), len(second), body["previous"], end["next"]) == (20, 20, None, None)
+        assert (told(end["previous"])[0], told(middle["previous"])[0]) == (second, first)
+        assert body["totals"] == end["totals"]
+        assert queries == fewer == told(f"{REST}?limit=1")[2]
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [("missing=hat", "missing"), ("collection=999", "collection"), ("limit=0", "limit"),
+         ("status=x", "status"), ("after=A&before=B", "non_field_errors")],
+    )  # fmt: skip
+    def test_what_cannot_be_is_told(self, staff_api: APIClient, query: str, name: str) -> None:
+        answer = staff_api.get(f"{REST}?{query}")
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
+
+    def test_it_is_for_those_who_see_the_library(
+        self, api: APIClient, stranger: User, shop: dict[str, SKU]
+    ) -> None:
+        assert api.get(REST).status_code == 401
+        api.force_authenticate(stranger)
+        assert api.get(REST).status_code == 403

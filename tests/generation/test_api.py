@@ -238,6 +238,7 @@ def test_the_schema_describes_generation_without_a_warning(
     paths = {path.removeprefix("/api/v1") for path in schema["paths"] if "/generation/" in path}
     assert paths == {
         "/generation/plans/",
+        "/generation/plans/fill/",
         "/generation/jobs/",
         "/generation/jobs/{public_id}/",
         *(

@@ -13,6 +13,7 @@ from django.db import connection
 from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import SKU, Asset, AssetOrigin, AssetState
@@ -24,6 +25,7 @@ from tests.generation.painter import Painter
 
 Make = Callable[..., list[Asset]]
 Configure = Callable[..., Painter]
+PLAN, JOBS = "/api/v1/generation/plans/fill/", "/api/v1/generation/jobs/"
 FILL, STUDIO = "/admin/generation/studio/fill/", "/admin/generation/studio/"
 
 
@@ -188,6 +190,134 @@ class TestTheWayBack:
             ({"fill": "SHIRT", "fill_role": "hat"}, "“hat” is no role"),
         ):
             assert sentence in page.post(STUDIO, form | fill).context["problem"]
+
+
+class TestByRest:
+    def planned(self, api: APIClient, **asked: Any) -> dict[str, Any]:
+        """By role."""
+        answer = api.post(PLAN, asked, format="json")
+        assert answer.status_code == 200, answer.content
+        return {step["role"]: step for step in answer.json()["results"]}
+
+    def test_a_plan_of_every_role_that_is_missing(
+        self, staff_api: APIClient, painter: Configure, assets_of: Make
+    ) -> None:
+        engine = painter(price="0.04")
+        models, [scene] = assets_of("model", 2), assets_of("scene", 1)
+        shirt, hat = (AssetFactory(skus=[(code, "packshot")]) for code in ("SHIRT", "HAT"))
+        AssetFactory(skus=[("HAT", "detail")])
+        SKUFactory(code="BARE")
+        steps = self.planned(
+            staff_api,
+            models=[str(asset.public_id) for asset in models],
+            scenes=str(scene.public_id),
+            instruction="Closer",
+        )
+        assert list(steps) == ["packshot", "on_model", "detail", "scene"]
+        assert all(step["without"] == ["BARE"] for step in steps.values())
+        counts = {role: step["plan"] and step["plan"]["picture_count"] for role, step in steps.items()}
+        assert counts == {"packshot": None, "on_model": 4, "detail": 1, "scene": 2}
+        assert steps["on_model"]["plan"]["cost"] == {"amount": 0.16, "currency": "USD"}
+        assert [(one["sku"], one["picture"]["id"]) for one in steps["scene"]["sources"]] == [
+            ("HAT", str(hat.public_id)), ("SHIRT", str(shirt.public_id)),
+        ]  # fmt: skip
+        assert steps["detail"]["order"]["instruction"] == "Closer"
+        assert "instruction" not in steps["scene"]["order"]
+        assert steps["packshot"]["order"] is None
+        assert "link one to them first" in steps["packshot"]["problem"]
+        assert (GenerationJob.objects.count(), engine.ledger) == (0, [])
+
+    def test_the_page_makes_it_from_the_same_pictures(self, staff_api: APIClient, page: Client) -> None:
+        for code in ("SHIRT", "HAT"):
+            AssetFactory(skus=[(code, "packshot")])
+        step = self.planned(staff_api, skus=["SHIRT", "HAT"], roles=["detail"])["detail"]
+        sent = address_of(page.get(ticked(("SHIRT", "detail"), ("HAT", "detail"))))
+        assert {name: sent[name] for name in ("kind", "assets", "instruction")} == {
+            name: step["order"][name] for name in ("kind", "assets", "instruction")
+        }
+        assert step["order"]["fill"] == {"role": sent["fill_role"], "skus": sent.getlist("fill")}
+
+    def test_only_what_is_missing_and_asked_for(self, staff_api: APIClient) -> None:
+        AssetFactory(skus=[("SHIRT", "packshot"), ("SHIRT", "detail")])
+        AssetFactory(skus=[("HAT", "packshot"), ("CAP", "packshot")])
+        AssetFactory(skus=[("HAT", "detail")], state=AssetState.DRAFT)
+
+        def skus(**asked: Any) -> list[str]:
+            steps = self.planned(staff_api, roles=["detail"], **asked)
+            return [one["sku"] for step in steps.values() for one in step["sources"]]
+
+        assert skus() == ["CAP"]
+        assert skus(approved_only=True) == ["CAP", "HAT"]
+        assert skus(approved_only=True, skus=["HAT", "SHIRT"]) == ["HAT"]
+        assert skus(approved_only=True, q="ha") == ["HAT"]
+        assert skus(skus=["SHIRT"]) == []
+
+    def test_what_else_it_takes_is_asked_for(self, staff_api: APIClient, assets_of: Make) -> None:
+        AssetFactory(skus=[("SHIRT", "packshot")])
+        step = self.planned(staff_api, roles=["on_model"])["on_model"]
+        assert (step["plan"], step["problem"]) == (None, "Choose the models first.")
+        [model] = assets_of("model", 1)
+        order = {**step["order"], "models": str(model.public_id)}
+        assert staff_api.post("/api/v1/generation/plans/", order, format="json").status_code == 200
+
+    def test_its_order_makes_a_job_whose_approved_pictures_fill_the_gap(
+        self, staff_api: APIClient, painter: Configure
+    ) -> None:
+        painter()
+        AssetFactory(skus=[("SHIRT", "packshot"), ("TROUSERS", "packshot")])
+        step = self.planned(staff_api, skus=["SHIRT"], roles=["detail"])["detail"]
+        made = staff_api.post(JOBS, step["order"], format="json")
+        assert made.status_code == 201, made.content
+        job = GenerationJob.objects.get()
+        run_job(job)
+        item = job.items.select_related("job", "output").get()
+        assert links(item.output) == set()
+        approve(item, actor=None)
+        assert links(item.output) == {("SHIRT", "detail")}
+        assert list(self.planned(staff_api, skus=["SHIRT"], roles=["detail"])) == []
+
+    def test_many_skus_come_in_parts(self, staff_api: APIClient) -> None:
+        SKU.objects.bulk_create(SKU(code=f"S-{number:03}") for number in range(250))
+        asked = {"roles": ["scene"], "q": "S-"}
+        first = staff_api.post(PLAN, asked, format="json").json()
+        assert (first["after"], len(first["results"][0]["without"])) == ("S-199", 200)
+        rest = staff_api.post(PLAN, {**asked, "after": first["after"]}, format="json").json()
+        assert (rest["after"], len(rest["results"][0]["without"])) == (None, 50)
+
+    @pytest.mark.parametrize(
+        ("asked", "status", "words"),
+        [
+            ({"skus": ["NONE"]}, 422, "There is no SKU “NONE”."),
+            ({"roles": ["hat"]}, 400, "roles"),
+            ({"skus": []}, 400, "skus"),
+            ({"skus": ["S"] * 201}, 400, "skus"),
+            ({"provider": "nowhere"}, 400, "provider"),
+        ],
+    )
+    def test_what_cannot_be_is_told(
+        self, staff_api: APIClient, asked: dict[str, Any], status: int, words: str
+    ) -> None:
+        answer = staff_api.post(PLAN, asked, format="json")
+        assert answer.status_code == status
+        assert words in answer.content.decode()
+
+    def test_as_many_queries_for_many_as_for_few(self, staff_api: APIClient) -> None:
+        for number in range(8):
+            AssetFactory(skus=[(f"S-{number}", "packshot")])
+
+        def queries(count: int) -> int:
+            codes = [f"S-{number}" for number in range(count)]
+            with CaptureQueriesContext(connection) as captured:
+                assert self.planned(staff_api, skus=codes, roles=["detail"])["detail"]["plan"]
+            return len(captured)
+
+        queries(1)
+        assert queries(1) == queries(8)
+
+    def test_it_is_for_editors(self, api: APIClient, stranger: User) -> None:
+        assert api.post(PLAN, {}, format="json").status_code == 401
+        api.force_authenticate(stranger)
+        assert api.post(PLAN, {}, format="json").status_code == 403
 
 
 def painter_name() -> str:

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -74,6 +75,8 @@ POST   /assets/{public_id}/metadata/                   shown                    
 POST   /assets/{public_id}/metadata/                   draft                          401    403   404   200=  200=  200=  200=
 GET    /assets/{public_id}/usage/                      shown                          401    403   200   200   200   200   200  !
 GET    /assets/{public_id}/usage/                      hidden                         401    403   404   404   200   200   200  !
+GET    /assets/{public_id}/lineage/                    made                           401    403   200   200   200   200   200  !
+GET    /assets/{public_id}/lineage/                    hidden                         401    403   404   404   200   200   200
 GET    /assets/{public_id}/renditions/{preset}/        shown                          302    302   302   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        draft                          404    404   404   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        shown, for the press           404    404   404   302   302   302   302
@@ -132,6 +135,10 @@ GET    /collections/{id}/items/                        their collection         
 POST   /collections/{id}/items/                        own collection, foreign        401    403   404   200   200   200   200
 POST   /collections/{id}/items/                        own collection, expired        401    403   404   400   200   200   200
 POST   /collections/{id}/items/                        their collection, foreign      401    403   404   404   200   200   200
+POST   /collections/{id}/items/order/                  own collection                 401    403   404   204   204   204   204
+POST   /collections/{id}/items/order/                  own collection, hidden         401    403   404   400   204   204   204
+POST   /collections/{id}/items/order/                  own collection, foreign        401    403   404   400   400   400   400
+POST   /collections/{id}/items/order/                  their collection, hidden       401    403   404   404   204   204   204
 DELETE /collections/{id}/items/{public_id}/            own collection                 401    403   404   204   204   204   204
 DELETE /collections/{id}/items/{public_id}/            their collection               401    403   404   404   204   204   204
 GET    /collections/{id}/links/                        own collection                 401    404   404   200   200   200   200
@@ -170,6 +177,7 @@ POST   /generation/jobs/{public_id}/resume/            job, paused              
 POST   /generation/jobs/{public_id}/cancel/            job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/retry/             job, failed                    401    403   403   403   200   200   200
 POST   /generation/plans/                              -                              401    403   403   403   200=  200=  200=
+POST   /generation/plans/fill/                         -                              401    403   403   403   200=  200=  200= !
 
 GET    /imports/                                       -                              401    403   200   200   200   200   200
 POST   /imports/                                       the owner's archive            401    403   400   201   400   400   400
@@ -231,6 +239,7 @@ GET    /skus/{code}/suggestions/                       hidden SKU               
 POST   /skus/{code}/suggestions/                       open SKU, draft                401    403   400   200   200   200   200
 POST   /skus/{code}/suggestions/                       open SKU, foreign              401    403   403   403   200   200   200
 POST   /skus/{code}/suggestions/                       hidden SKU, draft              401    403   404   404   200   200   200
+GET    /skus/coverage/                                 -                              401    403   403   403   200   200   200  !
 GET    /skus/export/                                   -                              401    403   403   403   200   200   200  !
 POST   /skus/sync/                                     -                              401    403   403   403   200   200   200
 
@@ -420,6 +429,10 @@ def _tus_metadata(**known: str) -> Sent:
     return _tus(**{"Upload-Length": "100", "Upload-Metadata": ",".join(pairs)})
 
 
+def _ordered(name: str, world: World) -> Sent:
+    return _json(assets=[_id(world, name)])
+
+
 def _order(world: World) -> Sent:
     chosen = {
         "models": str(world.things["model"].public_id),
@@ -465,6 +478,11 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     ("POST /collections/{id}/items/", "own collection, expired"): lambda world: _json(
         assets=[_id(world, "expired")]
     ),
+    "POST /collections/{id}/items/order/": lambda world: _json(assets=[_id(world, "draft")]),
+    **{
+        ("POST /collections/{id}/items/order/", f"{whose} collection, {name}"): partial(_ordered, name)
+        for whose, name in (("own", "hidden"), ("own", "foreign"), ("their", "hidden"))
+    },
     "POST /collections/{id}/links/": lambda world: _json(
         expires_at=(timezone.now() + timedelta(days=1)).isoformat()
     ),
