@@ -259,7 +259,7 @@ dam_asset_assign                       shown                  302    302    403 
 dam_asset_assign                       hidden                 302    302    404    404    302    302    302
 dam_asset_change                       shown                  302    302    403    200=   200=   200=   200=
 dam_asset_change                       hidden                 302    302    302=   302=   200=   200=   200=
-dam_asset_changelist                   -, trash               200=   200=   200==   302=   200=   200=   200=
+dam_asset_changelist                   -, trash               302    302    302=   302=   200=   200=   200=
 dam_asset_changelist                   -, trash all           302    302    302=   302=   302    302    302
 dam_asset_changelist                   -, collect             302    302    200=   200=   302    302    302
 dam_asset_changelist                   -, tag                 302    302    403    403    302    302    302
@@ -270,7 +270,7 @@ dam_asset_delete                       draft                  302    302    302=
 dam_asset_delete                       hidden                 302    302    302=   302=   302    302    302
 dam_asset_delete                       trashed                302    302    302=   302=   403    403    302
 dam_asset_empty_trash                  -                      302    302    403    403    403    403    302
-dam_tag_changelist                     -, merge               302    302    403    403    302    302    302
+dam_tag_changelist                     -, merge               302    302    200=   200=   302    302    302
 dam_customfield_delete                 season                 302    302    403    403    403    403    302
 dam_asset_delete_search                own search             302    302    404    302    404    404    404
 dam_asset_delete_search                shared search          302    302    403    403    302    403    302
