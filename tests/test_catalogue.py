@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "locale" / "zh_Hans" / "LC_MESSAGES"
-FIELD = re.compile(r'^(msgid_plural|msgid|msgstr(?:\[\d\])?) "', re.M)
+FIELD = re.compile(r'^(msgctxt|msgid_plural|msgid|msgstr(?:\[\d\])?) "', re.M)
 NAMED = re.compile(r"%\((\w+)\)")
 
 
@@ -48,5 +48,7 @@ def test_what_is_compiled_is_what_is_written() -> None:
     for entry in entries():
         if "msgid_plural" in entry:
             assert compiled.ngettext(entry["msgid"], entry["msgid_plural"], 2) == entry["msgstr[0]"]
+        elif "msgctxt" in entry:
+            assert compiled.pgettext(entry["msgctxt"], entry["msgid"]) == entry["msgstr"]
         else:
             assert compiled.gettext(entry["msgid"]) == entry["msgstr"]

@@ -116,7 +116,7 @@ def test_a_contributor_lives_by_the_api(web: Web, worker: Callable[[], Process])
         ("POST", f"{inside}items/", 400, {"assets": [str(hidden.public_id)]}),
         ("GET", f"uploads/{foreign}/", 404, None),
         ("POST", "imports/", 400, {"upload": foreign}),
-        ("POST", "imports/", 400, {"folder": "/etc"}),
+        ("POST", "imports/", 403, {"folder": "/etc"}),
         ("POST", "tags/", 403, {"slug": "mine", "label": "Mine"}),
         ("POST", "skus/", 403, {"code": "MINE"}),
         ("GET", "audit/", 403, None),
