@@ -262,7 +262,7 @@ def _give_back(edit: BulkEdit, assets: list[Asset], before: dict[str, Any]) -> b
                 editing.update_assets(
                     assets,
                     actor=edit.owner,
-                    changes=_plain(before["fields"]),
+                    changes=_history(before["fields"]),
                     add_tags=sorted(removed & had),
                     remove_tags=sorted(added - had),
                 )
@@ -349,7 +349,10 @@ def _checked(values: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
             custom[name] = cleaned(fields[slug], value)
         except BadValues as bad:
             raise CannotEdit(str(bad)) from bad
-    return {**_plain({name: value for name, value in values.items() if name not in custom}), **custom}
+    plain = _plain({name: value for name, value in values.items() if name not in custom})
+    if "territories" in plain:
+        plain["territories"] = territories.codes_of(plain["territories"])
+    return {**plain, **custom}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -366,11 +369,15 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         column = Asset._meta.get_field(name)
         try:
             checked[name] = column.clean(value, None)  # type: ignore[union-attr]
-            if name == "territories":
-                checked[name] = territories.codes_of(checked[name])
         except ValidationError as error:
             raise CannotEdit(f"{column.verbose_name}: {' '.join(error.messages)}") from error  # type: ignore[union-attr]
     return checked
+
+
+def _history(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What assets had: as the model has it, also where it would not be taken any more."""
+    kept = {name: value for name, value in values.items() if name == "territories"}
+    return _plain({name: value for name, value in values.items() if name not in kept}) | kept
 
 
 def _check_owner(edit: BulkEdit, actor: User) -> None:

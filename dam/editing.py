@@ -206,12 +206,16 @@ def restore(assets: Assets, *, actor: Actor) -> int:
 def delete_forever(assets: Assets, *, actor: Actor) -> int:
     """Delete rows and, once that has committed, all their files (`dam.removal`).
 
+    What lay in the trash when the caller looked and has been restored since stays.
+
     Raises:
         AssetsInUse: others that stay were made from one of them, or are planned with it; nothing was deleted.
         NotPermitted: only administrators and the sweep of the trash delete for good.
     """
     workflow.check_role(actor, workflow.DELETING)
-    chosen = lock(assets)
+    seen = list(assets)
+    thrown_away = {asset.pk for asset in seen if asset.is_trashed}
+    chosen = [asset for asset in lock(seen) if asset.is_trashed or asset.pk not in thrown_away]
     keys = [asset.pk for asset in chosen]
     names = _file_names(keys)
     audit.record_many(actor, "asset.deleted", [(asset, {"title": asset.title}) for asset in chosen])

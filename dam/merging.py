@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from dam import audit, editing, rights, workflow
 from dam.audit import Actor
-from dam.models import Asset, AssetSKU, CollectionItem, DuplicatePair, Lineage, PairState
+from dam.models import Asset, AssetSKU, CollectionItem, DuplicatePair, Lineage, ModelRelease, PairState
 from dam.roles import Role
 from dam.signals import assets_changed, assets_merged
 
@@ -20,6 +20,9 @@ FILLED = (
     "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh", "rights_holder",
     "licence", "credit",
 )  # fmt: skip
+
+RIGHTS = ("rights_expire_on", "territories", "model_release", "release_expires_on")
+STRICTEST_FIRST = (ModelRelease.MISSING, ModelRelease.SIGNED, ModelRelease.NOT_NEEDED)
 
 
 class MergeError(ValueError):
@@ -30,8 +33,8 @@ class MergeError(ValueError):
 def merge(kept: Asset, others: Sequence[Asset], *, actor: Actor) -> Asset:
     """Give `kept` the tags, SKUs, collections and lineage of the others, and move those to the trash.
 
-    Where words and custom fields are missing they come from the others, the first first; of rights that
-    end, the earliest end counts. The others remember into which asset they went, and can be restored.
+    Where words and custom fields are missing they come from the others, the first first; of rights, what
+    allows less counts. The others remember into which asset they went, and can be restored.
 
     Raises:
         MergeError: nothing to merge, or one of them lies in the trash.
@@ -67,6 +70,13 @@ def _check(kept: Asset, merged: Sequence[Asset]) -> None:
             raise MergeError(
                 _("“%(title)s” is in the trash; restore it first.") % {"title": asset.display_title}
             )
+    if _covered((kept, *merged)) == set():
+        raise MergeError(
+            _(
+                "The licences of these assets have no territory in common, so nobody could use the merged "
+                "one. Say on one of them where the picture may be used, then merge."
+            )
+        )
 
 
 def _fill(kept: Asset, merged: Sequence[Asset]) -> None:
@@ -75,16 +85,25 @@ def _fill(kept: Asset, merged: Sequence[Asset]) -> None:
         setattr(kept, name, next((value for value in known if value), ""))
     ends = [asset.rights_expire_on for asset in (kept, *merged) if asset.rights_expire_on]
     kept.rights_expire_on = min(ends, default=None)
-    kept.territories = _covered(kept, merged)
+    kept.territories = sorted(_covered((kept, *merged)) or ())
+    _take_release(kept, merged)
     kept.custom = {slug: value for asset in (*reversed(merged), kept) for slug, value in asset.custom.items()}
     kept.updated = timezone.now()
-    kept.save(update_fields=[*FILLED, "rights_expire_on", "territories", "custom", "updated"])
+    kept.save(update_fields=[*FILLED, *RIGHTS, "custom", "updated"])
 
 
-def _covered(kept: Asset, merged: Sequence[Asset]) -> list[str]:
-    """Where all of their licences hold; the kept one's own where they have no territory in common."""
-    bounded = [set(asset.territories) for asset in (kept, *merged) if asset.territories]
-    return sorted(set.intersection(*bounded)) if bounded else []
+def _covered(assets: Sequence[Asset]) -> set[str] | None:
+    """Where all of their licences hold; None: everywhere."""
+    bounded = [codes for asset in assets if (codes := rights.own_territories(asset)) is not None]
+    return set(frozenset.intersection(*bounded)) if bounded else None
+
+
+def _take_release(kept: Asset, merged: Sequence[Asset]) -> None:
+    """What asks for more counts: one that is missing, then one that was signed, with the earliest end."""
+    said = {asset.model_release for asset in (kept, *merged)}
+    kept.model_release = next(one for one in STRICTEST_FIRST if one in said)
+    ends = [asset.release_expires_on for asset in (kept, *merged) if asset.release_expires_on]
+    kept.release_expires_on = min(ends, default=None)
 
 
 def _move_tags(kept: Asset, keys: Sequence[int]) -> None:

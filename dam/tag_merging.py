@@ -61,9 +61,8 @@ def merge(kept: Tag, others: Sequence[Tag], *, actor: Actor) -> int:
 
 def _locked(tags: Sequence[Tag]) -> dict[int, Tag]:
     keys = {tag.pk for tag in tags}
-    rows = {
-        tag.pk: tag for tag in Tag.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
-    }
+    # Keys too: whoever is tagging an asset with one of them is waited for, or waits.
+    rows = {tag.pk: tag for tag in Tag.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
     if len(rows) != len(keys):
         raise CannotMerge(_("One of these tags was deleted meanwhile. Load the page again."))
     return rows

@@ -84,12 +84,14 @@ def sweep_uploads() -> None:
     uploads.sweep()
 
 
-def publish_emptying(actor_id: int, before: str) -> None:
-    """Tell the workers to empty the trash. A lost message is no loss: whoever asked can ask again."""
+def publish_emptying(actor_id: int, before: str) -> bool:
+    """Tell the workers to empty the trash. Returns whether the broker took the message."""
     try:
         empty_trash_now.delay(actor_id, before)
     except (OperationalError, OSError) as error:
         log.warning("The trash was not emptied: the broker took no message (%s)", error)
+        return False
+    return True
 
 
 @shared_task(name="dam.tasks.empty_trash_now")

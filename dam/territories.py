@@ -24,15 +24,15 @@ def codes_of(words: Iterable[str]) -> list[str]:
     Raises:
         ValidationError: one of them is no country.
     """
-    known = _known()
+    codes = known()
     given = [word.strip() for word in words if word.strip()]
-    if unknown := [word for word in given if word.casefold() not in known]:
+    if unknown := [word for word in given if word.casefold() not in codes]:
         raise ValidationError(
             _("“%(word)s” is no country. Write its code (DE, CN) or its name, in English or Chinese."),
             code="unknown_territory",
             params={"word": unknown[0]},
         )
-    return sorted({known[word.casefold()] for word in given})
+    return sorted({codes[word.casefold()] for word in given})
 
 
 def check(value: Any) -> None:
@@ -47,11 +47,11 @@ def check(value: Any) -> None:
 
 
 @cache
-def _known() -> dict[str, str]:
+def known() -> dict[str, str]:
     """What people write, without regard to case → the code."""
-    known = dict(ALSO)
+    found = dict(ALSO)
     for language in LANGUAGES:
         with translation.override(language):
-            known |= {str(name).casefold(): code for code, name in countries}
-    known |= {countries.alpha3(code).casefold(): code for code, _name in countries}
-    return known | {code.casefold(): code for code, _name in countries}
+            found |= {str(name).casefold(): code for code, name in countries}
+    found |= {countries.alpha3(code).casefold(): code for code, _name in countries}
+    return found | {code.casefold(): code for code, _name in countries}

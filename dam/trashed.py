@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from dam import editing, workflow
 from dam.audit import Actor
@@ -20,6 +21,7 @@ from dam.roles import Role, has_role, sees_library
 log = logging.getLogger(__name__)
 BATCH = 200  # assets in one transaction
 AT_ONCE = 200  # more than so many are deleted in the background
+NO_BROKER = gettext_lazy("The workers cannot be reached, so nothing was deleted. Try again in a few minutes.")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from dam.errors import IngestError
 from dam.exports import metadata_table
 from dam.field_rules import Incomplete
 from dam.forms import AssetForm
-from dam.models import Asset, AssetSKU, AssetState
+from dam.models import Asset, AssetSKU, AssetState, AssetVersion
 from dam.people import signed_in
 from dam.roles import Role, has_role, sees_library
 from dam.table_downloads import table_download
@@ -508,7 +508,7 @@ class AssetAdmin(ModelAdmin):
             except IngestError as error:
                 messages.error(request, str(error))
             else:
-                _tell_current(request, asset, version.number)
+                _tell_current(request, asset, version)
         return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)
@@ -516,8 +516,8 @@ class AssetAdmin(ModelAdmin):
         """Back to an earlier file."""
         asset = get_object_or_404(self.get_queryset(request), pk=key)
         get_object_or_404(asset.versions, number=number)
-        versions.restore_version(asset, number, actor=signed_in(request))
-        _tell_current(request, asset, number)
+        version = versions.restore_version(asset, number, actor=signed_in(request))
+        _tell_current(request, asset, version)
         return redirect("admin:dam_asset_change", asset.pk)
 
     @method_decorator(require_POST)
@@ -581,11 +581,17 @@ def _mark_required(form_fields: dict[str, Field], asset: Asset) -> None:
         field.help_text = format_html("{} <strong>{}</strong>", field.help_text, mark)
 
 
-def _tell_current(request: HttpRequest, asset: Asset, number: int) -> None:
+def _tell_current(request: HttpRequest, asset: Asset, version: AssetVersion) -> None:
     """Which version it is now, and that it has gone back to review if it has."""
-    messages.success(request, _("Version %(number)d is the current one.") % {"number": number})
     before = asset.state
-    asset.refresh_from_db(fields=["state"])
+    asset.refresh_from_db(fields=["state", "current"])
+    if asset.current_id == version.pk:
+        messages.success(request, _("Version %(number)d is the current one.") % {"number": version.number})
+    else:
+        sentence = _(
+            "The file of version %(number)d had been lost and is back; another version stays current."
+        )
+        messages.success(request, sentence % {"number": version.number})
     if before == AssetState.APPROVED and asset.state == AssetState.IN_REVIEW:
         messages.warning(
             request,

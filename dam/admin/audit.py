@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +28,7 @@ from dam.audit_export import audit_download
 from dam.models import SKU, Asset, AuditEntry, Collection, Tag
 from dam.roles import Role, has_role
 
+ACTION = re.compile(r"[a-z_]+\.[a-z_]*", re.IGNORECASE)
 # What editors see all of, and so may read who did what to it.
 OF_THE_LIBRARY = (Asset, Collection, SKU, Tag)
 
@@ -64,16 +69,16 @@ class AuditEntryAdmin(ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """An id exactly, by its index; otherwise the beginning of an action, a code or slug, or a user."""
+        """The beginning of an action (they have a dot), a user, or an id, slug or code; one of them, since
+        no index serves them together."""
         word = search_term.strip()
         if not word:
             return queryset, False
-        try:
-            return queryset.filter(target_id=str(UUID(word))), False
-        except ValueError:
-            people = User.objects.filter(username__iexact=word)
-            found = Q(target_id=word) | Q(action__startswith=word.lower()) | Q(actor__in=people)
-            return queryset.filter(found), False
+        if ACTION.fullmatch(word):
+            return queryset.filter(action__startswith=word.lower()), False
+        if people := list(User.objects.filter(username__iexact=word)[:10]):
+            return queryset.filter(actor__in=people), False
+        return queryset.filter(target_id=word), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -88,11 +93,15 @@ class AuditEntryAdmin(ModelAdmin):
         guard = self.admin_site.admin_view
         return [path("export/", guard(self.export_view), name="dam_auditentry_export"), *super().get_urls()]
 
-    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """What the list shows under its filters, on all its pages."""
         if not has_role(request.user, Role.ADMINISTRATOR):
             raise PermissionDenied
-        return audit_download(self.get_changelist_instance(request).queryset)
+        try:
+            shown = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            return redirect(f"{reverse('admin:dam_auditentry_changelist')}?{ERROR_FLAG}=1")
+        return audit_download(shown.queryset)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         """Of other things than the library's, and of what people keep for themselves, administrators read."""

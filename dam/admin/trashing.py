@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -23,6 +21,7 @@ from dam.models import Asset, AssetState
 from dam.people import signed_in
 from dam.roles import has_role
 from dam.tasks import publish_emptying
+from dam.trashed import NO_BROKER
 
 SHOWN = 12
 
@@ -77,8 +76,10 @@ def empty_page(site: Any, request: HttpRequest) -> HttpResponse:
 def _empty(request: HttpRequest, number: int) -> None:
     actor = signed_in(request)
     if number > trashed.AT_ONCE:
-        transaction.on_commit(partial(publish_emptying, actor.pk, timezone.now().isoformat()))
-        messages.success(request, _("The trash is being emptied in the background."))
+        if publish_emptying(actor.pk, timezone.now().isoformat()):
+            messages.success(request, _("The trash is being emptied in the background."))
+        else:
+            messages.error(request, str(NO_BROKER))
         return
     emptied = trashed.empty(actor=actor)
     told = ngettext(

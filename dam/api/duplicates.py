@@ -90,8 +90,9 @@ class PairSerializer(serializers.ModelSerializer):
 
 
 class MostAlikeFirst(CursorPagination):
-    """Pairs by how alike they are."""
+    """Pairs by how alike they are. Distances have few values, so a page may begin far down within one."""
 
+    offset_cutoff = None  # type: ignore[assignment]  # DRF takes it; its stubs do not
     ordering = ("distance", "-id")
     page_size = 50
     page_size_query_param = "limit"

@@ -17,11 +17,12 @@ from rest_framework.viewsets import GenericViewSet
 from dam import editing, trashed, workflow
 from dam.api.filters import AssetFilter
 from dam.api.permissions import ContributorsOnly
-from dam.api.problems import Conflict
+from dam.api.problems import Conflict, Unavailable
 from dam.api.serializers import AssetSerializer
 from dam.models import Asset
 from dam.people import signed_in
 from dam.tasks import publish_emptying
+from dam.trashed import NO_BROKER
 
 
 class TrashedAssetSerializer(AssetSerializer):
@@ -113,6 +114,7 @@ class TrashViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
         actor = signed_in(request)
         workflow.check_role(actor, workflow.DELETING)
         if trashed.visible_to(actor).count() > trashed.AT_ONCE:
-            publish_emptying(actor.pk, timezone.now().isoformat())
+            if not publish_emptying(actor.pk, timezone.now().isoformat()):
+                raise Unavailable(str(NO_BROKER), "no_broker")
             return Response(status=status.HTTP_202_ACCEPTED)
         return Response(EmptiedSerializer(trashed.empty(actor=actor)).data)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -127,21 +127,27 @@ class VersionActions(GenericViewSet):
             rows = rows.filter(pk=asset.current_id)
         return Response(VersionSerializer(rows, many=True, context=self.get_serializer_context()).data)
 
-    @extend_schema(request={"multipart/form-data": NewVersionSerializer}, responses={201: VersionSerializer})
+    @extend_schema(
+        request={"multipart/form-data": NewVersionSerializer},
+        responses={
+            201: VersionSerializer,
+            200: OpenApiResponse(VersionSerializer, "It is a version already, whose file had been lost."),
+        },
+    )
     @versions.mapping.post
     def add_version(self, request: Request, public_id: Any) -> Response:
-        """Make a new file the current one; those before stay."""
+        """Make a new file the current one; those before stay. A file that had been lost is put back."""
         given = NewVersionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        file = given.validated_data["file"]
+        asset, file = self.get_object(), given.validated_data["file"]
+        known = set(asset.versions.values_list("pk", flat=True))
         try:
-            version = versions.add_version(
-                self.get_object(), file, filename=file.name, actor=signed_in(request)
-            )
+            version = versions.add_version(asset, file, filename=file.name, actor=signed_in(request))
         except IngestError as error:
             raise RejectedFile(error) from error
         body = VersionSerializer(version, context=self.get_serializer_context()).data
-        return Response(body, status=status.HTTP_201_CREATED)
+        created = version.pk not in known
+        return Response(body, status=status.HTTP_201_CREATED if created else status.HTTP_200_OK)
 
     @extend_schema(
         parameters=[

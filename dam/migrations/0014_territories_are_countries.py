@@ -3,6 +3,27 @@
 import dam.territories
 from django.db import migrations, models
 
+BATCH = 1000
+
+
+def _to_codes(apps, schema_editor):
+    """Names that were written as territories become codes; what is no country stays for people to correct."""
+    known = dam.territories.known()
+    asset_model = apps.get_model("dam", "Asset")
+    assets = asset_model.objects.exclude(territories=[]).order_by("pk")
+    last = 0
+    while batch := list(assets.filter(pk__gt=last)[:BATCH]):
+        last = batch[-1].pk
+        changed = []
+        for asset in batch:
+            codes = sorted({known.get(str(word).strip().casefold(), str(word)) for word in asset.territories})
+            if codes != asset.territories:
+                asset.territories = codes
+                if not asset.parent_links.exists():  # what it inherits is settled with its next change
+                    asset.usable_in = f",{','.join(code.upper() for code in codes)},"
+                changed.append(asset)
+        asset_model.objects.bulk_update(changed, ["territories", "usable_in"])
+
 
 class Migration(migrations.Migration):
 
@@ -16,4 +37,5 @@ class Migration(migrations.Migration):
             name='territories',
             field=models.JSONField(blank=True, default=list, validators=[dam.territories.check], verbose_name='territories'),
         ),
+        migrations.RunPython(_to_codes, migrations.RunPython.noop),
     ]

@@ -131,5 +131,6 @@ def test_what_its_page_shows_is_taken_out(client: Client, administrator: User, e
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["action"] for row in rows] == ["asset.ingested", "asset.updated"]
     assert {row["target"] for row in rows} == {str(asset.public_id)}
+    assert client.get(f"{PAGE}export/?actor__id__exact=x").status_code == 302
     client.force_login(editor)
     assert client.get(where).status_code == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,40 @@ def test_merging_keeps_tags_skus_collections_and_lineage(staff_api: APIClient, e
     editing.restore([other], actor=editor)
     other.refresh_from_db()
     assert other.merged_into is None
+
+
+@pytest.mark.parametrize(
+    ("releases", "kept_one", "ends"),
+    [
+        ([("not_needed", None), ("missing", None)], "missing", None),
+        ([("not_needed", None), ("signed", "2031-05-01")], "signed", "2031-05-01"),
+        ([("signed", "2031-05-01"), ("signed", "2030-05-01")], "signed", "2030-05-01"),
+    ],
+)
+def test_of_rights_what_allows_less_counts_in_a_merger(
+    editor: User, releases: list[tuple[str, str | None]], kept_one: str, ends: str | None
+) -> None:
+    kept, other = (
+        AssetFactory(model_release=said, release_expires_on=day and date.fromisoformat(day))
+        for said, day in releases
+    )
+    merge(kept, [other], actor=editor)
+    kept.refresh_from_db()
+    assert (kept.model_release, kept.release_expires_on) == (kept_one, ends and date.fromisoformat(ends))
+
+
+def test_pairs_as_near_as_each_other_are_all_listed_once(staff_api: APIClient) -> None:
+    first, *others = Asset.objects.bulk_create(Asset(title=str(number)) for number in range(1300))
+    DuplicatePair.objects.bulk_create(
+        DuplicatePair(first=first, second=other, distance=0) for other in others
+    )
+    seen, address = [], "/api/v1/duplicates/?limit=200"
+    while address:
+        answer = staff_api.get(address).json()
+        seen += [pair["id"] for pair in answer["results"]]
+        address = answer["next"]
+        assert len(seen) <= len(others)
+    assert sorted(seen) == sorted(DuplicatePair.objects.values_list("pk", flat=True))
 
 
 def test_what_was_generated_from_a_merged_asset_follows_it(editor: User) -> None:

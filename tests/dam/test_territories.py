@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -154,3 +156,38 @@ def test_a_merged_asset_keeps_where_both_licences_hold(staff_api: APIClient) -> 
     )
     assert merged.status_code == 200
     assert (of(kept), where(kept)) == (["DE"], ",DE,")
+
+
+def test_licences_without_a_common_territory_are_not_merged(staff_api: APIClient) -> None:
+    kept, other = AssetFactory(territories=["DE"]), AssetFactory(territories=["FR"])
+    refused = staff_api.post(
+        f"/api/v1/assets/{kept.public_id}/merge/", {"others": [str(other.public_id)]}, format="json"
+    )
+    assert refused.status_code == 409
+    assert "no territory in common" in refused.json()["detail"]
+    other.refresh_from_db()
+    assert (of(kept), other.state) == (["DE"], "approved")
+
+
+def test_what_was_written_before_countries_were_asked_for(editor: User, staff_api: APIClient) -> None:
+    named = AssetFactory()
+    odd = AssetFactory()
+    Asset.objects.filter(pk=named.pk).update(territories=["Germany", "fr"], usable_in=",GERMANY,FR,")
+    Asset.objects.filter(pk=odd.pk).update(territories=["Europe"], usable_in=",EUROPE,")
+    to_codes = import_module("dam.migrations.0014_territories_are_countries")._to_codes
+    to_codes(apps, None)
+    assert (of(named), named.usable_in) == (["DE", "FR"], ",DE,FR,")
+    assert (of(odd), odd.usable_in) == (["Europe"], ",EUROPE,")
+
+    # What nobody would take any more comes back all the same when an edit is undone.
+    begun = staff_api.post(
+        "/api/v1/bulk-edits/",
+        {"ids": [str(odd.public_id)], "changes": {"territories": ["DE"]}},
+        format="json",
+    )
+    tasks.run_bulk_edit(begun.json()["id"])
+    assert of(odd) == ["DE"]
+    bulk_edits.undo(bulk_edits.edits_of(editor).get(), actor=editor)
+    tasks.run_bulk_edit(begun.json()["id"])
+    assert of(odd) == ["Europe"]
+    assert bulk_edits.edits_of(editor).get().state == "undone"

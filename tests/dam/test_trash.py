@@ -14,7 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from rest_framework.test import APIClient
 
 from dam import editing, trashed
-from dam.models import Asset, AuditEntry, Lineage
+from dam.models import Asset, AssetState, AuditEntry, Lineage
 from dam.tasks import empty_trash, empty_trash_now
 from dam.usage_sources import day_of
 from dam.workflow import NotPermitted
@@ -202,3 +202,12 @@ class TestPages:
         assert "1 asset stays in the trash: something depends on it." in done
         assert set(Asset.objects.all()) == {needed, library}
         assert not Asset.objects.filter(pk=gone.pk).exists()
+
+
+def test_what_was_restored_while_the_trash_is_emptied_stays(administrator: User) -> None:
+    restored, left = AssetFactory(), AssetFactory()
+    editing.trash([restored, left], actor=None)
+    looked_at = list(Asset.objects.filter(state=AssetState.TRASHED))  # as the emptying has read them
+    editing.restore([restored], actor=administrator)
+    assert editing.delete_forever(looked_at, actor=administrator) == 1
+    assert list(Asset.objects.all()) == [restored]

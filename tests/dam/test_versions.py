@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from rest_framework.test import APIClient
 
+from dam import versions
 from dam.models import Asset, AssetState, AssetVersion
 from search.models import IndexEntry, Space
 from tests.dam.storages import stored_files
@@ -109,6 +110,19 @@ def test_the_page_adds_and_restores_versions(client: Client, reviewer: User) -> 
     refused = client.post(page + "versions/", upload(b"text"), follow=True).content.decode()
     assert "not a picture" in refused
     assert client.post(page + "versions/9/restore/").status_code == 404
+
+
+def test_the_page_says_that_a_lost_file_is_back(client: Client, reviewer: User) -> None:
+    asset = AssetFactory(file=picture(seed=20))
+    versions.add_version(asset, picture(seed=21), filename="second.jpg", actor=None)
+    first = asset.versions.get(number=1)
+    first.file.storage.delete(first.file.name)
+    client.force_login(reviewer)
+    posted = client.post(f"/admin/dam/asset/{asset.pk}/versions/", upload(picture(seed=20)), follow=True)
+    assert "The file of version 1 had been lost and is back" in posted.content.decode()
+    asset.refresh_from_db()
+    assert asset.current.number == 2
+    assert first.file.storage.exists(first.file.name)
 
 
 def test_the_page_says_that_a_new_file_waits_for_review(client: Client, editor: User, reviewer: User) -> None:
