@@ -51,7 +51,7 @@ bench: .venv/.dev
 
 messages: .venv/.runtime
 	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var
-	$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv
+	$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv --ignore var
 
 clean:
 	rm -rf var

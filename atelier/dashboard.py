@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dam import facets
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.roles import sees_library
 from generation.models import FINAL_STATES, GenerationJob, JobState
@@ -30,7 +31,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     library = Asset.objects.visible_to(request.user)
     waiting = library.filter(state=AssetState.IN_REVIEW)
     context |= {
-        **counts(library),
+        **counts(request.user, library),
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],
         "index": index_state(),
@@ -41,11 +42,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def counts(library: QuerySet[Asset]) -> dict[str, Any]:
-    """Cards by state and measures by kind, from one pass over the library."""
+def counts(user: Any, library: QuerySet[Asset]) -> dict[str, Any]:
+    """Cards by state and measures by kind, from the sums that are kept, or one pass over what is visible."""
     by_state, by_kind, by_origin = Counter[str](), Counter[str](), Counter[str]()
-    cells = library.order_by().values_list("state", "kind", "origin").annotate(number=Count("pk"))
-    for state, kind, origin, number in cells:
+    for (state, kind, origin), number in _sorts(user, library):
         by_state[state] += number
         by_kind[kind] += number
         by_origin[origin] += number
@@ -56,6 +56,15 @@ def counts(library: QuerySet[Asset]) -> dict[str, Any]:
         "generated": by_origin[AssetOrigin.GENERATED],
         "kinds": sorted((row for row in kinds if row["number"]), key=lambda row: -row["number"]),
     }
+
+
+def _sorts(user: Any, library: QuerySet[Asset]) -> list[tuple[tuple[str, str, str], int]]:
+    """State, kind and origin, with the number of assets that have them."""
+    if sees_library(user):
+        kept = facets.of_library().numbers.items()
+        return [((sort[0], sort[1], sort[2]), n) for sort, n in kept if sort[0] != AssetState.TRASHED]
+    rows = library.order_by().values_list("state", "kind", "origin").annotate(number=Count("pk"))
+    return [((state, kind, origin), number) for state, kind, origin, number in rows]
 
 
 def index_state() -> dict[str, Any]:

@@ -54,6 +54,11 @@ class CoverageQuery:
             found = found.filter(~Exists(self.links().filter(sku=OuterRef("pk"), role=self.missing)))
         return found
 
+    @property
+    def narrows(self) -> bool:
+        """Whether these are not simply all SKUs."""
+        return self != CoverageQuery(approved_only=self.approved_only)
+
     def links(self) -> QuerySet[AssetSKU]:
         """The links that count."""
         return counted(approved_only=self.approved_only)
@@ -116,7 +121,8 @@ def counted(*, approved_only: bool = False) -> QuerySet[AssetSKU]:
     """The links of pictures that cover something."""
     if approved_only:
         return AssetSKU.objects.filter(asset__state=AssetState.APPROVED)
-    return AssetSKU.objects.exclude(asset__state__in=NOT_COUNTED)
+    gone = Asset.objects.filter(pk=OuterRef("asset_id"), state__in=NOT_COUNTED)
+    return AssetSKU.objects.exclude(Exists(gone))
 
 
 def page_of(query: CoverageQuery, *, after: str = "", before: str = "", most: int = PER_PAGE) -> CoveragePage:
@@ -176,10 +182,12 @@ def _best(links: QuerySet[AssetSKU], keys: Sequence[int], most: int) -> QuerySet
 
 
 def totals_of(query: CoverageQuery) -> list[RoleTotal]:
-    """Each role's share among all SKUs of the query, in one aggregate."""
-    by_role = {
-        role: Count("pk", filter=Q(pk__in=query.links().filter(role=role).values("sku_id")))
+    """Each role's share among all SKUs of the query: a query for each, and one for all."""
+    links = query.links()
+    if query.narrows:
+        links = links.filter(sku__in=query.skus().order_by().values("pk"))
+    total = query.skus().count()
+    return [
+        RoleTotal(role, links.filter(role=role).order_by().values("sku").distinct().count(), total)
         for role in SKURole.values
-    }
-    numbers = query.skus().aggregate(all_of_them=Count("pk"), **by_role)
-    return [RoleTotal(role, numbers[role], numbers["all_of_them"]) for role in SKURole.values]
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -15,12 +16,12 @@ from PIL import Image
 from dam import audit, workflow
 from dam.audit import Actor
 from dam.fingerprints import Fingerprint, Nearness, fingerprint, nearness, probes, within_reach
-from dam.models import AssetState, AssetVersion, DuplicatePair, PairState, Rendition
+from dam.models import Asset, AssetState, AssetVersion, DuplicatePair, PairState, Rendition
 from dam.pictures import on_white
 from dam.roles import Role
 
 log = logging.getLogger(__name__)
-BATCH = 100
+BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,16 @@ def alike(version: AssetVersion) -> list[Alike]:
     return sorted(found, key=lambda one: (one.nearness.distance, one.asset_id))
 
 
-def look(at_most: int = 1000) -> int:
-    """Look for what resembles the versions that nobody has looked for yet; a crash repeats at most a batch.
+def look(at_most: int = 1000, seconds: float = 60.0) -> int:
+    """Look for what resembles the versions that nobody has looked for yet, for about so long; a crash repeats
+    at most a batch.
 
     Returns:
         How many versions were looked for.
     """
     done = 0
-    while done < at_most:
+    deadline = time.monotonic() + seconds
+    while done < at_most and time.monotonic() < deadline:
         waiting = AssetVersion.objects.filter(near_looked_for=False).order_by("id")
         batch = list(waiting.select_related("asset")[:BATCH])
         if not batch:
@@ -64,6 +67,13 @@ def look(at_most: int = 1000) -> int:
             AssetVersion.objects.filter(pk__in=keys).update(near_looked_for=True)
         done += len(batch)
     return done
+
+
+def known_alike(asset: Asset, most: int) -> dict[int, int]:
+    """Key → distance of the assets that were found to look like it, the nearest of them."""
+    pairs = DuplicatePair.objects.filter(Q(first=asset) | Q(second=asset)).exclude(state=PairState.MERGED)
+    rows = pairs.order_by("distance", "-pk").values_list("first", "second", "distance")[:most]
+    return {second if first == asset.pk else first: distance for first, second, distance in rows}
 
 
 def open_pairs() -> QuerySet[DuplicatePair]:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.formats import date_format
@@ -47,8 +47,8 @@ def tell_each(told: Sequence[tuple[User, Asset, str]], kind: str, **details: Any
 
 def of(user: User) -> QuerySet[Notice]:
     """What the user was told, but for what is about an asset that is not theirs to open any more."""
-    visible = Q(asset=None) | Q(asset__in=Asset.objects.visible_to(user))
-    return Notice.objects.filter(visible, user=user)
+    visible = Exists(Asset.objects.visible_to(user).filter(pk=OuterRef("asset")))
+    return Notice.objects.filter(Q(asset=None) | visible, user=user)
 
 
 def unread(user: User) -> QuerySet[Notice]:
@@ -161,12 +161,13 @@ def send_letters() -> int:
 def _send_letter(user: User) -> int:
     with transaction.atomic():
         locked = Notice.objects.select_for_update(no_key=True).filter(user=user, mailed_at=None)
-        keys = [notice.pk for notice in locked]
-        notices = list(unread(user).filter(pk__in=keys))
+        keys = list(locked.values_list("pk", flat=True))
+        news = unread(user).filter(mailed_at=None, pk__lte=max(keys, default=0))
+        notices = list(news[:IN_A_LETTER])
         if notices and user.email and user.is_active:
             with translation.override(settings.LANGUAGE_CODE):
-                told = [sentence(notice) for notice in notices[:IN_A_LETTER]]
-                letter = render_to_string("dam/letter.txt", {"told": told, "more": len(notices) - len(told)})
+                told = [sentence(notice) for notice in notices]
+                letter = render_to_string("dam/letter.txt", {"told": told, "more": news.count() - len(told)})
                 subject = _("Atelier: news about your assets")
                 try:
                     send_mail(subject, letter, None, [user.email])

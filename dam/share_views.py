@@ -31,6 +31,7 @@ from dam.renditions import open_rendition
 from dam.views import download_name
 from dam.workload import RETRY_AFTER, Busy
 
+MOST_AT_ONCE = 2000  # files in one archive for people without an account
 log = logging.getLogger(__name__)
 NOT_TO_BE_SENT = (FileNotFoundError, IngestError, Unwritable)
 SHOWN = 500
@@ -145,9 +146,12 @@ def original(request: HttpRequest, link: ShareLink, public_id: UUID) -> HttpResp
 @_opened
 def everything(request: HttpRequest, link: ShareLink) -> HttpResponseBase:
     """All files as a zip, packed while it is sent; each counts as a download."""
-    assets = [asset for asset in sharing.shown_by(link) if asset.current]
+    assets = [asset for asset in sharing.shown_by(link)[: MOST_AT_ONCE + 1] if asset.current]
     if not assets:
         return redirect("share", link.token)
+    if len(assets) > MOST_AT_ONCE:
+        sentence = _("More than %(most)s files are too many for one archive. Download them one by one.")
+        return _page(request, link, status=413, problem=sentence % {"most": MOST_AT_ONCE})
     try:
         sharing.take_downloads(link, assets)
     except sharing.NoDownloadsLeft as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import datetime
 
 from celery import shared_task
@@ -27,12 +28,19 @@ from dam import (
 
 log = logging.getLogger(__name__)
 SLICE_SECONDS = 300.0
+_looking = threading.Lock()
 
 
 @shared_task(name="dam.tasks.look_for_duplicates")
 def look_for_duplicates() -> None:
-    """Look for what resembles the files that came in since the last time."""
-    duplicates.look()
+    """Look for what resembles the files that came in since the last time; one look at a time in this
+    process, so that a large import does not fill every thread of the worker with the same search."""
+    if not _looking.acquire(blocking=False):
+        return
+    try:
+        duplicates.look()
+    finally:
+        _looking.release()
 
 
 @shared_task(name="dam.tasks.empty_trash")

@@ -60,7 +60,11 @@ CELERY_BEAT_SCHEDULE = {
     "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
     "dam-removals": {"task": "dam.tasks.remove_files", "schedule": 60.0},
     "dam-renditions": {"task": "dam.tasks.prune_renditions", "schedule": 3600.0},
-    "dam-duplicates": {"task": "dam.tasks.look_for_duplicates", "schedule": 30.0},
+    "dam-duplicates": {
+        "task": "dam.tasks.look_for_duplicates",
+        "schedule": 30.0,
+        "options": {"expires": 30},  # the next one does the same
+    },
     "dam-counts": {"task": "dam.tasks.fold_counts", "schedule": 60.0},
     "dam-words": {"task": "dam.tasks.fill_words", "schedule": 3600.0},
     "dam-notices": {"task": "dam.tasks.tell_people", "schedule": 3600.0},

@@ -89,10 +89,15 @@ def _history(asset: Asset) -> list[AuditEntry]:
 
 
 def _alike(asset: Asset, user: User) -> list[tuple[Asset, str]]:
-    """What looks like it and the account may see, with how alike it is."""
+    """What looks like it and the account may see, with how alike it is: as the worker has found, or looked
+    for now where it has not come to that yet."""
     if asset.current is None:
         return []
-    found = {one.asset_id: one.nearness.distance for one in duplicates.alike(asset.current)[:SHOWN_RELATIVES]}
+    if asset.current.near_looked_for:
+        found = duplicates.known_alike(asset, SHOWN_RELATIVES)
+    else:
+        near = duplicates.alike(asset.current)[:SHOWN_RELATIVES]
+        found = {one.asset_id: one.nearness.distance for one in near}
     shown = Asset.objects.visible_to(user).filter(pk__in=found).select_related("current")
     return [(other, likeness(found[other.pk])) for other in sorted(shown, key=lambda other: found[other.pk])]
 

@@ -39,12 +39,13 @@ from dam.errors import IngestError
 from dam.exports import metadata_table
 from dam.field_rules import Incomplete
 from dam.forms import AssetForm
-from dam.models import Asset, AssetSKU, AssetState, AssetVersion
+from dam.models import Asset, AssetSKU, AssetState, AssetVersion, on_storefront
 from dam.people import signed_in
 from dam.roles import Role, has_role, sees_library
 from dam.table_downloads import table_download
 
 VIEWS = ("grid", "list")
+IN_THE_REQUEST = ("restore", "add_to_collection", "delete_selected")  # the other deeds go to the background
 REFUSAL = "_refusal"  # on a request: why the verb did not take what was sent
 
 
@@ -156,7 +157,7 @@ class AssetAdmin(ModelAdmin):
         shown = super().get_queryset(request).with_listing()
         if sees_library(user):
             return shown
-        return shown.filter(Q(owner=user) | Q(pk__in=Asset.objects.for_storefront().values("pk")))
+        return shown.filter(Q(owner=user) | on_storefront())
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -387,12 +388,19 @@ class AssetAdmin(ModelAdmin):
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
         """One transaction: a deed that is refused leaves nothing behind, not even in Django's own log."""
+        if request.POST.get("action") in IN_THE_REQUEST and (refusal := self._too_many(request, queryset)):
+            messages.error(request, refusal)
+            return redirect(request.get_full_path())
         try:
             with transaction.atomic():
                 return super().response_action(request, queryset)
         except editing.AssetsInUse as error:
             messages.error(request, str(error))
             return redirect(request.get_full_path())
+
+    def _too_many(self, request: HttpRequest, queryset: QuerySet[Asset]) -> str:
+        """Ticks are of one page; only what lies under the filters as a whole may be many."""
+        return bulk.too_many(queryset) if request.POST.get("select_across") == "1" else ""
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         """Say which of the two it was."""

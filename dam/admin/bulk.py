@@ -25,6 +25,7 @@ from dam.models import Asset, AssetState, Collection
 from dam.people import signed_in
 from dam.roles import role_of
 
+MOST = 10_000  # assets that are changed while somebody waits
 AT_ONCE = 500  # more than so many go by a bulk edit, in the background
 Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponse | None]
 
@@ -52,7 +53,7 @@ def _for_all(verb: Verb) -> Action:
         actor = signed_in(request)
         if verb.to == AssetState.TRASHED and (page := _asked_first(model_admin, request, chosen, verb)):
             return page
-        if verb.to is not None and len(chosen.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE:
+        if verb.to is not None and _more_than(chosen, AT_ONCE):
             return bulk_edits.begin(request, chosen, Change(state=verb.to))
         reached = list(verb.among(chosen, actor))
         left = chosen.count() - len(reached)  # asked now: a filter by state holds no longer afterwards
@@ -124,6 +125,20 @@ def _first_of(assets: list[Asset], rules: Rules, missing: dict[int, list[str]]) 
     return {"count": len(missing), "title": first.display_title, "fields": rules.labels(missing[first.pk])}
 
 
+def too_many(chosen: QuerySet[Asset]) -> str:
+    """Why these are too many to be done while somebody waits; empty where they are not."""
+    if not _more_than(chosen, MOST):
+        return ""
+    return _(
+        "More than %(most)d assets are chosen, too many for this at once. Narrow the list by a filter and do "
+        "it in parts; the trash as a whole is emptied by its own button."
+    ) % {"most": MOST}
+
+
+def _more_than(chosen: QuerySet[Asset], number: int) -> bool:
+    return len(chosen.order_by().values_list("pk", flat=True)[: number + 1]) > number
+
+
 def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
     """Ask for the collection, then put the chosen assets into it."""
     given = request.POST if "confirmed" in request.POST else None
@@ -144,6 +159,9 @@ def add_tags(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) ->
     form = AddTagsForm(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         return _ask(model_admin, request, chosen, form, _("Add tags"))
+    if _more_than(chosen, AT_ONCE):
+        change = Change(add_tags=form.cleaned_data["tags"])
+        return bulk_edits.begin(request, chosen, change)
     tagged = editing.update_assets(
         chosen, actor=signed_in(request), changes={}, add_tags=form.cleaned_data["tags"]
     )

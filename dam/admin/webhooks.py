@@ -127,7 +127,7 @@ class WebhookDeliveryAdmin(ForAdministrators):
     list_display = ("message_id", "endpoint", "event", "state_label", "attempts", "last_status", "created")
     list_filter = ("state", "event", "endpoint")
     list_select_related = ("endpoint",)
-    search_fields = ("message_id",)
+    search_fields = ("=message_id",)
     search_help_text = gettext_lazy("Id of the message")
     actions = ("send_again",)
     sortable_by = ()

@@ -9,6 +9,7 @@ from dam.models.asset import (
     Lineage,
     ModelRelease,
     Rendition,
+    on_storefront,
 )
 from dam.models.audit import AuditEntry
 from dam.models.browsing import AssetCount, AssetWords, SavedSearch
@@ -93,4 +94,5 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",
+    "on_storefront",
 ]

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from dam import bulk_edits, editing
+from dam import bulk_edits, editing, tasks
 from dam.bulk_edits import CannotEdit, Change
 from dam.models import Asset, BulkEdit, BulkState
 from dam.tasks import sweep_bulk_edits
@@ -228,3 +228,40 @@ class TestRest:
         many(1)
         refused = api.post(API, {"filters": {"state": "draft"}, "changes": {"credit": "x"}}, format="json")
         assert refused.status_code == 400  # none of them is theirs to see
+
+
+class TestTooManyForARequest:
+    """What lies under the filters of the list may be a million."""
+
+    @pytest.mark.parametrize("action", ["restore", "add_to_collection", "delete_selected"])
+    def test_refused_with_a_sentence_and_nothing_changes(
+        self, client: Client, administrator: User, monkeypatch: pytest.MonkeyPatch, action: str
+    ) -> None:
+        monkeypatch.setattr("dam.admin.bulk.MOST", 2)
+        assets = [AssetFactory() for _number in range(3)]
+        editing.trash(assets, actor=None)
+        client.force_login(administrator)
+        chosen = {"action": action, "_selected_action": assets[0].pk, "select_across": "1", "post": "yes"}
+        answer = client.post(f"{LIST}?state=trashed", chosen, follow=True)
+        assert "More than 2 assets are chosen" in answer.content.decode()
+        assert set(Asset.objects.values_list("state", flat=True)) == {"trashed"}
+        assert Asset.objects.count() == 3
+
+    def test_tags_go_to_the_background(
+        self, client: Client, editor: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dam.admin.bulk.AT_ONCE", 2)
+        assets = [AssetFactory() for _number in range(3)]
+        client.force_login(editor)
+        chosen = {
+            "action": "add_tags",
+            "_selected_action": assets[0].pk,
+            "select_across": "1",
+            "confirmed": "1",
+            "tags": "summer",
+        }
+        client.post(LIST, chosen)
+        edit = BulkEdit.objects.get()
+        assert (edit.add_tags, edit.total) == (["summer"], 3)
+        tasks.run_bulk_edit(edit.pk)
+        assert all(asset.tags.filter(slug="summer").exists() for asset in assets)

@@ -133,7 +133,8 @@ def test_as_many_queries_for_many_skus_as_for_few(page: Client) -> None:
     many = queries()
     assert len(many) == len(few)
     # The table is counted once: for the totals.
-    assert sum('COUNT("dam_sku"' in sql for sql in many) == 1
+    counting = 'SELECT COUNT(*) AS "__count" FROM "dam_sku"'
+    assert sum(sql.startswith(counting) for sql in many) == 1
 
 
 def test_the_table_can_be_read_and_ticked_by_all(page: Client, shop: dict[str, SKU]) -> None:

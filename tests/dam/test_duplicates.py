@@ -112,6 +112,29 @@ def test_looking_takes_a_query_a_picture_and_no_scan(db: None) -> None:
     assert "Seq Scan on dam_assetversion" not in plan
 
 
+def test_the_page_shows_what_looks_like_it_before_and_after_the_worker_has_looked(
+    client: Client, editor: User
+) -> None:
+    original, copy = (
+        AssetFactory(file=jpeg(photo())),
+        AssetFactory(title="Copy", file=jpeg(photo(), quality=40)),
+    )
+    client.force_login(editor)
+    address = f"/admin/dam/asset/{original.pk}/change/"
+
+    def shown() -> tuple[list[Asset], int]:
+        with CaptureQueriesContext(connection) as captured:
+            alike = client.get(address).context["alike"]
+        return [other for other, _likeness in alike], sum("hash_band_0" in query["sql"] for query in captured)
+
+    found, searches = shown()
+    assert (found, searches > 0) == ([copy], True)
+    duplicates.look()
+    with_pairs, searches_then = shown()
+    assert with_pairs == [copy]
+    assert searches_then < searches  # the pairs that are kept, no new search
+
+
 def test_versions_from_before_fingerprints_get_theirs(db: None) -> None:
     old, new = AssetFactory(file=jpeg(photo())), AssetFactory(file=jpeg(photo(), quality=40))
     AssetVersion.objects.filter(asset=old).update(colour_layout="", perceptual_hash="", hash_band_0=None)

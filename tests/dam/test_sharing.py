@@ -124,6 +124,17 @@ def test_a_zip_that_would_pass_the_limit_is_refused_whole(
     assert link.downloads == 0
 
 
+def test_more_files_than_one_archive_takes_are_refused_with_a_sentence(
+    client: Client, collection: Collection, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dam.share_views.MOST_AT_ONCE", 1)
+    link = link_to(collection, editor)
+    refused = client.post(f"/share/{link.token}/all/")
+    assert (refused.status_code, "More than 1 files are too many" in refused.content.decode()) == (413, True)
+    link.refresh_from_db()
+    assert link.downloads == 0
+
+
 def test_a_password_is_asked_for_and_tries_are_bounded(
     client: Client, collection: Collection, editor: User
 ) -> None:
