@@ -20,6 +20,12 @@ from dam.signals import assets_changed
 
 Organiser = Tag | SKU | Collection
 RELATIONS = {Tag: "tags", SKU: "skus", Collection: "collections"}
+# By what assets that carry it are found.
+WORDS: dict[type, tuple[str, ...]] = {
+    Tag: ("slug", "label", "label_zh", "synonyms"),
+    SKU: ("code", "name", "name_zh"),
+    Collection: ("name", "name_zh"),
+}
 CIRCLE = gettext_lazy("A tag cannot lie below itself.")
 
 
@@ -39,11 +45,14 @@ def shown_to(user: Any, kind: type[Tag] | type[SKU], relation: str) -> QuerySet:
 
 @transaction.atomic
 def save(thing: Organiser, *, actor: User | None) -> None:
-    """Create or update; assets that carry it count as changed, since their words may have."""
+    """Create or update; assets that carry it count as changed where what they are found by has."""
     created = thing.pk is None
+    before = None if created else type(thing)._default_manager.filter(pk=thing.pk).first()
     thing.save()
     audit.record(actor, f"{_name(thing)}.{'created' if created else 'updated'}", thing, label=str(thing))
-    if not created:
+    if before is not None and any(
+        getattr(before, name) != getattr(thing, name) for name in WORDS[type(thing)]
+    ):
         _tell_assets(thing)
 
 

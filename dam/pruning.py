@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.db.models import Q, QuerySet
 
 from dam import presets
-from dam.models import Rendition
+from dam.models import Asset, Rendition
 from dam.presets import Preset
 
 log = logging.getLogger(__name__)
@@ -32,14 +32,19 @@ def prune_renditions() -> int:
 
 
 def _stale(known: dict[str, Preset]) -> Iterator[list[Rendition]]:
-    """Where one recipe holds for all assets the database finds what differs; crops are looked at."""
+    """Where one recipe holds the database finds what differs: for all assets, or for all whose focal point
+    is the middle, as most are. Crops around other points are looked at."""
     cropping = [slug for slug, preset in known.items() if preset.depends_on_focal_point]
+    middle = Asset()
+    centred = Q(version__asset__focal_x=middle.focal_x, version__asset__focal_y=middle.focal_y)
     outdated = ~Q(preset__in=known)
     for slug, preset in known.items():
-        if not preset.depends_on_focal_point:
+        if slug in cropping:
+            outdated |= Q(preset=slug) & centred & ~Q(recipe=preset.recipe(middle))
+        else:
             outdated |= Q(preset=slug) & ~Q(recipe=preset.recipe())
     yield from _batches(Rendition.objects.filter(outdated))
-    crops = Rendition.objects.filter(preset__in=cropping)
+    crops = Rendition.objects.filter(preset__in=cropping).exclude(centred)
     for batch in _batches(crops.select_related("version__asset")):
         yield [row for row in batch if row.recipe != known[row.preset].recipe(row.version.asset)]
 

@@ -76,7 +76,9 @@ class OrganiserAdmin(ModelAdmin):
         things = super().get_queryset(request)
         if not sees_library(user):
             things = things.filter(pk__in=self.shown_to(user).values("pk"))
-        return things.annotate(asset_count=number)
+        # Completion shows no number, and asks again with every letter.
+        completes = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        return things if completes else things.annotate(asset_count=number)
 
     def shown_to(self, user: User) -> QuerySet:
         """Those of which an account may know that does not see the library."""

@@ -32,7 +32,10 @@ class DuplicatePair(models.Model):
             models.UniqueConstraint(fields=["first", "second"], name="dam_pair_once"),
             models.CheckConstraint(condition=Q(first__lt=F("second")), name="dam_pair_in_order"),
         ]
-        indexes = [models.Index(fields=["state", "-id"])]
+        indexes = [
+            models.Index(fields=["state", "-id"]),
+            models.Index(fields=["distance", "-id"], condition=Q(state="open"), name="dam_pair_open"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.first_id} ≈ {self.second_id}"

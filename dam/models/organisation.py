@@ -176,6 +176,7 @@ class CollectionItem(models.Model):
         verbose_name_plural = _("assets of a collection")
         ordering = ["position", "id"]
         constraints = [models.UniqueConstraint(fields=["collection", "asset"], name="dam_collection_once")]
+        indexes = [models.Index(fields=["collection", "position", "id"], name="dam_collection_order")]
 
     def __str__(self) -> str:
         return f"{self.collection_id}: {self.asset_id}"

@@ -238,3 +238,22 @@ class TestTree:
             parent = TagFactory(parent=parent)
             AssetFactory(tags=[parent.slug, f"t{number}"])
         assert queries() == few
+
+
+def test_assets_change_with_the_words_of_their_tag_and_not_with_its_place(staff_api: APIClient) -> None:
+    tree = TagFactory(slug="tree")
+    TagFactory(slug="leaf")
+    asset = AssetFactory(tags=["leaf"])
+    told: list[list[int]] = []
+
+    def hear(asset_ids: list[int], **_more: Any) -> None:
+        told.append(asset_ids)
+
+    assets_changed.connect(hear)
+    try:
+        assert staff_api.patch(f"{TAGS}leaf/", {"parent": tree.slug}, format="json").status_code == 200
+        assert told == []
+        assert staff_api.patch(f"{TAGS}leaf/", {"synonyms": ["blade"]}, format="json").status_code == 200
+        assert told == [[asset.pk]]
+    finally:
+        assets_changed.disconnect(hear)

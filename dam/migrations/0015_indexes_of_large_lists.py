@@ -33,4 +33,14 @@ class Migration(migrations.Migration):
                 fields=["action", "-id"], name="dam_audit_action", opclasses=["varchar_pattern_ops", "int8_ops"]
             ),
         ),
+        AddIndexBesideWork(
+            model_name="collectionitem",
+            index=models.Index(fields=["collection", "position", "id"], name="dam_collection_order"),
+        ),
+        AddIndexBesideWork(
+            model_name="duplicatepair",
+            index=models.Index(
+                fields=["distance", "-id"], condition=models.Q(state="open"), name="dam_pair_open"
+            ),
+        ),
     ]
