@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam import audit, custom_fields, editing, tagging, territories, workflow
-from dam.custom_values import BadValues, Fields, cleaned, merged
+from dam.custom_values import BadValues, Fields, cleaned, merged, sayable
 from dam.field_rules import Incomplete
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.roles import Role, has_role
@@ -338,7 +338,7 @@ def _checked(values: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     if unknown := values.keys() - set(possible):
         raise CannotEdit(
             _("Not for many at once: %(names)s. Possible are: %(possible)s.")
-            % {"names": ", ".join(sorted(unknown)), "possible": ", ".join(possible)}
+            % {"names": ", ".join(sayable(name) for name in sorted(unknown)), "possible": ", ".join(possible)}
         )
     custom = {}
     for name, value in values.items():

@@ -6,10 +6,15 @@ They are few, so whoever needs them reads them all, once for each request or ver
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,21 +23,50 @@ from dam import audit, workflow
 from dam.audit import Actor
 from dam.custom_values import PREFIX, Fields, cleaned
 from dam.models import Asset, AssetKind, CustomField, FieldRule, FieldType
-from dam.roles import Role
+from dam.roles import Role, has_role
 from dam.signals import assets_changed
 
 MANAGING = Role.ADMINISTRATOR
 MAX_FIELDS, MAX_CHOICES, MAX_LABEL = 60, 200, 80
+BATCH = 1000  # assets that are told of new labels at once
 CHOICE_VALUE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 class FieldInUse(ValueError):
-    """The field cannot be deleted, since assets have values of it; `str()` says how many and what to do."""
+    """The field cannot go or change so, since assets have values of it; `str()` says why and what to do."""
 
 
 def by_slug() -> dict[str, CustomField]:
     """All of them, retired ones too, in their order; one query."""
     return {field.slug: field for field in CustomField.objects.all()}
+
+
+def held(slugs: Iterable[str]) -> dict[str, CustomField]:
+    """Those of the fields that there are. Until the end of the transaction none of them is deleted or
+    becomes another: whoever writes values of them asks for them so."""
+    wanted = sorted(set(slugs))
+    if not wanted:
+        return {}
+    if connection.vendor != "postgresql":  # one transaction writes at a time
+        return {slug: field for slug, field in by_slug().items() if slug in wanted}
+    # The weakest lock, so that those who write values do not wait for each other.
+    rows = CustomField.objects.raw(
+        "SELECT * FROM dam_customfield WHERE slug = ANY(%s) ORDER BY id FOR KEY SHARE", [wanted]
+    )
+    return {field.slug: field for field in rows}
+
+
+def shown_to(user: AbstractBaseUser | AnonymousUser | None) -> dict[str, CustomField]:
+    """Those of which the account is told: contributors of all, others of the public ones."""
+    fields = by_slug()
+    if sees_all(user):
+        return fields
+    return {slug: field for slug, field in fields.items() if field.public}
+
+
+def sees_all(user: AbstractBaseUser | AnonymousUser | None) -> bool:
+    """Whether the account is told of fields that are not public."""
+    return has_role(user, Role.CONTRIBUTOR)
 
 
 def usage(field: CustomField) -> int:
@@ -54,13 +88,7 @@ def with_value(assets: QuerySet[Asset], field: CustomField, value: Any) -> Query
     # A choice that was removed is still looked for.
     several = field.type == FieldType.CHOICES
     wanted = cleaned(field, [value] if several else value, [value] if several else value)
-    if connection.vendor == "postgresql":
-        return assets.filter(custom__contains={field.slug: wanted})
-    name = f"custom_{field.pk}"
-    if several and wanted:
-        found = assets.alias(**{name: KeyTextTransform(field.slug, "custom")})
-        return found.filter(**{f"{name}__contains": f'"{wanted[0]}"'})
-    return assets.alias(**{name: KeyTransform(field.slug, "custom")}).filter(**{name: wanted})
+    return assets.none() if wanted is None else _with_any(assets, field, [wanted])
 
 
 def problems_with(field: CustomField) -> dict[str, str]:
@@ -70,7 +98,9 @@ def problems_with(field: CustomField) -> dict[str, str]:
         problems["slug"] = _("A library has at most %(limit)d custom fields. Delete one first.") % {
             "limit": MAX_FIELDS
         }
-    if sentence := _change_problem(field):
+    if sentence := _slug_problem(field):
+        problems["slug"] = sentence
+    elif sentence := _change_problem(field):
         problems["type"] = sentence
     if sentence := _choices_problem(field):
         problems["choices"] = sentence
@@ -81,13 +111,22 @@ def problems_with(field: CustomField) -> dict[str, str]:
 
 @transaction.atomic
 def save(field: CustomField, *, actor: Actor) -> None:
-    """Create or update; assets are found by new labels of its choices at once.
+    """Create or update. Assets that are found by other words then count as changed: a thousand at once, more
+    in the background.
 
     Raises:
+        FieldInUse: assets have values of it, so neither its slug nor its type can change.
         NotPermitted: the account is no administrator.
     """
     workflow.check_role(actor, MANAGING)
-    before = CustomField.objects.filter(pk=field.pk).first() if field.pk else None
+    before = None
+    if field.pk:
+        before = CustomField.objects.select_for_update(no_key=True).get(pk=field.pk)
+        field.told_up_to, field.told_choices = before.told_up_to, before.told_choices
+        if not _is_same(before, field):
+            _wait_for_writers(field)
+            if sentence := _change_problem(field):
+                raise FieldInUse(sentence)
     field.kinds = [kind for kind in AssetKind.values if kind in field.kinds]
     if not field.has_choices:
         field.choices = []
@@ -99,8 +138,51 @@ def save(field: CustomField, *, actor: Actor) -> None:
         **({"before": _story(before)} if before else {}),
         after=_story(field),
     )
-    if before and before.choices != field.choices:
-        _tell_assets(field)
+    if before:
+        _note_telling(field, before)
+        if tell_assets(field):
+            from dam.tasks import publish_telling  # tasks import the verbs
+
+            transaction.on_commit(lambda: publish_telling(field.pk))
+
+
+@transaction.atomic
+def tell_assets(field: CustomField) -> bool:
+    """Make some of the assets that wait to be told of new labels count as changed.
+
+    Returns:
+        Whether more of them wait.
+    """
+    locked = CustomField.objects.select_for_update(no_key=True).filter(pk=field.pk).first()
+    if locked is None or locked.told_up_to is None:
+        return False
+    waiting = _concerned(locked).filter(pk__gt=locked.told_up_to).order_by("pk")
+    keys = list(waiting.values_list("pk", flat=True)[:BATCH])
+    field.told_up_to = keys[-1] if len(keys) == BATCH else None
+    field.told_choices = [] if field.told_up_to is None else locked.told_choices
+    field.save(update_fields=["told_up_to", "told_choices"])
+    if keys:
+        assets_changed.send(sender=CustomField, asset_ids=keys)
+    return field.told_up_to is not None
+
+
+def tell(key: int, *, seconds: float) -> bool:
+    """Tell the assets that wait for about so long; each thousand commits on its own.
+
+    Returns:
+        Whether more of them wait.
+    """
+    ends = time.monotonic() + seconds
+    field = CustomField.objects.filter(pk=key).first()
+    while field is not None and tell_assets(field):
+        if time.monotonic() > ends:
+            return True
+    return False
+
+
+def telling() -> list[int]:
+    """Keys of the fields of which assets wait to be told."""
+    return list(CustomField.objects.exclude(told_up_to=None).values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -112,6 +194,7 @@ def delete(field: CustomField, *, actor: Actor) -> None:
         FieldInUse: assets have values of it; nothing was deleted.
     """
     workflow.check_role(actor, MANAGING)
+    _wait_for_writers(field)
     if count := usage(field):
         raise FieldInUse(
             ngettext(
@@ -141,14 +224,45 @@ def asked_for(fields: Fields, kind: str) -> list[CustomField]:
     return [field for field in fields.values() if field.active and field.is_for(kind)]
 
 
+def _with_any(assets: QuerySet[Asset], field: CustomField, wanted: Sequence[Any]) -> QuerySet[Asset]:
+    """Those that have one of these values, as they are kept; of several choices, a list of one of them."""
+    if connection.vendor == "postgresql":
+        return assets.filter(reduce(or_, (Q(custom__contains={field.slug: one}) for one in wanted)))
+    name = f"custom_{field.pk}"
+    if field.type == FieldType.CHOICES:
+        found = assets.alias(**{name: KeyTextTransform(field.slug, "custom")})
+        return found.filter(reduce(or_, (Q(**{f"{name}__contains": f'"{one[0]}"'}) for one in wanted)))
+    found = assets.alias(**{name: KeyTransform(field.slug, "custom")})
+    return found.filter(reduce(or_, (Q(**{name: one}) for one in wanted)))
+
+
 def _having(field: CustomField) -> QuerySet[Asset]:
     return Asset.objects.filter(custom__has_key=field.slug)
+
+
+def _is_same(before: CustomField, field: CustomField) -> bool:
+    """Whether values of the one are values of the other."""
+    return (before.slug, before.type) == (field.slug, field.type)
+
+
+def _wait_for_writers(field: CustomField) -> None:
+    """From here on nobody writes values of it, until the transaction ends: see `held`."""
+    list(CustomField.objects.select_for_update().filter(pk=field.pk))
+
+
+def _slug_problem(field: CustomField) -> str:
+    """A slug under which assets have values already would give them to a field that may be quite another."""
+    if CustomField.objects.filter(slug=field.slug).exists() or not _having(field).exists():
+        return ""
+    return _(
+        "Assets still have values under “%(slug)s”, of a field that was deleted. Choose another slug."
+    ) % {"slug": field.slug}
 
 
 def _change_problem(field: CustomField) -> str:
     """Values are kept by slug and as their type has them, so neither changes under them."""
     before = CustomField.objects.filter(pk=field.pk).first() if field.pk else None
-    if before is None or (before.slug, before.type) == (field.slug, field.type) or not is_used(before):
+    if before is None or _is_same(before, field) or not is_used(before):
         return ""
     return _(
         "Assets have values of “%(field)s”, so its slug and type stay “%(slug)s” and “%(type)s”. "
@@ -185,9 +299,32 @@ def _choices_problem(field: CustomField) -> str:
     return ""
 
 
-def _tell_assets(field: CustomField) -> None:
-    if keys := list(_having(field).order_by("pk").values_list("pk", flat=True)):
-        assets_changed.send(sender=CustomField, asset_ids=keys)
+def _note_telling(field: CustomField, before: CustomField) -> None:
+    """Note which assets are found by other words now, beside those that still wait to be told."""
+    if not _is_same(before, field):  # so there are no values
+        return
+    now = {choice["value"]: _labels(choice) for choice in field.choices}
+    relabelled = [choice["value"] for choice in before.choices if _labels(choice) != now.get(choice["value"])]
+    everybody = field.public != before.public
+    if not relabelled and not everybody:
+        return
+    if before.told_up_to is not None:
+        everybody = everybody or not before.told_choices
+        relabelled = list(dict.fromkeys([*before.told_choices, *relabelled]))
+    field.told_up_to, field.told_choices = 0, [] if everybody else relabelled
+    field.save(update_fields=["told_up_to", "told_choices"])
+
+
+def _labels(choice: dict[str, str]) -> tuple[str, str]:
+    return choice.get("label", ""), choice.get("label_zh", "")
+
+
+def _concerned(field: CustomField) -> QuerySet[Asset]:
+    """The assets that its noted change concerns."""
+    if not field.told_choices:
+        return _having(field)
+    several = field.type == FieldType.CHOICES
+    return _with_any(Asset.objects.all(), field, [[one] if several else one for one in field.told_choices])
 
 
 def _story(field: CustomField) -> dict[str, Any]:
@@ -199,4 +336,5 @@ def _story(field: CustomField) -> dict[str, Any]:
         "choices": [choice["value"] for choice in field.choices],
         "kinds": field.kinds,
         "active": field.active,
+        "public": field.public,
     }

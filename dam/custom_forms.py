@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -38,11 +37,6 @@ def form_field(field: CustomField, value: Any) -> forms.Field:
     return _MAKERS[FieldType(field.type)](
         field, value, label=str(field), help_text=field.display_help, required=False
     )
-
-
-def initial_of(field: CustomField, value: Any) -> Any:
-    """What the form begins with."""
-    return date.fromisoformat(value) if value and field.type == FieldType.DATE else value
 
 
 def _read_only(field: CustomField, value: Any) -> forms.Field:

@@ -7,7 +7,6 @@ empty is not kept at all, so that a field is filled exactly if the asset has its
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +19,7 @@ from dam.models import AssetKind, CustomField, FieldType
 PREFIX = "custom."  # before the slug, where fields of all sorts stand side by side
 MAX_TEXT, MAX_LONG_TEXT = 500, 10_000
 MAX_NUMBER = 10**15  # beyond it, a spreadsheet no longer shows every digit
-SHOWN_CHOICES = 20
+SHOWN_CHOICES, SHOWN_CHARACTERS = 20, 60
 SEPARATORS = str.maketrans("；，,", ";;;")
 YES, NO = ("yes", "true", "1", "是"), ("no", "false", "0", "否")
 
@@ -107,6 +106,8 @@ def shown(field: CustomField, value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
+    if not _is_of(field, value):
+        return text_of(value)
     if field.has_choices:
         labels = field.choice_labels()
         chosen = value if isinstance(value, list) else [value]
@@ -114,6 +115,13 @@ def shown(field: CustomField, value: Any) -> str:
     if field.type == FieldType.DATE:
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     return value if isinstance(value, str) else str(number_format(value, use_l10n=True))
+
+
+def as_begun(field: CustomField, value: Any) -> Any:
+    """What the field of a form begins with; nothing where the value is of another type."""
+    if value is None or not _is_of(field, value):
+        return None
+    return date.fromisoformat(value) if field.type == FieldType.DATE else value
 
 
 def words_of(values: Mapping[str, Any], fields: Fields) -> list[str]:
@@ -134,10 +142,15 @@ def words_of(values: Mapping[str, Any], fields: Fields) -> list[str]:
     return [text for text in found if text]
 
 
+def no_such_field(slug: str) -> str:
+    """The sentence about a slug that names none."""
+    return _("There is no custom field “%(slug)s”.") % {"slug": sayable(slug)}
+
+
 def _cleaned(slug: str, value: Any, kept: Any, fields: Fields, kind: str) -> Any:
     field = fields.get(slug)
     if field is None:
-        raise BadValues({slug: _("There is no custom field “%(slug)s”.") % {"slug": slug[:80]}})
+        raise BadValues({sayable(slug): no_such_field(slug)})
     if value == kept or (isinstance(value, str) and value == text_of(kept)):
         return kept
     new = cleaned(field, value, kept)
@@ -175,6 +188,23 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def sayable(text: str, limit: int = 80) -> str:
+    """The text in a length and of characters that any answer and table can hold."""
+    return text[:limit].encode(errors="replace").decode()
+
+
+def _is_of(field: CustomField, value: Any) -> bool:
+    """Whether a value is kept as this field keeps them; what another field left behind is shown as text."""
+    kind = FieldType(field.type)
+    if kind == FieldType.CHOICES:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind in (FieldType.NUMBER, FieldType.YES_NO):
+        return isinstance(value, bool if kind == FieldType.YES_NO else int | float)
+    if kind == FieldType.DATE:
+        return isinstance(value, str) and _day(value) is not None
+    return isinstance(value, str)
+
+
 def _number(field: CustomField, value: Any, kept: Any) -> int | float:
     number: Any = value
     if isinstance(value, str):
@@ -182,12 +212,8 @@ def _number(field: CustomField, value: Any, kept: Any) -> int | float:
             number = float(value)
         except ValueError:
             number = None
-    usable = (
-        isinstance(number, int | float)
-        and not isinstance(number, bool)
-        and math.isfinite(number)
-        and abs(number) <= MAX_NUMBER
-    )
+    # Compared before anything converts it: an integer may be too large for that.
+    usable = isinstance(number, int | float) and not isinstance(number, bool) and abs(number) <= MAX_NUMBER
     if not usable:
         raise _bad(
             field,
@@ -201,7 +227,7 @@ def _number(field: CustomField, value: Any, kept: Any) -> int | float:
 def _yes_no(field: CustomField, value: Any, kept: Any) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value).lower()
+    word = _short(value).lower()
     if word not in (*YES, *NO):
         raise _bad(
             field,
@@ -216,16 +242,21 @@ def _date(field: CustomField, value: Any, kept: Any) -> str:
         value = value.date()
     if isinstance(value, date):
         return value.isoformat()
-    try:
-        if not isinstance(value, str) or len(value) != len("2027-12-31"):
-            raise ValueError
-        return date.fromisoformat(value).isoformat()
-    except ValueError as error:
+    if not isinstance(value, str) or (day := _day(value)) is None:
         raise _bad(
             field,
             _("“%(field)s” takes a date written like 2027-12-31; “%(value)s” is none."),
             value=_short(value),
-        ) from error
+        )
+    return day.isoformat()
+
+
+def _day(text: str) -> date | None:
+    """The day that is written like 2027-12-31; None: it is not."""
+    try:
+        return date.fromisoformat(text) if len(text) == len("2027-12-31") else None
+    except ValueError:
+        return None
 
 
 def _choice(field: CustomField, value: Any, kept: Any) -> str:
@@ -268,8 +299,11 @@ def _chosen(field: CustomField, value: Any, kept: Iterable[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    try:
+        text = str(value)
+    except ValueError:  # Python writes out no integers of thousands of digits
+        return "…"
+    return sayable(text, SHOWN_CHARACTERS) + ("…" if len(text) > SHOWN_CHARACTERS else "")
 
 
 def _bad(field: CustomField, sentence: str, **details: Any) -> BadValues:

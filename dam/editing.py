@@ -368,7 +368,7 @@ def _new_custom(
     """Key → values of the custom fields after the change, of those assets that it changes."""
     if not given:
         return {}
-    fields = custom_fields.by_slug()
+    fields = custom_fields.held(given)
     found = {asset.pk: merged(asset.custom, given, fields, new_kind or asset.kind) for asset in assets}
     return {asset.pk: found[asset.pk] for asset in assets if found[asset.pk] != asset.custom}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
 from dam import custom_fields
@@ -16,12 +17,17 @@ EXPORTED = ("id", "sha256", *COLUMNS)
 BATCH = 500
 
 
-def metadata_table(assets: QuerySet[Asset]) -> Iterator[list[str]]:
+def metadata_table(
+    assets: QuerySet[Asset], user: AbstractBaseUser | AnonymousUser | None
+) -> Iterator[list[str]]:
     """The names of the columns, then a row for each asset, the oldest first.
 
     Assets are read five hundred at a time, so that a million takes no more memory than a page.
+
+    Args:
+        user: for whom; those below contributor get the columns of public custom fields only.
     """
-    fields = custom_fields.by_slug()
+    fields = custom_fields.shown_to(user)
     columns = columns_with(fields)
     yield columns
     last = 0

@@ -14,8 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from dam import import_runs, organising, territories, uploads, workflow
 from dam.coverage import CoverageQuery
-from dam.custom_forms import initial_of
-from dam.custom_values import PREFIX, BadValues, Fields, merged
+from dam.custom_values import PREFIX, BadValues, Fields, as_begun, merged
 from dam.ingest import AssetMetadata
 from dam.models import (
     SKU,
@@ -90,7 +89,7 @@ class AssetForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for slug, field in self.custom_fields.items():
             if field.name in self.fields and not self.fields[field.name].disabled:
-                self.initial[field.name] = initial_of(field, self.instance.custom.get(slug))
+                self.initial[field.name] = as_begun(field, self.instance.custom.get(slug))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

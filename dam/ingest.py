@@ -14,10 +14,12 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Model
+from django.utils.translation import gettext as _
 
-from dam import audit, field_rules, from_file, rights, tagging
+from dam import audit, custom_fields, field_rules, from_file, rights, tagging
 from dam.arrivals import Arrival, Source, title_of
 from dam.audit import Actor
+from dam.custom_values import PREFIX, BadValues, Fields, merged, text_of
 from dam.errors import IngestError
 from dam.field_rules import Rules
 from dam.metadata_mapping import found_in
@@ -123,7 +125,8 @@ class IngestResult:
     """The asset of a file; not created: the library had exactly this file already.
 
     Attributes:
-        notice: why it came in as a draft although another state was asked for; empty if it did not.
+        notice: why it came in as a draft although another state was asked for, and which values were not
+            kept; empty where there is nothing of the kind.
     """
 
     asset: Asset
@@ -383,6 +386,9 @@ class _Intake:
 
     def _write_rows(self, entries: Sequence[_Entry]) -> None:
         assets = [entry.asset for entry in entries]
+        custom = custom_fields.held(slug for entry in entries for slug in entry.item.metadata.custom)
+        for entry in entries:
+            entry.fill_custom(custom, self.rules)
         Asset.objects.bulk_create(assets)
         _write_files(entries, self.owner)
         _link_tags(entries)
@@ -405,6 +411,9 @@ class _Entry:
         self.is_put_back = False
         self.keywords: Sequence[str] = ()
         self.lacks: list[str] = []  # what keeps it from the state that was asked for
+        self.untaken: dict[
+            str, Any
+        ] = {}  # values of fields that were deleted or changed since they were given
         self.result: IngestResult | None = None
         self.error: IngestError | None = None
 
@@ -439,6 +448,19 @@ class _Entry:
         if not (self.asset.title or self.asset.title_zh):
             self.asset.title = title_of(self.item.filename)[:255]
 
+    def fill_custom(self, fields: Fields, rules: Rules) -> None:
+        """The values that fields take now; an upload may have begun long ago."""
+        self.untaken = {}
+        for slug, value in self.item.metadata.custom.items():
+            try:
+                merged({}, {slug: value}, fields, self.asset.kind)
+            except BadValues:
+                self.untaken[slug] = value
+        if self.untaken:
+            given = self.item.metadata.custom.items()
+            self.asset.custom = {slug: value for slug, value in given if slug not in self.untaken}
+            self.hold_back(rules)
+
     @property
     def state(self) -> str:
         """The one that was asked for, or draft where something is missing for that."""
@@ -464,8 +486,15 @@ class _Entry:
         )
 
     def notice(self, rules: Rules) -> str:
-        """Why it is a draft although another state was asked for."""
-        return field_rules.taken_as_draft(rules, self.lacks) if self.lacks else ""
+        """Why it is a draft although another state was asked for, and which values no field took."""
+        sentences = [field_rules.taken_as_draft(rules, self.lacks)] if self.lacks else []
+        if self.untaken:
+            told = (f"{PREFIX}{slug} = “{text_of(value)[:60]}”" for slug, value in self.untaken.items())
+            sentences.append(
+                _("Not kept, since the fields were deleted or changed meanwhile: %(values)s.")
+                % {"values": _(", ").join(told)}
+            )
+        return " ".join(sentences)
 
     def rows(self) -> Iterator[Model]:
         """The rows made for it, in the order in which they refer to each other."""
@@ -487,6 +516,7 @@ class _Entry:
             "origin": self.asset.origin,
             **({"from_file": sorted(self.asset.from_file)} if self.asset.from_file else {}),
             **({"custom": self.asset.custom} if self.asset.custom else {}),
+            **({"custom_not_kept": self.untaken} if self.untaken else {}),
             **({"missing": self.lacks} if self.lacks else {}),
         }
 

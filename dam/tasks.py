@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from dam import (
     bulk_edits,
+    custom_fields,
     duplicates,
     facets,
     import_runs,
@@ -167,3 +168,25 @@ def sweep_bulk_edits() -> None:
     """Take up bulk edits that a crash or a lost message left behind."""
     for key in bulk_edits.due():
         publish_bulk_edit(key)
+
+
+def publish_telling(key: int) -> None:
+    """Tell the workers of a field with new labels. A lost message is no loss: the sweep finds it."""
+    try:
+        tell_of_field.delay(key)
+    except (OperationalError, OSError) as error:
+        log.warning("field %s waits for the sweep: the broker took no message (%s)", key, error)
+
+
+@shared_task(name="dam.tasks.tell_of_field")
+def tell_of_field(key: int) -> None:
+    """Slices of the assets that a field's new labels concern, and the next task where there are more."""
+    if custom_fields.tell(key, seconds=60.0):
+        publish_telling(key)
+
+
+@shared_task(name="dam.tasks.sweep_fields")
+def sweep_fields() -> None:
+    """Take up fields of whose new labels a crash or a lost message left assets untold."""
+    for key in custom_fields.telling():
+        publish_telling(key)

@@ -2,6 +2,9 @@
 
 A Latin word is found by its beginning, Chinese by any two neighbouring characters. PostgreSQL looks the
 words up in a GIN index; elsewhere (SQLite, for smaller libraries) the column is read through.
+
+Words of fields that are not public stand there with a mark before them, and only contributors ask for those
+too: a word itself has letters and digits only.
 """
 
 from __future__ import annotations
@@ -10,16 +13,21 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.fields import BooleanField
 
+from dam import custom_fields
 from dam.custom_values import words_of as words_in
-from dam.models import Asset, AssetSKU, AssetWords, CustomField
+from dam.models import Asset, AssetSKU, AssetWords
 
 MOST_WORDS, MOST_ASKED, LONGEST = 400, 30, 64
+NOT_PUBLIC = "_"
 BATCH = 2000
 CHINESE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"[{CHINESE}]+|[^\W_{CHINESE}]+")
@@ -48,18 +56,24 @@ def asked(text: str) -> list[str]:
     return list(dict.fromkeys(wanted))[:MOST_ASKED]
 
 
-def having(text: str) -> QuerySet[AssetWords]:
-    """The rows of the assets with these words; none for a text without any letter or digit."""
+def having(text: str, user: AbstractBaseUser | AnonymousUser | None) -> QuerySet[AssetWords]:
+    """The rows of the assets with these words; none for a text without any letter or digit.
+
+    Args:
+        user: who asks; without a role in the library nothing is found by fields that are not public.
+    """
     beginnings = asked(text)
     rows = AssetWords.objects.all()
     if not beginnings:
         return rows.none()
+    marks = ("", NOT_PUBLIC) if custom_fields.sees_all(user) else ("",)
     if connection.vendor != "postgresql":
         for beginning in beginnings:
-            rows = rows.filter(words__contains=f" {beginning}")
+            rows = rows.filter(reduce(or_, (Q(words__contains=f" {mark}{beginning}") for mark in marks)))
         return rows
     # Only letters and digits are in there, so nothing can leave the quotes; no alias, as it may change.
-    query = " & ".join(f"'{beginning}':*" for beginning in beginnings)
+    either = (" | ".join(f"'{mark}{beginning}':*" for mark in marks) for beginning in beginnings)
+    query = " & ".join(f"({one})" for one in either)
     matches = RawSQL("document @@ %s::tsquery", (query,), output_field=BooleanField())
     return rows.filter(matches)
 
@@ -95,12 +109,18 @@ def _rewrite(asset_ids: Sequence[int]) -> None:
         "asset_id", "tag__label", "tag__label_zh", "tag__synonyms"
     ):
         texts[key] += [label, label_zh, *synonyms]
-    fields = {field.slug: field for field in CustomField.objects.all()} if customs else {}
+    fields = custom_fields.by_slug() if customs else {}
+    public, others = ({slug: f for slug, f in fields.items() if f.public is yes} for yes in (True, False))
+    marked: dict[int, list[str]] = {}
     for key, values in customs.items():
-        texts[key] += words_in(values, fields)
+        texts[key] += words_in(values, public)
+        marked[key] = [f"{NOT_PUBLIC}{word}" for word in words_of(words_in(values, others))]
     AssetWords.objects.bulk_create(
         [
-            AssetWords(asset_id=key, words="".join(f" {word}" for word in words_of(texts[key])))
+            AssetWords(
+                asset_id=key,
+                words="".join(f" {word}" for word in [*words_of(texts[key]), *marked.get(key, ())]),
+            )
             for key in sorted(texts)
         ],
         update_conflicts=True,

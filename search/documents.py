@@ -21,8 +21,9 @@ def document_for(asset: Asset, fields: Fields) -> Document:
     """The asset as the index knows it. Expects tags, SKU links and collections to be prefetched.
 
     Args:
-        fields: the library's custom fields.
+        fields: the library's custom fields; only public ones are taken, since the shop asks the index too.
     """
+    public = {slug: field for slug, field in fields.items() if field.public}
     tags = list(asset.tags.all())
     skus = list(asset.skus.all())
     words = [asset.title, asset.title_zh, asset.alt_text, asset.alt_text_zh]
@@ -30,7 +31,7 @@ def document_for(asset: Asset, fields: Fields) -> Document:
         words += [tag.label, tag.label_zh, *tag.synonyms]
     for sku in skus:
         words += [sku.code, sku.name, sku.name_zh]
-    words += [asset.description, asset.description_zh, *words_of(asset.custom, fields)]
+    words += [asset.description, asset.description_zh, *words_of(asset.custom, public)]
     return Document(
         id=asset.pk,
         kind=asset.kind,

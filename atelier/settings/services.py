@@ -71,6 +71,7 @@ CELERY_BEAT_SCHEDULE = {
     "dam-letters": {"task": "dam.tasks.send_letters", "schedule": 900.0},
     "dam-uploads": {"task": "dam.tasks.sweep_uploads", "schedule": 60.0},
     "dam-bulk-edits": {"task": "dam.tasks.sweep_bulk_edits", "schedule": 30.0},
+    "dam-fields": {"task": "dam.tasks.sweep_fields", "schedule": 60.0},
     "dam-imports": {"task": "dam.tasks.sweep_imports", "schedule": 30.0},
     "dam-webhooks": {"task": "dam.tasks.send_webhooks", "schedule": 10.0},
     "dam-webhook-sweep": {"task": "dam.tasks.sweep_webhooks", "schedule": 3600.0},

@@ -149,7 +149,7 @@ class AssetAdmin(ModelAdmin):
         try:
             return queryset.filter(public_id=UUID(search_term.strip())), False
         except ValueError:
-            return queryset.filter(pk__in=words.having(search_term).values("asset_id")), False
+            return queryset.filter(pk__in=words.having(search_term, request.user).values("asset_id")), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
         """What the account may open, and what of it lies in the trash."""
@@ -499,7 +499,7 @@ class AssetAdmin(ModelAdmin):
         kind = filters.pop("as", [""])[-1]
         request.GET = filters  # type: ignore[assignment]  # the list would take "as" for a filter
         shown = self.get_changelist_instance(request).get_queryset(request)
-        return table_download(metadata_table(shown), "assets", kind)
+        return table_download(metadata_table(shown, request.user), "assets", kind)
 
     @method_decorator(require_POST)
     def add_version_view(self, request: HttpRequest, key: int) -> HttpResponse:

@@ -122,11 +122,11 @@ class RuleChangeList(PlainChangeList):
 class CustomFieldAdmin(ForAdministrators):
     form = CustomFieldForm
     compressed_fields = False
-    list_display = ("slug", "shown_label", "type", "kinds_line", "position", "active")
-    list_filter = ("type", "active")
+    list_display = ("slug", "shown_label", "type", "kinds_line", "position", "active", "public")
+    list_filter = ("type", "active", "public")
     search_fields = ("slug", "label", "label_zh")
     fieldsets = (
-        (None, {"fields": ("slug", ("label", "label_zh"), ("help_text", "help_text_zh"))}),
+        (None, {"fields": ("slug", ("label", "label_zh"), ("help_text", "help_text_zh"), "public")}),
         (gettext_lazy("Values"), {"fields": ("type", "choices")}),
         (gettext_lazy("Where it is asked for"), {"fields": ("kinds", ("position", "active"))}),
     )

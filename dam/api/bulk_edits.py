@@ -105,7 +105,8 @@ class BulkEditViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         visible = Asset.objects.visible_to(self.request.user)
         if "ids" in asked:
             return visible.filter(public_id__in=asked["ids"])
-        filters = AssetFilter(QueryDict(urlencode(asked["filters"])), queryset=visible, request=self.request)
+        query = QueryDict(urlencode(asked["filters"], errors="replace"))
+        filters = AssetFilter(query, queryset=visible, request=self.request)
         if not filters.is_valid():
             raise serializers.ValidationError({"filters": filters.errors})
         return filters.qs

@@ -40,7 +40,7 @@ class CustomFieldSerializer(serializers.ModelSerializer):
         model = CustomField
         fields = (
             "slug", "label", "label_zh", "help_text", "help_text_zh", "type", "choices", "kinds", "position",
-            "active", "created", "updated",
+            "active", "public", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("created", "updated")
 
@@ -63,6 +63,15 @@ class FieldRuleSerializer(serializers.ModelSerializer):
         model = FieldRule
         fields = ("id", "kind", "state", "required", "created", "updated")
         read_only_fields = ("created", "updated")
+
+    def to_representation(self, rule: FieldRule) -> dict[str, Any]:
+        """Fields of which the caller is not told are not named here either."""
+        told: dict[str, Any] = super().to_representation(rule)
+        shown = {field.name for field in custom_fields.shown_to(self.context["request"].user).values()}
+        told["required"] = [
+            name for name in told["required"] if custom_fields.slug_in(name) is None or name in shown
+        ]
+        return told
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         _raise_problems(field_rules.problems_with(_changed(self.instance or FieldRule(), attrs)))
@@ -95,7 +104,7 @@ class DefinitionViewSet(ModelViewSet):
 
 
 class CustomFieldViewSet(DefinitionViewSet):
-    """The library's own fields: editors see those retired too."""
+    """The library's own fields: editors see those retired too; those below contributor only public ones."""
 
     queryset = CustomField.objects.none()
     serializer_class = CustomFieldSerializer
@@ -105,7 +114,16 @@ class CustomFieldViewSet(DefinitionViewSet):
 
     def get_queryset(self) -> QuerySet[CustomField]:
         fields = CustomField.objects.all()
+        if not custom_fields.sees_all(self.request.user):
+            fields = fields.filter(public=True)
         return fields if sees_library(self.request.user) else fields.filter(active=True)
+
+    def _save(self, serializer: Any, row: Any) -> None:
+        """A value that was written since the definition was checked stops a change of slug or type."""
+        try:
+            super()._save(serializer, row)
+        except custom_fields.FieldInUse as error:
+            raise Conflict(str(error), "in_use") from error
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -12,7 +12,7 @@ from dam import custom_fields, field_rules, tag_tree, tagging, words
 from dam.articles import split_attribute
 from dam.colours import FAMILIES
 from dam.coverage import counted
-from dam.custom_values import BadValues
+from dam.custom_values import BadValues, no_such_field
 from dam.models import (
     SKU,
     Asset,
@@ -64,12 +64,10 @@ class AssetFilter(django_filters.FilterSet):
         asked = [
             (slug, name) for name in self.data or () if (slug := custom_fields.slug_in(name)) is not None
         ]
-        fields = custom_fields.by_slug() if asked else {}
+        fields = custom_fields.shown_to(self.request.user) if asked else {}
         for slug, name in asked:
             if slug not in fields:
-                raise ValidationError(
-                    {name: [_("There is no custom field “%(slug)s”.") % {"slug": slug[:80]}]}
-                )
+                raise ValidationError({name: [no_such_field(slug)]})
             for value in self.data.getlist(name):
                 found = self._with_value(found, fields[slug], value)
         return found
@@ -84,6 +82,9 @@ class AssetFilter(django_filters.FilterSet):
             raise ValidationError({field.name: list(bad.problems.values())}) from bad
 
     def lacking_fields(self, assets: QuerySet[Asset], name: str, state: str) -> QuerySet[Asset]:
+        """Those below contributor are not told what is asked for, so for them nothing is missing."""
+        if not custom_fields.sees_all(self.request.user):
+            return assets.none()
         return field_rules.incomplete(assets, state, field_rules.load())
 
     def with_tag(self, assets: QuerySet[Asset], name: str, word: str) -> QuerySet[Asset]:
@@ -99,7 +100,7 @@ class AssetFilter(django_filters.FilterSet):
         return assets.usable_in_territory(code)
 
     def with_words(self, assets: QuerySet[Asset], name: str, text: str) -> QuerySet[Asset]:
-        return assets.filter(pk__in=words.having(text).values("asset_id"))
+        return assets.filter(pk__in=words.having(text, self.request.user).values("asset_id"))
 
 
 class SKUFilter(django_filters.FilterSet):

@@ -69,7 +69,7 @@ class MetadataTableActions(GenericViewSet):
     @action(detail=False, pagination_class=None)
     def export(self, request: Request) -> HttpResponseBase:
         """The chosen assets' metadata, as far as the caller may see them: the manifest's columns and “id”."""
-        table = metadata_table(self.filter_queryset(self.get_queryset()))
+        table = metadata_table(self.filter_queryset(self.get_queryset()), request.user)
         return table_download(table, "metadata", request.query_params.get("as", ""))
 
     @extend_schema(request={"multipart/form-data": MetadataTableSerializer}, responses=UpdateReportSerializer)

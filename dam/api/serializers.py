@@ -87,7 +87,9 @@ class AssetSerializer(serializers.ModelSerializer):
     territories = TerritoryList(
         required=False, help_text="Where its licence covers it, as codes (ISO 3166-1); empty: everywhere."
     )
-    custom = CustomValues(required=False)
+    custom = CustomValues(
+        required=False, help_text="Those below contributor are told the values of public fields only."
+    )
     missing = serializers.SerializerMethodField(
         help_text="Required fields that are empty, by the state that asks for them; null: not yours to fill."
     )
@@ -113,6 +115,16 @@ class AssetSerializer(serializers.ModelSerializer):
             "next_states", "thumbnail", "web", "original", "renditions", "created", "updated",
         )  # fmt: skip
         read_only_fields = ("origin", "aspect", "created", "updated")
+
+    def to_representation(self, asset: Asset) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_representation(asset)
+        if told["custom"] and not custom_fields.sees_all(self._caller()):
+            context = cast(dict[str, Any], self.context)
+            if "public_fields" not in context:  # looked up once for a whole list
+                context["public_fields"] = custom_fields.shown_to(self._caller())
+            public = context["public_fields"]
+            told["custom"] = {slug: value for slug, value in told["custom"].items() if slug in public}
+        return told
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
     def get_usable_in(self, asset: Asset) -> list[str] | None:

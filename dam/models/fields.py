@@ -48,6 +48,18 @@ class CustomField(models.Model):
         default=True,
         help_text=_("A retired field keeps its values, shows them and is no longer asked for."),
     )
+    public = models.BooleanField(
+        _("public"),
+        default=False,
+        help_text=_(
+            "Shown to everybody who may open the asset, the shop included; "
+            "otherwise to contributors and above."
+        ),
+    )
+    # How far assets have been told of new labels: those with greater keys wait; null: none do. Concerned are
+    # those with these choices; without any, all that have a value.
+    told_up_to = models.BigIntegerField(null=True, editable=False)
+    told_choices = models.JSONField(default=list, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated = models.DateTimeField(_("updated"), auto_now=True)
 

@@ -32,6 +32,6 @@ class Command(BaseCommand):
             tagged = Asset.tags.through.objects.filter(tag__slug__in=options["tag"])
             chosen = chosen.filter(pk__in=tagged.values("asset_id"))
         try:
-            write_table(metadata_table(chosen), options["file"])
+            write_table(metadata_table(chosen, None), options["file"])
         except TableError as error:
             raise CommandError(str(error), returncode=2) from error
