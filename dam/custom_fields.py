@@ -29,6 +29,7 @@ from dam.signals import assets_changed
 MANAGING = Role.ADMINISTRATOR
 MAX_FIELDS, MAX_CHOICES, MAX_LABEL = 60, 200, 80
 BATCH = 1000  # assets that are told of new labels at once
+SLUG = re.compile(r"[a-z0-9_]+")
 CHOICE_VALUE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -44,7 +45,7 @@ def by_slug() -> dict[str, CustomField]:
 def held(slugs: Iterable[str]) -> dict[str, CustomField]:
     """Those of the fields that there are. Until the end of the transaction none of them is deleted or
     becomes another: whoever writes values of them asks for them so."""
-    wanted = sorted(set(slugs))
+    wanted = sorted({slug for slug in slugs if SLUG.fullmatch(slug)})  # no database takes every text
     if not wanted:
         return {}
     if connection.vendor != "postgresql":  # one transaction writes at a time

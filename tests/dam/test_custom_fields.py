@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
@@ -18,10 +18,23 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from dam import bulk_edits, custom_fields, editing, merging, words
+from dam import bulk_edits, custom_fields, editing, field_rules, merging, words
 from dam.bulk_edits import CannotEdit, Change
-from dam.custom_values import BadValues
-from dam.models import Asset, AssetKind, AuditEntry, CustomField, Import, UploadSession
+from dam.custom_fields import FieldInUse
+from dam.custom_values import BadValues, shown
+from dam.ingest import AssetMetadata, ingest
+from dam.models import (
+    Asset,
+    AssetKind,
+    AssetOrigin,
+    AuditEntry,
+    CustomField,
+    FieldRule,
+    Import,
+    UploadSession,
+)
+from dam.signals import assets_changed
+from dam.tasks import sweep_fields, tell_of_field
 from search.documents import document_for
 from tests.factories import AssetFactory, ReviewerFactory, UserFactory
 from tests.pictures import picture
@@ -80,7 +93,7 @@ class TestDefining:
         made = admin_api(administrator).post(API, given, format="json")
         assert (made.status_code, made.json()["choices"]) == (201, SEASONS)
         assert AuditEntry.objects.get(action="custom_field.created").target_id == "season"
-        assert [row["slug"] for row in admin_api(ReviewerFactory()).get(API).json()] == ["season"]
+        assert [row["slug"] for row in admin_api(stranger).get(API).json()] == ["season"]
         for user in (stranger, ReviewerFactory()):
             client = admin_api(user)
             assert client.patch(f"{API}season/", {"label": "X"}, format="json").status_code == 403
@@ -670,9 +683,224 @@ class TestFinding:
         assert words.having("estival", editor).filter(asset=asset).exists()
         assert not words.having("26春夏", editor).filter(asset=asset).exists()
         asset.refresh_from_db()
+        for row in CustomField.objects.all():
+            row.public = True
+            custom_fields.save(row, actor=None)
         text = document_for(asset, custom_fields.by_slug()).text
         assert "Waterfall studio" in text
         assert "Estival" in text
+
+
+class TestWhatCannotBeKept:
+    def test_huge_numbers_and_half_characters_are_refused_in_words(
+        self, staff_api: APIClient, one_of_each: Any, dress: Asset
+    ) -> None:
+        address = f"{ASSETS}{dress.public_id}/"
+        huge = int("1" + "0" * 400)
+        for given, slug in (
+            ({"a_number": huge}, "a_number"),
+            ({"a_number": -huge}, "a_number"),
+            ({"a_number": "NaN"}, "a_number"),
+            ({"a_yes_no": huge}, "a_yes_no"),
+            ({"a_text": "\ud800"}, "a_text"),
+            ({"a_number": "\ud800"}, "a_number"),
+            ({"a_choices": ["\ud800"]}, "a_choices"),
+            ({"\ud800": "1"}, "?"),
+            ({"\0": "1"}, "\0"),
+        ):
+            body = json.dumps({"custom": given})
+            refused = staff_api.patch(address, body, content_type="application/json")
+            assert (refused.status_code, list(refused.json()["errors"]["custom"])) == (400, [slug]), given
+        for asked in (
+            {"changes": {"custom.a_number": huge}},
+            {"changes": {"custom.\ud800": "1"}},
+            {"filters": {"custom.\ud800": "1"}, "changes": {"custom.a_number": 1}},
+        ):
+            body = json.dumps({"ids": [str(dress.public_id)]} | asked if "filters" not in asked else asked)
+            refused = staff_api.post("/api/v1/bulk-edits/", body, content_type="application/json")
+            assert refused.status_code == 400, asked
+        before = Asset.objects.count()
+        sent = {
+            "file": SimpleUploadedFile("x.jpg", picture(seed=900)),
+            "custom": json.dumps({"a_number": huge}),
+        }
+        assert staff_api.post(ASSETS, sent, format="multipart").status_code == 400
+        assert Asset.objects.count() == before
+        assert Asset.objects.get(pk=dress.pk).custom == {}
+        fine = staff_api.patch(address, {"custom": {"a_number": -(10**15)}}, format="json")
+        assert fine.json()["custom"] == {"a_number": -(10**15)}
+
+
+class TestTellingAssets:
+    @pytest.fixture
+    def told(self) -> Any:
+        """The keys of those that counted as changed, in batches."""
+        batches: list[list[int]] = []
+
+        def note(sender: Any, asset_ids: list[int], **_: Any) -> None:
+            if sender is CustomField:
+                batches.append(list(asset_ids))
+
+        assets_changed.connect(note)
+        yield batches
+        assets_changed.disconnect(note)
+
+    def test_only_those_whose_words_changed_are_told(self, told: Any, one_of_each: Any) -> None:
+        spring = AssetFactory(custom={"a_choice": "ss26", "a_choices": ["ss26", "fw26"]})
+        autumn = AssetFactory(custom={"a_choice": "fw26", "a_choices": ["fw26"]})
+        AssetFactory()
+        for slug in ("a_choice", "a_choices"):
+            row = CustomField.objects.get(slug=slug)
+            row.choices = [{"value": "x"}, *reversed(SEASONS)]
+            row.label, row.active = "Renamed", False
+            custom_fields.save(row, actor=None)
+            assert told == []
+            row.choices = [{**SEASONS[0], "label": "Estival"}, SEASONS[1]]
+            custom_fields.save(row, actor=None)
+            assert told == [[spring.pk]]
+            told.clear()
+            row.choices = [row.choices[0]]
+            custom_fields.save(row, actor=None)
+            assert told == ([[autumn.pk]] if slug == "a_choice" else [[spring.pk, autumn.pk]])
+            told.clear()
+        assert words.having("estival", None).count() == 1
+
+    def test_many_are_told_in_the_background_and_after_a_crash(
+        self, told: Any, season: CustomField, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(custom_fields, "BATCH", 2)
+        keys = [AssetFactory(kind="garment", custom={"season": "ss26"}).pk for _ in range(5)]
+        season.choices = [{**SEASONS[0], "label": "Estival"}, SEASONS[1]]
+        custom_fields.save(season, actor=None)
+        assert told == [keys[:2]]
+        assert custom_fields.telling() == [season.pk]
+        # A second change meanwhile, of what was told and of what was not; the definition read before it.
+        again = CustomField.objects.get()
+        again.choices = [SEASONS[0], {**SEASONS[1], "label": "Autumnal"}]
+        custom_fields.save(again, actor=None)
+        told.clear()
+        sweep_fields()
+        tell_of_field(season.pk)
+        assert [key for batch in told for key in batch][-3:] == keys[2:]
+        assert custom_fields.telling() == []
+        assert words.having("estival", None).count() == 0
+        told.clear()
+        tell_of_field(season.pk)
+        assert told == []
+
+
+class TestLeftovers:
+    def test_what_another_type_left_behind_is_shown_as_text(
+        self, client: Client, editor: User, administrator: User, one_of_each: Any
+    ) -> None:
+        odd: dict[str, Any] = {
+            "a_text": 5, "a_long_text": ["x"], "a_number": "hello", "a_yes_no": "hello", "a_date": "hello",
+            "a_choice": 7, "a_choices": 7,
+        }  # fmt: skip
+        asset = AssetFactory(title="Odd", kind="garment")
+        Asset.objects.update(custom=odd)
+        client.force_login(editor)
+        for address in (
+            f"/admin/dam/asset/{asset.pk}/change/",
+            "/admin/dam/asset/",
+            "/admin/dam/asset/?q=Odd",
+        ):
+            assert client.get(address).status_code == 200, address
+        for slug in ("a_date", "a_number"):
+            assert shown(CustomField.objects.get(slug=slug), "hello") == "hello"
+        words.rewrite([asset.pk])
+        CustomField.objects.filter(slug="a_date").delete()
+        row = {"slug": "a_date", "label": "Date"}
+        refused = admin_api(administrator).post(API, row, format="json")
+        assert refused.status_code == 400
+        assert "still have values" in refused.json()["errors"]["slug"][0]
+
+    def test_an_upload_that_ends_after_its_field_went_keeps_everything_else(
+        self, season: CustomField
+    ) -> None:
+        field("shot", "date")
+        given = AssetMetadata(
+            title="Late", kind="garment", custom={"gone": "hello", "season": "ss26", "shot": "hello"}
+        )
+        made = ingest(
+            picture(seed=901), filename="l.jpg", owner=None, origin=AssetOrigin.UPLOADED, metadata=given
+        )
+        assert made.asset.custom == {"season": "ss26"}
+        assert Asset.objects.get().custom == {"season": "ss26"}
+        assert Asset.objects.get().title == "Late"
+        assert "custom.gone = “hello”" in made.notice
+        assert "custom.shot = “hello”" in made.notice
+        assert "season" not in made.notice
+
+    def test_type_and_field_are_checked_again_where_they_are_written(
+        self, season: CustomField, dress: Asset
+    ) -> None:
+        """As where an edit commits between the check of the form and the write."""
+        season.type = "date"
+        assert custom_fields.problems_with(season) == {}
+        editing.update_assets([dress], actor=None, changes={"custom.season": "ss26"})
+        with pytest.raises(FieldInUse, match="slug and type stay"):
+            custom_fields.save(season, actor=None)
+        with pytest.raises(FieldInUse, match="1 asset has a value"):
+            custom_fields.delete(season, actor=None)
+        assert CustomField.objects.get().type == "choice"
+
+
+class TestWhoIsTold:
+    def test_strangers_are_told_and_find_public_values_only(
+        self, api: APIClient, stranger: User, editor: User
+    ) -> None:
+        field("cost", label="Cost")
+        field("fabric", label="Fabric", public=True)
+        asset = AssetFactory(title="Coat", kind="garment")
+        changes = {"custom.cost": "Wholesale99", "custom.fabric": "Linen"}
+        editing.update_assets([asset], actor=None, changes=changes)
+        shopper = UserFactory()
+        shopper.groups.add(Group.objects.get(name="storefront"))
+        field_rules.save(
+            FieldRule(kind="", state="approved", required=["custom.cost", "licence"]), actor=None
+        )
+        for client in (api, admin_api(shopper)):
+            assert client.get(f"{ASSETS}{asset.public_id}/").json()["custom"] == {"fabric": "Linen"}
+            assert client.get(ASSETS).json()["results"][0]["custom"] == {"fabric": "Linen"}
+            assert len(client.get(f"{ASSETS}?custom.fabric=Linen").json()["results"]) == 1
+            hidden, absent = (client.get(f"{ASSETS}?custom.{slug}=x") for slug in ("cost", "nope"))
+            assert hidden.status_code == absent.status_code == 400
+            assert hidden.content.replace(b"cost", b"nope") == absent.content
+            assert len(client.get(f"{ASSETS}?q=linen").json()["results"]) == 1
+            for text in ("wholesale99", "_wholesale99", "99"):
+                assert client.get(f"{ASSETS}?q={text}").json()["results"] == [], text
+            assert client.get(f"{ASSETS}?incomplete=approved").json()["results"] == []
+            table = b"".join(client.get(f"{ASSETS}export/").streaming_content).decode()
+            assert ("cost" in table, "Wholesale" in table, "Linen" in table) == (False, False, True)
+        assert [row["slug"] for row in admin_api(shopper).get(API).json()] == ["fabric"]
+        assert admin_api(shopper).get(f"{API}cost/").status_code == 404
+        assert admin_api(shopper).get("/api/v1/field-rules/").json()[0]["required"] == ["licence"]
+        for user in (stranger, editor):
+            client = admin_api(user)
+            assert client.get(f"{ASSETS}{asset.public_id}/").json()["custom"]["cost"] == "Wholesale99"
+            for query in ("custom.cost=Wholesale99", "q=wholesale99 coat", "q=99 linen"):
+                assert len(client.get(f"{ASSETS}?{query}").json()["results"]) == 1, query
+            assert len(client.get(API).json()) == 2
+        text = document_for(Asset.objects.get(), custom_fields.by_slug()).text
+        assert ("Linen" in text, "Wholesale" in text) == (True, False)
+
+        cost = CustomField.objects.get(slug="cost")
+        for public in (True, False):
+            cost.public = public
+            custom_fields.save(cost, actor=None)
+            assert len(api.get(f"{ASSETS}?q=wholesale99").json()["results"]) == public
+
+    def test_a_list_for_strangers_takes_as_many_queries_for_many(self, api: APIClient) -> None:
+        field("cost")
+        AssetFactory(custom={"cost": "1"})
+        with CaptureQueriesContext(connection) as few:
+            api.get(ASSETS)
+        for _ in range(4):
+            AssetFactory(custom={"cost": "1"})
+        with CaptureQueriesContext(connection) as many:
+            assert all(row["custom"] == {} for row in api.get(ASSETS).json()["results"])
+        assert len(many) == len(few)
 
 
 def test_kinds_are_those_of_assets() -> None:

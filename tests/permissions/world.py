@@ -312,6 +312,10 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     retired = CustomField(slug="old_season", label="Old season", type="text", active=False)
     for field_ in (season, retired):
         custom_fields.save(field_, actor=administrator)
+    cost = CustomField(slug="cost", label=f"Cost {STAFF}", type="text")
+    custom_fields.save(cost, actor=administrator)
+    editing.update_assets([world.assets["shown"]], actor=None, changes={"custom.cost": f"12 {STAFF}"})
+    world.assets["shown"].refresh_from_db()
     rule = FieldRule(kind="scene", state="approved", required=["licence"])
     field_rules.save(rule, actor=administrator)
     world.things |= {"season": season, "retired field": retired, "rule": rule}
