@@ -344,7 +344,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
-    for name in ("preset", "open tag", "hidden tag", "season", "retired field"):
+    for name in ("preset", "open tag", "hidden tag", "season", "retired field", "cost"):
         found[name] = {"slug": things[name].slug}
     found["hook"] = {"id": things["hook"].pk, "number": things["delivery"].pk}
     # What is not the thing itself but one way to it.
