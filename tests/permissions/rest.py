@@ -152,6 +152,7 @@ GET    /custom-fields/                                 -                        
 POST   /custom-fields/                                 -                              401    403   403   403   403   403   201
 GET    /custom-fields/{slug}/                          season                         401    404   200   200   200   200   200
 GET    /custom-fields/{slug}/                          retired field                  401    404   404   404   200   200   200
+GET    /custom-fields/{slug}/                          cost                           401    404   200   200   200   200   200
 PATCH  /custom-fields/{slug}/                          season                         401    403   403   403   403   403   200
 DELETE /custom-fields/{slug}/                          season                         401    403   403   403   403   403   204
 
@@ -343,7 +344,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
-    for name in ("preset", "open tag", "hidden tag", "season", "retired field"):
+    for name in ("preset", "open tag", "hidden tag", "season", "retired field", "cost"):
         found[name] = {"slug": things[name].slug}
     found["hook"] = {"id": things["hook"].pk, "number": things["delivery"].pk}
     # What is not the thing itself but one way to it.

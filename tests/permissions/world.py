@@ -308,7 +308,7 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     sent = WebhookDelivery.objects.create(
         endpoint=hook, event="asset.approved", payload={"title": RESERVED}, state=DeliveryState.DELIVERED
     )
-    season = CustomField(slug="season", label="Season", type="text")
+    season = CustomField(slug="season", label="Season", type="text", public=True)
     retired = CustomField(slug="old_season", label="Old season", type="text", active=False)
     for field_ in (season, retired):
         custom_fields.save(field_, actor=administrator)
@@ -318,7 +318,7 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     world.assets["shown"].refresh_from_db()
     rule = FieldRule(kind="scene", state="approved", required=["licence"])
     field_rules.save(rule, actor=administrator)
-    world.things |= {"season": season, "retired field": retired, "rule": rule}
+    world.things |= {"season": season, "retired field": retired, "cost": cost, "rule": rule}
     entry = AuditEntry.objects.filter(actor=keeper).latest("pk")
     world.things |= {"preset": preset, "hook": hook, "delivery": sent, "entry": entry}
 
