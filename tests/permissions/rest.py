@@ -150,7 +150,7 @@ DELETE /collections/{id}/links/{number}/               their collection         
 
 GET    /custom-fields/                                 -                              401    200   200   200   200   200   200
 POST   /custom-fields/                                 -                              401    403   403   403   403   403   201
-GET    /custom-fields/{slug}/                          season                         401    404   200   200   200   200   200
+GET    /custom-fields/{slug}/                          season                         401    200   200   200   200   200   200
 GET    /custom-fields/{slug}/                          retired field                  401    404   404   404   200   200   200
 GET    /custom-fields/{slug}/                          cost                           401    404   200   200   200   200   200
 PATCH  /custom-fields/{slug}/                          season                         401    403   403   403   403   403   200
