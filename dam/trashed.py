@@ -67,7 +67,7 @@ def empty(*, actor: Actor, before: datetime | None = None) -> Emptied:
         seen += len(batch)
         deleted += _delete(batch, actor)
     if deleted:
-        log.info("Deleted %s assets of the trash on demand; %s stay, being in use", deleted, seen - deleted)
+        log.info("Deleted %s assets of the trash; %s stay, being in use", deleted, seen - deleted)
     return Emptied(deleted, seen - deleted)
 
 
