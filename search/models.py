@@ -18,6 +18,11 @@ class SpaceState(models.TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class SpaceCoverage(models.TextChoices):
+    ALL = "all", _("Every asset")
+    CHOSEN = "chosen", _("Assets that the policy chooses")
+
+
 class Space(models.Model):
     """One vector space: encoder, weights and dimension. Vectors of two spaces are never compared."""
 
@@ -28,6 +33,9 @@ class Space(models.Model):
     collection = models.CharField(_("Milvus collection"), max_length=128, unique=True)
     state = models.CharField(
         _("state"), max_length=12, choices=SpaceState.choices, default=SpaceState.BUILDING
+    )
+    coverage = models.CharField(
+        _("holds"), max_length=12, choices=SpaceCoverage.choices, default=SpaceCoverage.ALL
     )
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

@@ -44,7 +44,9 @@ def switch(space: Space) -> None:
     """Make `space` the live one; the one before is retired and kept until somebody drops it."""
     index_of(space).point_alias(live_alias())
     with transaction.atomic():
-        Space.objects.filter(state=SpaceState.LIVE).exclude(pk=space.pk).update(state=SpaceState.RETIRED)
+        Space.objects.filter(state=SpaceState.LIVE, coverage=space.coverage).exclude(pk=space.pk).update(
+            state=SpaceState.RETIRED
+        )
         Space.objects.filter(pk=space.pk).update(state=SpaceState.LIVE)
 
 

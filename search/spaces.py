@@ -9,25 +9,30 @@ from django.conf import settings
 from search.encoders.base import Encoder, EncoderError, SpaceSpec
 from search.encoders.registry import get_encoder
 from search.index import VectorIndex
-from search.models import Space, SpaceState
+from search.models import Space, SpaceCoverage, SpaceState
 
 LIVE_ALIAS = "live"
 
 
 def live_space() -> Space:
-    """The space that is searched; at first use, that of settings.SEARCH_ENCODER.
+    """The space that holds every asset and is searched; at first use, that of settings.SEARCH_ENCODER.
 
     Raises:
         EncoderError: the configured encoder is unknown or has no weights.
     """
-    live = Space.objects.filter(state=SpaceState.LIVE).order_by("-id").first()
+    live = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.ALL).order_by("-id").first()
     return live or declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
 
 
+def live_spaces() -> list[Space]:
+    """Every space that a query asks: the one that holds every asset, then those that hold chosen ones."""
+    chosen = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN).order_by("id")
+    return [live_space(), *chosen]
+
+
 def active_spaces() -> list[Space]:
-    """Every space that changes are written to: the live one and those being built."""
-    live = live_space()
-    return [live, *Space.objects.filter(state=SpaceState.BUILDING)]
+    """Every space that changes are written to: the live ones and those being built."""
+    return [*live_spaces(), *Space.objects.filter(state=SpaceState.BUILDING)]
 
 
 def declare_space(encoder_id: str, state: SpaceState) -> Space:

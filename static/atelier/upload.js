@@ -26,14 +26,17 @@ class Uploads {
     window.addEventListener("beforeunload", (event) => {
       if (this.rows.some((row) => row.isOpen)) event.preventDefault();
     });
+    this.takeWhatWasChosen();
   }
 
   listenToDrops(drop) {
     const input = drop.querySelector("input[type=file]");
-    input.addEventListener("change", () => {
+    const take = () => {
       this.add(Array.from(input.files));
       input.value = "";
-    });
+    };
+    input.addEventListener("change", take);
+    this.takeWhatWasChosen = () => input.files.length && take(); // before this script had come
     for (const name of ["dragenter", "dragover"]) {
       drop.addEventListener(name, (event) => {
         event.preventDefault();

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django import Settings
 
 from dam.models import Asset, UploadSession, UploadState
@@ -49,6 +49,25 @@ def open_page(page: Page, url: str, name: str) -> None:
 
 def choose(page: Page, *files: Path) -> None:
     page.locator("input[type=file]").set_input_files(files)
+
+
+def test_files_chosen_before_the_script_came_are_taken_in(
+    page: Page, web: Web, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "early.jpg").write_bytes(picture(seed=1))
+    held: list[Route] = []
+    page.route(re.compile(r"/upload(\.\w+)?\.js"), lambda route: held.append(route))
+    page.goto(f"{web.url}/admin/login/?next={UPLOAD}", wait_until="commit")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click(no_wait_after=True)
+    choose(page, tmp_path / "early.jpg")
+    expect(page.get_by_role("button", name="Choose a folder")).to_be_hidden()
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.locator("#upload-outcomes")).to_contain_text("Taken in: ")
+    assert Asset.objects.count() == 1
 
 
 def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.factories import PASSWORD
 from tests.services.processes import Web
@@ -18,7 +18,7 @@ def sign_in(page: Page, web: Web, user: User, to: str = "/admin/") -> None:
     page.get_by_label("Username").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
-    expect(page).not_to_have_url(re.compile("login"))
+    page.wait_for_url(lambda url: "login" not in url)  # and for its scripts
 
 
 def sign_out(page: Page) -> None:
