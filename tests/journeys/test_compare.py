@@ -5,34 +5,26 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 
 from dam import versions
 from dam.models import AssetState
-from tests.factories import PASSWORD, AssetFactory, CollectionFactory, ReviewerFactory
+from tests.factories import AssetFactory, CollectionFactory, ReviewerFactory
+from tests.journeys.visits import sign_in
 from tests.pictures import picture
 from tests.services.processes import Web
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
-def test_versions_are_compared_and_restored_and_the_trash_asks(
-    page: Page, web: Web, settings: Settings
-) -> None:
-    # The site is another process; it checks passwords with Django's own hashes.
-    settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
+def test_versions_are_compared_and_restored_and_the_trash_asks(page: Page, web: Web) -> None:
     reviewer = ReviewerFactory()
     asset = AssetFactory(title="Linen shirt", file=picture(size=(600, 400)), skus=[("A-1", "packshot")])
     versions.add_version(
         asset, picture(size=(600, 400), colour="blue", seed=2), filename="blue.jpg", actor=None
     )
     CollectionFactory(name="Spring").items.create(asset=asset)
-    page.goto(f"{web.url}/admin/login/?next=/admin/dam/asset/{asset.pk}/change/")
-    page.get_by_label("Username").fill(reviewer.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+    sign_in(page, web, reviewer, f"/admin/dam/asset/{asset.pk}/change/")
 
     expect(page.get_by_label("Version 1 as the one before")).to_be_checked()
     page.get_by_role("button", name="Compare the chosen versions").click()

@@ -6,20 +6,17 @@ import re
 
 import pytest
 import requests
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 
 from dam.models import Assignment, SavedSearch, ShareLink
-from tests.factories import PASSWORD, AssetFactory, CollectionFactory, ReviewerFactory
+from tests.factories import AssetFactory, CollectionFactory, ReviewerFactory
+from tests.journeys.visits import sign_in
 from tests.services.processes import Web
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
-def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web, settings: Settings) -> None:
-    # The site is another process; it checks passwords with Django's own hashes.
-    settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
+def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web) -> None:
     somebody = ReviewerFactory(username="rita")
     collection = CollectionFactory(name="Spring")
     for number in range(6):
@@ -29,10 +26,7 @@ def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web, se
         collection.items.create(asset=asset)
     AssetFactory(title="Mug", kind="product", picture={"seed": 60})
 
-    page.goto(f"{web.url}/admin/login/?next=/admin/")
-    page.get_by_label("Username").fill("rita")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+    sign_in(page, web, somebody, "/admin/")
 
     # Everything on the overview can be reached: nothing lies over anything else.
     for heading in ("Kinds", "Index", "Jobs"):

