@@ -2,6 +2,7 @@
 # make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
 # make test    set up and run all checks and tests
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
+#              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
@@ -47,7 +48,7 @@ test-services: .venv/.dev
 	$(PY) -m pytest --services
 
 bench: .venv/.dev
-	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ASSETS),--assets $(ASSETS)) $(if $(KEEP),--keep $(KEEP))
 
 messages: .venv/.runtime
 	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var
