@@ -144,7 +144,7 @@ class _Window:
     def _missing(
         self, should: dict[int, Asset], present: set[int], entries: dict[int, tuple[str, str]]
     ) -> list[int]:
-        """Not in Milvus, and nobody is about to write it. A space of chosen assets lacks the others rightly."""
+        """Not in Milvus, and nobody is about to write it. A space of chosen assets may lack others."""
         every = self.space.coverage == SpaceCoverage.ALL
         waits = (*OPEN_STATES, IndexState.FAILED)
         absent = [(key, entries.get(key, ("", ""))[0]) for key in should if key not in present]

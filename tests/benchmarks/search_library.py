@@ -133,21 +133,22 @@ def _write(index: VectorIndex, photos: Vectors, count: int) -> None:
 
 
 def settle(index: VectorIndex, count: int) -> None:
-    """Seal what was written, once, and wait until Milvus has built its index over all of it."""
+    """Seal what was written, once, and wait until Milvus has built its index over all of it and serves that:
+    until then it searches what it has loaded by an index of its own, which finds less.
+    """
     from search.index.connection import connect
 
     client = connect()[0]
+    index.ensure()
     client.flush(index.name, timeout=600)
     deadline = time.monotonic() + INDEXING_SECONDS
-    with tqdm(total=count, desc="Indexing in Milvus", unit="vector", mininterval=5) as progress:
-        while time.monotonic() < deadline:
-            state = client.describe_index(index.name, "vector")
-            done = int(state.get("indexed_rows", count))
-            progress.update(done - progress.n)
-            if int(state.get("pending_index_rows", 0)) == 0 and done >= count:
-                break
+    with tqdm(total=count, desc="Indexed and loaded by Milvus", unit="vector", mininterval=5) as progress:
+        while progress.n < count:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"Milvus has not indexed all within {INDEXING_SECONDS:.0f} s.")
+            loaded = client.list_loaded_segments(index.name)
+            progress.update(sum(part.num_rows for part in loaded if part.index_name) - progress.n)
             time.sleep(2)
-    client.load_collection(index.name)
     index.count()
 
 
