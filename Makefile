@@ -1,14 +1,16 @@
 # make demo    set everything up, load the sample library, search it, generate a batch
 # make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
 # make test    set up and run all checks and tests
+# make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
+#              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
 PY := .venv/bin/python
 export PORT
 
-.PHONY: demo run test test-embedded test-services check bench messages clean help
+.PHONY: demo run test test-embedded test-services test-consistency check bench messages clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -46,8 +48,11 @@ test-embedded: .venv/.dev
 test-services: .venv/.dev
 	$(PY) -m pytest --services
 
+test-consistency: .venv/.dev
+	CONSISTENCY_STEPS=$(or $(STEPS),3000) $(PY) -m pytest --services tests/search/test_consistency.py
+
 bench: .venv/.dev
-	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ASSETS),--assets $(ASSETS)) $(if $(KEEP),--keep $(KEEP))
 
 messages: .venv/.runtime
 	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var

@@ -55,13 +55,18 @@ class IndexState(models.TextChoices):
     REMOVED = "removed", _("Removed")
 
 
+OPEN_STATES = (IndexState.PENDING, IndexState.WORKING)
+
+
 class IndexEntryQuerySet(models.QuerySet["IndexEntry"]):
     def claimable(self) -> Self:
         """Pending and due, or left behind by a worker whose lease ran out."""
         now = timezone.now()
+        # The first condition says nothing new: it lets the database use the index of open entries.
         return self.filter(
+            Q(state__in=OPEN_STATES),
             Q(state=IndexState.PENDING, not_before__lte=now)
-            | Q(state=IndexState.WORKING, leased_until__lt=now)
+            | Q(state=IndexState.WORKING, leased_until__lt=now),
         )
 
     def without_asset(self) -> Self:
@@ -97,7 +102,15 @@ class IndexEntry(models.Model):
         verbose_name = _("index entry")
         verbose_name_plural = _("index")
         constraints = [models.UniqueConstraint(fields=["space", "asset_key"], name="search_entry_once")]
-        indexes = [models.Index(fields=["state", "not_before"], name="search_entry_due")]
+        # Few of a million entries are open or have failed, and those are what is asked for all the time.
+        indexes = [
+            models.Index(
+                fields=["space", "id"],
+                condition=Q(state__in=[IndexState.PENDING, IndexState.WORKING]),
+                name="search_entry_open",
+            ),
+            models.Index(fields=["space"], condition=Q(state=IndexState.FAILED), name="search_entry_failed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.asset_key} in {self.space_id}: {self.state}"

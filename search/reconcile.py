@@ -1,17 +1,24 @@
-"""Comparing database and index, and mending what differs, in bounded memory."""
+"""Comparing database and index, document by document, and mending what differs, in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.db.models import Max
+
+from dam import custom_fields
+from dam.custom_values import Fields
 from dam.models import Asset
-from search.models import IndexEntry, IndexState, Space
+from search.documents import document_for
+from search.index import VectorIndex
+from search.index.reading import HIGHEST, Row
+from search.models import OPEN_STATES, IndexEntry, IndexState, Space, SpaceCoverage
 from search.outbox import enqueue
 from search.spaces import active_spaces, index_of
 
-PAGE = 5_000
+PAGE = 2_000  # assets that are compared at once
 NAMED = 20
 
 
@@ -40,14 +47,26 @@ class Drift:
         return asdict(self)
 
 
+@dataclass
+class _Differences:
+    """Ids of one window, ascending."""
+
+    missing: list[int]
+    outdated: list[int]
+    orphaned: list[int]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.outdated or self.orphaned)
+
+
 def reconcile(*, fix: bool = False) -> list[Drift]:
     """Compare every kept space with the library; with `fix`, enqueue what is missing or outdated and
     delete vectors whose asset is gone.
 
     Missing: an asset that should be in Milvus and is not. Orphaned: a vector without such an asset.
-    Outdated: marked as indexed, but with another file than the current one. Left over: rows of search about
-    assets and files that were deleted for good. Pending and failed entries are counted apart: the worker
-    has them.
+    Outdated: in Milvus, but with another file than the current one, or with other words, tags, rights or
+    whatever else the index is told. Left over: rows of search about assets and files that were deleted for
+    good. Pending and failed entries are counted apart: the worker has them.
 
     Raises:
         IndexUnavailable: Milvus does not answer.
@@ -58,33 +77,87 @@ def reconcile(*, fix: bool = False) -> list[Drift]:
 def _compare(space: Space, fix: bool) -> Drift:
     drift = Drift(space=space.slug)
     index = index_of(space)
-    waiting = (IndexState.PENDING, IndexState.WORKING)
-    drift.pending = space.entries.filter(state__in=waiting).count()
+    drift.pending = space.entries.filter(state__in=OPEN_STATES).count()
     drift.failed = space.entries.filter(state=IndexState.FAILED).count()
-    stored = _Merge(index.ids())
-    for low, high, rows in _windows():
-        should = dict(rows)
-        present = set(stored.between(low, high))
-        entries = IndexEntry.objects.filter(space=space, asset_key__in=should).values_list(
-            "asset_key", "state", "content_hash"
-        )
-        known = {key: (state, content_hash) for key, state, content_hash in entries}
-        busy = {key for key, (state, _hash) in known.items() if state in (*waiting, IndexState.FAILED)}
-        missing = [key for key in should if key not in present and key not in busy]
-        outdated = [
-            key
-            for key, sha256 in should.items()
-            if key in present and key not in busy and known.get(key, ("", ""))[1] != sha256
-        ]
-        orphaned = sorted(present - set(should) - _being_removed(space, present - set(should)))
-        drift.assets += len(should)
-        _note(drift, missing, outdated, orphaned)
+    index.count()  # strongly consistent: no later read knows less
+    names, fields = index.stored_fields(), custom_fields.by_slug()
+    for low, high in _windows():
+        assets = _assets(low, high)
+        window = _Window(space, index, low, high, names, fields)
+        found = window.differences(assets, "Bounded")
+        if found:  # what was written meanwhile is no drift
+            assets = _assets(low, high)
+            found = window.differences(assets, "Strong")
+        drift.assets += len(assets)
+        _note(drift, found)
         if fix:
-            enqueue([*missing, *outdated], [space])
-            index.delete(orphaned)
+            enqueue([*found.missing, *found.outdated], [space])
+            index.delete(found.orphaned)
     drift.leftover = _leftovers(space, fix)
     drift.mended = fix and not drift.clean
     return drift
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A range of ids (low, high] of one space."""
+
+    space: Space
+    index: VectorIndex
+    low: int
+    high: int
+    names: Sequence[str]
+    fields: Fields
+
+    def differences(self, assets: Sequence[Asset], consistency: str) -> _Differences:
+        """What differs between these assets, read before, and the index, apart from what waits anyway."""
+        entries = self._entries()
+        should = {asset.pk: asset for asset in assets}
+        orphaned: list[int] = []
+        outdated: list[int] = []
+        present: set[int] = set()
+        for page in self.index.rows(self.low, self.high, self.names, consistency=consistency):
+            for row in page:
+                key = int(row["id"])
+                present.add(key)
+                asset = should.get(key)
+                state, content_hash = entries.get(key, ("", ""))
+                if asset is None:
+                    orphaned += [] if state in OPEN_STATES else [key]
+                elif state not in (*OPEN_STATES, IndexState.FAILED) and (
+                    content_hash != _sha256(asset) or self._differs(asset, row)
+                ):
+                    outdated.append(key)
+        return _Differences(self._missing(should, present, entries), outdated, orphaned)
+
+    def _entries(self) -> dict[int, tuple[str, str]]:
+        """State and embedded file by asset."""
+        rows = IndexEntry.objects.filter(
+            space=self.space, asset_key__gt=self.low, asset_key__lte=self.high
+        ).values_list("asset_key", "state", "content_hash")
+        return {key: (state, content_hash) for key, state, content_hash in rows}
+
+    def _differs(self, asset: Asset, row: Row) -> bool:
+        should = self.index.as_stored(document_for(asset, self.fields))
+        return any(_plain(row[name]) != should[name] for name in self.names)
+
+    def _missing(
+        self, should: dict[int, Asset], present: set[int], entries: dict[int, tuple[str, str]]
+    ) -> list[int]:
+        """Not in Milvus, and nobody is about to write it. A space of chosen assets may lack others."""
+        every = self.space.coverage == SpaceCoverage.ALL
+        waits = (*OPEN_STATES, IndexState.FAILED)
+        absent = [(key, entries.get(key, ("", ""))[0]) for key in should if key not in present]
+        return [key for key, state in absent if state not in waits and (every or state == IndexState.INDEXED)]
+
+
+def _plain(value: Any) -> Any:
+    """Lists come from Milvus as another kind of sequence."""
+    return value if isinstance(value, str | int | float) else list(value)
+
+
+def _sha256(asset: Asset) -> str:
+    return asset.current.sha256 if asset.current else ""
 
 
 def _leftovers(space: Space, fix: bool) -> int:
@@ -97,53 +170,37 @@ def _leftovers(space: Space, fix: bool) -> int:
     return count
 
 
-def _note(drift: Drift, missing: list[int], outdated: list[int], orphaned: list[int]) -> None:
-    drift.missing += len(missing)
-    drift.outdated += len(outdated)
-    drift.orphaned += len(orphaned)
-    for names, found in (
-        (drift.missing_assets, missing),
-        (drift.outdated_assets, outdated),
-        (drift.orphaned_ids, orphaned),
+def _note(drift: Drift, found: _Differences) -> None:
+    drift.missing += len(found.missing)
+    drift.outdated += len(found.outdated)
+    drift.orphaned += len(found.orphaned)
+    for names, keys in (
+        (drift.missing_assets, found.missing),
+        (drift.outdated_assets, found.outdated),
+        (drift.orphaned_ids, found.orphaned),
     ):
-        names.extend(found[: NAMED - len(names)])
+        names.extend(keys[: NAMED - len(names)])
 
 
-def _being_removed(space: Space, keys: set[int]) -> set[int]:
-    """Trashed or deleted assets whose removal is still in the outbox: no drift, the worker has them."""
-    return set(
-        IndexEntry.objects.filter(
-            space=space, asset_key__in=keys, state__in=(IndexState.PENDING, IndexState.WORKING)
-        ).values_list("asset_key", flat=True)
+def _assets(low: int, high: int) -> list[Asset]:
+    """What should be indexed of (low, high], with all that the index is told."""
+    return list(
+        Asset.objects.in_library()
+        .filter(pk__gt=low, pk__lte=high, current__isnull=False)
+        .order_by("pk")
+        .select_related("current")
+        .prefetch_related("tags", "skus", "collection_links")
     )
 
 
-def _windows() -> Iterator[tuple[int, int, list[tuple[int, str]]]]:
-    """Ranges of ids that cover everything, each with the (id, sha256) that should be indexed in it."""
-    assets = Asset.objects.in_library().filter(current__isnull=False).order_by("pk")
-    after = -1
-    while rows := list(assets.filter(pk__gt=after).values_list("pk", "current__sha256")[:PAGE]):
-        yield after, rows[-1][0], rows
-        after = rows[-1][0]
-    yield after, 2**63 - 1, []
-
-
-class _Merge:
-    """Walks ascending pages of ids in step with windows of the database."""
-
-    def __init__(self, pages: Iterator[list[int]]) -> None:
-        self._pages = pages
-        self._rest: list[int] = []
-
-    def between(self, low: int, high: int) -> Iterator[int]:
-        """Ids in (low, high]; windows must be asked for in ascending order."""
-        while True:
-            if not self._rest:
-                self._rest = next(self._pages, [])
-                if not self._rest:
-                    return
-            take = [key for key in self._rest if key <= high]
-            yield from (key for key in take if key > low)
-            self._rest = self._rest[len(take) :]
-            if self._rest:
-                return
+def _windows() -> Iterator[tuple[int, int]]:
+    """Ranges (low, high] that cover all ids there can be, each with at most PAGE assets."""
+    low = -1
+    while True:
+        keys = Asset.objects.filter(pk__gt=low).order_by("pk").values("pk")[:PAGE]
+        high = Asset.objects.filter(pk__in=keys).aggregate(last=Max("pk"))["last"]
+        if high is None:
+            break
+        yield low, high
+        low = high
+    yield low, HIGHEST

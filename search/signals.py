@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
-from dam.models import AssetVersion
+from dam.models import Asset, AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
@@ -36,3 +38,11 @@ def forget_vectors(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
     files = list(AssetVersion.objects.filter(asset__in=asset_ids).values_list("sha256", flat=True))
     for space in Space.objects.all():  # the index of vectors begins with the space
         Embedding.objects.filter(space=space, sha256__in=files).delete()
+
+
+@receiver(pre_delete, sender=get_user_model(), dispatch_uid="search.owner")
+def forget_owner(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """The index knows whose an asset is; with the account that goes, in the same transaction."""
+    owned = list(Asset.objects.filter(owner=instance).values_list("pk", flat=True))
+    if owned:
+        note_change(sender, asset_ids=owned)

@@ -104,11 +104,32 @@ def _test_settings(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_collections(settings: Settings, environment: TestEnvironment) -> Iterator[None]:
-    """Each test has its own Milvus collections: the database is rolled back, Milvus is not."""
-    settings.MILVUS_COLLECTION_PREFIX = environment.next_prefix()
+def _own_rows(
+    request: pytest.FixtureRequest, settings: Settings, environment: TestEnvironment
+) -> Iterator[None]:
+    """Each test finds Milvus empty: the database is rolled back, Milvus is not.
+
+    A server takes seconds to make a collection, so tests share those of their spaces and leave them empty;
+    PostgreSQL gives no id twice. A test marked `own_collections` has its own, which are dropped.
+    """
+    from search.spaces import _index
+
+    own = not environment.services or request.node.get_closest_marker("own_collections") is not None
+    prefix = environment.next_prefix() if own else environment.shared_prefix
+    settings.MILVUS_COLLECTION_PREFIX = prefix
+    _index.cache_clear()
     yield
-    environment.drop_collections(settings.MILVUS_COLLECTION_PREFIX)
+    if own:
+        environment.drop_collections(prefix)
+    elif _index.cache_info().currsize or _others_wrote(request):
+        environment.empty_collections(prefix)
+
+
+def _others_wrote(request: pytest.FixtureRequest) -> bool:
+    """Whether other processes may have written to Milvus: those see only a database that is committed to."""
+    marker = request.node.get_closest_marker("django_db")
+    committed = marker is not None and bool(marker.kwargs.get("transaction"))
+    return committed or "transactional_db" in request.fixturenames
 
 
 @pytest.fixture(autouse=True)

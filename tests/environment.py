@@ -59,6 +59,7 @@ class TestEnvironment:
         self.stack: Stack | None = None
         self._cleanup = contextlib.ExitStack()
         self._janitor: tuple[str, MilvusClient] | None = None
+        self.shared_prefix = f"t{os.getpid()}_shared"
         self._prefixes = (f"t{os.getpid()}_{number}" for number in itertools.count(1))
 
     def start_servers(self) -> None:
@@ -102,17 +103,30 @@ class TestEnvironment:
 
     def drop_collections(self, prefix: str) -> None:
         """Drop what a test left in Milvus, if there is a Milvus at all."""
+        if (client := self._milvus()) is None:
+            return
+        for name in _collections(client, prefix):
+            _drop_aliases(client, name)
+            client.drop_collection(name)
+
+    def empty_collections(self, prefix: str) -> None:
+        """Delete every row that a test left in Milvus, so that no later reader sees one."""
+        if (client := self._milvus()) is None:
+            return
+        for name in _collections(client, prefix):
+            _drop_aliases(client, name)
+            client.load_collection(name)
+            while _count(client, name):
+                client.delete(name, filter="id >= 0")
+
+    def _milvus(self) -> MilvusClient | None:
+        """The suite's own client; None where no server was started."""
         uri = os.environ["MILVUS_URI"] or self._embedded_milvus().get("uri", "")
         if not uri:
-            return
+            return None
         if self._janitor is None or self._janitor[0] != uri:
             self._janitor = (uri, MilvusClient(uri))
-        client = self._janitor[1]
-        for name in client.list_collections():
-            if name.startswith(f"{prefix}_"):
-                for alias in client.list_aliases(name).get("aliases", []):
-                    client.drop_alias(alias)
-                client.drop_collection(name)
+        return self._janitor[1]
 
     def _embedded_milvus(self) -> dict[str, Any]:
         """Address and process of the embedded server; empty when none was started."""
@@ -144,6 +158,21 @@ class TestEnvironment:
                 sys.stderr.write(f"The embedded Milvus Lite (process {server}) did not end with the suite.\n")
                 return
             time.sleep(0.1)
+
+
+def _collections(client: MilvusClient, prefix: str) -> list[str]:
+    return [name for name in client.list_collections() if name.startswith(f"{prefix}_")]
+
+
+def _drop_aliases(client: MilvusClient, collection: str) -> None:
+    for alias in client.list_aliases(collection).get("aliases", []):
+        client.drop_alias(alias)
+
+
+def _count(client: MilvusClient, collection: str) -> int:
+    """Its rows, as a strongly consistent read has them: later reads see no older state."""
+    found = client.query(collection, filter="", output_fields=["count(*)"], consistency_level="Strong")
+    return int(found[0]["count(*)"])
 
 
 def runs(process: int) -> bool:

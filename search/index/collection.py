@@ -12,10 +12,10 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 from search.index.connection import Capabilities, IndexMismatch, connect, reporting_outages
 from search.index.lexemes import lexemes
+from search.index.reading import HIGHEST, Row, rows_between
 
 TEXT_BYTES = 8_000
 LIST_CAPACITY = 200
-PAGE = 5_000
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,11 @@ class VectorIndex:
         if not documents:
             return
         self.ensure()
-        client, capabilities = connect()
-        rows = []
-        for document, vector in zip(documents, vectors, strict=True):
-            row: dict[str, Any] = asdict(document)
-            text = row.pop("text")
-            if capabilities.full_text:
-                row["text"] = " ".join(lexemes(text)).encode()[:TEXT_BYTES].decode(errors="ignore")
-            row["tags"], row["skus"] = row["tags"][:LIST_CAPACITY], row["skus"][:LIST_CAPACITY]
-            row["collections"] = row["collections"][:LIST_CAPACITY]
-            row["vector"] = vector
-            rows.append(row)
+        client = connect()[0]
+        rows = [
+            {**self.as_stored(document), "vector": vector}
+            for document, vector in zip(documents, vectors, strict=True)
+        ]
         client.upsert(self.name, rows)
 
     @reporting_outages
@@ -209,43 +203,39 @@ class VectorIndex:
         return int(found[0]["count(*)"])
 
     def ids(self) -> Iterator[list[int]]:
-        """All ids in ascending pages of at most PAGE, read by key so that memory stays flat."""
-        after = -1
-        while page := self._ids_after(after):
-            yield page
-            after = page[-1]
+        """All ids in ascending pages, so that memory stays flat."""
+        for page in self.rows(-1, HIGHEST, (), consistency="Strong"):
+            yield [int(row["id"]) for row in page]
 
-    @reporting_outages
-    def _ids_after(self, after: int) -> list[int]:
-        """The next page. Milvus returns a limited query in no promised order, so the window of ids
-        is narrowed until it fits and is then sorted here.
+    def rows(
+        self, low: int, high: int, fields: Sequence[str], *, consistency: str = "Bounded"
+    ) -> Iterator[list[Row]]:
+        """What is stored under ids in (low, high], in ascending pages: the id and these fields.
+
+        Raises:
+            IndexUnavailable: Milvus does not answer.
         """
         self.ensure()
-        client = connect()[0]
-        width = PAGE
-        upper = self._highest_id()
-        while after < upper:
-            rows = client.query(
-                self.name,
-                filter=f"id > {after} and id <= {after + width}",
-                output_fields=["id"],
-                limit=PAGE,
-                consistency_level="Strong",
-            )
-            if rows:
-                return sorted(int(row["id"]) for row in rows)
-            after += width
-        return []
+        pages = rows_between(connect()[0], self.name, low, high, fields, consistency=consistency)
+        while (page := reporting_outages(next)(pages, None)) is not None:
+            yield page
 
-    def _highest_id(self) -> int:
-        """An upper bound of the ids, found by doubling."""
-        client = connect()[0]
-        bound = PAGE
-        while client.query(
-            self.name, filter=f"id > {bound}", output_fields=["id"], limit=1, consistency_level="Strong"
-        ):
-            bound *= 2
-        return bound
+    @reporting_outages
+    def stored_fields(self) -> list[str]:
+        """Names of what is kept of a document here, as the server has them."""
+        self.ensure()
+        described = connect()[0].describe_collection(self.name)["fields"]
+        return [field["name"] for field in described if field["name"] not in ("id", "vector", "words")]
+
+    def as_stored(self, document: Document) -> Row:
+        """The document as `upsert` writes it, without its vector."""
+        row = asdict(document)
+        text = row.pop("text")
+        if self.full_text:
+            row["text"] = " ".join(lexemes(text)).encode()[:TEXT_BYTES].decode(errors="ignore")
+        for name in ("tags", "skus", "collections"):
+            row[name] = row[name][:LIST_CAPACITY]
+        return row
 
     @reporting_outages
     def point_alias(self, alias: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tests.benchmarks.library import MILLION, fill, postgres
+from tests.benchmarks.library import MILLION, TAGS, dress, fill, postgres
 from tests.benchmarks.rows import RESULTS, Row, report
 from tests.services.servers import Postgres
 
@@ -22,32 +22,13 @@ SEED = 20261124
 WAGTAIL = "wagtail==8.0.1"
 PEER = Path(__file__).with_name("wagtail_peer.py")
 LIST = "/admin/dam/asset/"
-TAGS = 200
-
-# Two of four hundred nouns, a colour word and the number make a title; 1 in 20,000 is a "sporran".
-_WORDS = """
-INSERT INTO dam_assetwords (asset_id, words)
-SELECT id, ' asset ' || id || ' w' || id %% 400 || ' w' || (id / 7) %% 400 || ' ' || colour_family ||
-    CASE WHEN id %% 20000 = 0 THEN ' sporran' ELSE '' END
-FROM dam_asset
-"""
-_TAGS = """
-INSERT INTO dam_tag (slug, label, label_zh, synonyms)
-SELECT 't' || n, 't' || n, '', '[]' FROM generate_series(1, %s) n
-"""
-_TAGGED = """
-INSERT INTO dam_asset_tags (asset_id, tag_id)
-SELECT a.id, t.id FROM dam_asset a, LATERAL (
-    SELECT id FROM dam_tag WHERE id IN (1 + a.id %% 200, 1 + (a.id / 3) %% 200, 1 + (a.id / 11) %% 20)
-) t
-"""
 
 
 def run() -> None:
     """Our pages and Wagtail's on one server, one after the other."""
     with postgres() as server:
         fill()
-        _dress()
+        dress()
         ours = _pages()
         wagtail = _wagtail(server)
     names = {
@@ -76,17 +57,6 @@ def run() -> None:
         "shorter pages, tags and its PostgreSQL search, in the same run on the same server."
     )
     report("listing", about, rows)
-
-
-def _dress() -> None:
-    """Words and tags for all of them."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        for statement in tqdm([_WORDS, _TAGS, _TAGGED], "Words and tags"):
-            cursor.execute(statement, [TAGS] if statement is _TAGS else [])
-        for table in ("dam_assetwords", "dam_tag", "dam_asset_tags"):
-            cursor.execute(f"VACUUM ANALYZE {table}")
 
 
 def _pages() -> dict[str, float]:

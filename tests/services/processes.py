@@ -94,12 +94,12 @@ def start_worker(log: Path) -> Process:
 
 
 class Web(Process):
-    """The site under gunicorn, on a free port."""
+    """The site under gunicorn, on a free port, with so many threads."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, threads: int = 4) -> None:
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
-        options = ["--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket"]
+        options = ["--bind", f"127.0.0.1:{port}", "--threads", str(threads), "--no-control-socket"]
         super().__init__("gunicorn", "atelier.wsgi", *options, log=log)
         eventually(self._answers, "the site answers")
 

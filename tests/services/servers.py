@@ -34,6 +34,15 @@ from tests.services.children import HOST, end_with_parent, free_ports
 
 UNPRIVILEGED = "nobody"
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
+TIED = str(Path(__file__).with_name("tied.py"))
+# Of Milvus's own intervals, in ms: what tests wait for is made known soon. Its defaults are 200 to 1000.
+EAGER = {
+    "PROXY_TIMETICKINTERVAL": "20",
+    "QUERYCOORD_CHECKINTERVAL": "50",
+    "QUERYCOORD_CHECKCHANNELINTERVAL": "50",
+    "QUERYCOORD_CHECKSEGMENTINTERVAL": "50",
+    "QUERYCOORD_DISTPULLINTERVAL": "50",
+}
 
 
 class ServerError(RuntimeError):
@@ -63,6 +72,7 @@ class Server(ABC):
         self.folder = folder
         self.log = folder / "log"
         self.port = free_ports(1)[0]
+        self._configured = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
@@ -74,7 +84,10 @@ class Server(ABC):
         """True once the server does its work."""
 
     def prepare(self) -> None:  # noqa: B027  most servers need nothing
-        """What has to be done once, before the first start."""
+        """What has to be done once in a new folder."""
+
+    def configure(self) -> None:  # noqa: B027  most servers need nothing
+        """What has to be done once by this object, also where the folder was kept from before."""
 
     def environment(self) -> dict[str, str]:
         """Little: Milvus takes any variable for a setting of its own (LOG_LEVEL, for one)."""
@@ -89,19 +102,27 @@ class Server(ABC):
         if not self.folder.exists():
             self.folder.mkdir(parents=True)
             self.prepare()
+        if not self._configured:
+            self.configure()
+            self._configured = True
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(),
+                [*self._tie(), *self.command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 env=self.environment(),
                 user=self.user,
-                preexec_fn=end_with_parent,
+                # Another user cannot read the suite's own files, so tied.py is not for it.
+                preexec_fn=end_with_parent if self.user else None,
                 start_new_session=True,
             )
         self._wait()
+
+    def _tie(self) -> list[str]:
+        """What makes the server end with the process that starts it, without a fork where that can be."""
+        return [] if self.user else [sys.executable, TIED]
 
     @property
     def process_id(self) -> int | None:
@@ -162,16 +183,20 @@ class Postgres(Server):
     def _programs(self) -> Path:
         return self._wheel / "pginstall" / "bin"
 
-    def _readable_copy(self) -> Path:
+    def _copy_readably(self) -> None:
         """The programs where an unprivileged user can run them; root's own folders are closed to it."""
         copy = self.folder / "programs" / self._wheel.name
         shutil.copytree(self._wheel, copy, ignore=shutil.ignore_patterns("include"))
         shutil.copytree(self._wheel.with_suffix(".libs"), copy.with_suffix(".libs"))
-        return copy
+
+    def configure(self) -> None:
+        if self.user is not None:
+            self._wheel = self.folder / "programs" / self._wheel.name
 
     def prepare(self) -> None:
         if self.user is not None:
-            self._wheel = self._readable_copy()
+            self._copy_readably()
+            self.configure()
             nobody = pwd.getpwnam(self.user)
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
         done = subprocess.run(
@@ -246,20 +271,31 @@ class Redis(Server):
 
 
 class Milvus(Server):
-    """Milvus 2.3.5 standalone with its embedded etcd, local storage and queue."""
+    """Milvus 2.3.5 standalone with its embedded etcd, local storage and queue.
+
+    Args:
+        folder: as for every server.
+        eager: it looks often for what is to be done, as is good for tests; else as it is shipped.
+    """
 
     name = "Milvus"
     start_seconds = 120.0
 
-    _health_port = 0  # chosen with all its other ports
+    def __init__(self, folder: Path, *, eager: bool = True) -> None:
+        super().__init__(folder)
+        self._eager = eager
+        self._health_port = 0  # chosen with all its other ports
 
     @property
     def uri(self) -> str:
         return f"http://{HOST}:{self.port}"
 
     def prepare(self) -> None:
-        """Unpack the programs and write a configuration that names every port that Milvus opens."""
+        """Unpack the programs."""
         milvus._initialize_data_files(str(self.folder))
+
+    def configure(self) -> None:
+        """Write a configuration that names every port that Milvus opens."""
         config = milvus.MilvusServerConfig(data_dir=str(self.folder))
         names = [name for name in config.configurable_items if name.endswith("_port")]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -284,6 +320,7 @@ class Milvus(Server):
             "METRICS_PORT": str(self._health_port),
             "MILVUS_RUN_DIR": str(self.folder / "run"),
             "LD_LIBRARY_PATH": str(self.folder / "bin"),
+            **(EAGER if self._eager else {}),
         }
 
     def answers(self) -> bool:
@@ -373,7 +410,8 @@ def running_stack(folder: Path) -> Iterator[Stack]:
         Postgres(folder / "postgres"), Redis(folder / "redis"), Milvus(folder / "milvus"), S3(folder / "s3")
     )
     with contextlib.ExitStack() as cleanup:
-        for server in (stack.milvus, stack.postgres, stack.redis, stack.s3):
+        # Milvus last: from its client on, this process must not fork.
+        for server in (stack.postgres, stack.redis, stack.s3, stack.milvus):
             cleanup.callback(server.stop)
             server.start()
         yield stack
