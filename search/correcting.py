@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from dam.models import SKU
@@ -24,7 +24,7 @@ LONGEST_HOMOPHONE = 6
 MOST_CORRECTIONS = 5
 
 _RUN = re.compile(rf"[{CHINESE}]+")
-_QUOTED = re.compile("\"[^\"]*\"|“[^”]*”")
+_QUOTED = re.compile('"[^"]*"|“[^”]*”')
 # What stands between spaces and Chinese, without the punctuation around it.
 _CHUNK = re.compile(rf"[^\s{CHINESE}，。、；：！？“”\"()（）,;:!?]+")
 _LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
@@ -59,9 +59,7 @@ def apply(text: str, corrected: dict[str, str]) -> str:
         return text
     longest_first = sorted(corrected, key=len, reverse=True)
     parts = "|".join(_whole(typed) for typed in longest_first)
-    return re.sub(
-        f"{_QUOTED.pattern}|{parts}", lambda found: corrected.get(found[0], found[0]), text
-    )
+    return re.sub(f"{_QUOTED.pattern}|{parts}", lambda found: corrected.get(found[0], found[0]), text)
 
 
 def _whole(typed: str) -> str:
@@ -150,7 +148,7 @@ def _meant(word: str, vocabulary: Vocabulary, strangers: bool) -> str:
 def _names_read(word: str, vocabulary: Vocabulary, strangers: bool) -> list[str]:
     """The fewest known names that are read so in a row: hongselianyiqun → 红色, 连衣裙."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(place: int) -> tuple[str, ...] | None:
         if place == len(word):
             return ()

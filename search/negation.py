@@ -41,7 +41,9 @@ _ENGLISH = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MINUS = re.compile(r'(?<!\S)[-－–](?:"(?P<quoted>[^"]+)"|(?P<word>[^\W\d][^\s,，。;；]*))')
-_FREE = re.compile(r"(?<![\w-])(?P<word>logo|pattern|print|text|watermark|lace|fur|leather)s?-free(?![\w-])", re.I)
+_FREE = re.compile(
+    r"(?<![\w-])(?P<word>logo|pattern|print|text|watermark|lace|fur|leather)s?-free(?![\w-])", re.I
+)
 # Where what is not wanted ends.
 _BOUNDARY = re.compile(
     r"[,.;:!?()，。；：！？、]|(?<!\S)(?:in|on|with|for|from|at|of|by|to|but|that|which|who|please|under|over)(?!\S)"
@@ -50,15 +52,34 @@ _BOUNDARY = re.compile(
 )
 _JOINED = re.compile(r"\s*(?:,\s*)?(?<!\S)(?:and|or|nor|&)(?!\S)\s*", re.IGNORECASE)
 _QUALIFIER = frozenset(
-    "long short big small large printed front back visible high low wide thin thick dark light bright striped "
-    "checked floral leather".split()
+    [
+        "long",
+        "short",
+        "big",
+        "small",
+        "large",
+        "printed",
+        "front",
+        "back",
+        "visible",
+        "high",
+        "low",
+        "wide",
+        "thin",
+        "thick",
+        "dark",
+        "light",
+        "bright",
+        "striped",
+        "checked",
+        "floral",
+        "leather",
+    ]
 )
 _MOST_WORDS = 4
 
 _HAN = r"[\u3400-\u9fff]"
-_NOUNS = (
-    "图案|花纹|印花|文字|字母|水印|标志|商标|标识|口袋|帽子|扣子|纽扣|拉链|蕾丝|领子|袖子|背景|腰带|流苏|亮片|刺绣|花|人物|人|字"
-)
+_NOUNS = "图案|花纹|印花|文字|字母|水印|标志|商标|标识|口袋|帽子|扣子|纽扣|拉链|蕾丝|领子|袖子|背景|腰带|流苏|亮片|刺绣|花|人物|人|字"
 _CHINESE = re.compile(
     r"(?:"
     r"除(?:了|去)?+(?P<except>(?!以外|之外)[^，。；,;！？!?\s]+?)(?:之外|以外|外)(?:的)?"
@@ -71,7 +92,8 @@ _CHINESE = re.compile(
 _OF = re.compile(r"的|\s(?=[\u3400-\u9fff])")
 _JOINED_ZH = re.compile(r"\s*(?:以及|和|或者|或|与|及|、|/)\s*")
 _FILLERS = re.compile(
-    r"(?:everything|anything|all|something|every thing|所有的?|全部的?|任何的?|其他的?|其它的?|都要|都行|都可以|please|东西|图片|素材)+", re.I
+    r"(?:everything|anything|all|something|every thing|所有的?|全部的?|任何的?|其他的?|其它的?|都要|都行|都可以|please|东西|图片|素材)+",
+    re.I,
 )
 _HIDDEN = "\ue000{}\ue001"
 _SHOWN = re.compile("\ue000(\\d+)\ue001")

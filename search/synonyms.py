@@ -91,7 +91,9 @@ def take(table: IO[bytes], *, actor: User | None) -> Taken:
         SynonymProblem: it is no table, lacks both columns, or has more than 5,000 rows.
     """
     rows = _rows(table)
-    taken = Taken(problems=[_("Row %(number)d: %(problem)s") % {"number": n, "problem": p} for n, _w, p in rows if p])
+    taken = Taken(
+        problems=[_("Row %(number)d: %(problem)s") % {"number": n, "problem": p} for n, _w, p in rows if p]
+    )
     if taken.problems:
         return taken
     groups = list(Synonym.objects.select_for_update().order_by("pk"))

@@ -56,7 +56,9 @@ def note(asset_keys: Iterable[int]) -> None:
 
 def note_missing() -> None:
     """Note assets that came past the signals, went past them, or whose last day on the storefront is over."""
-    uncounted = Asset.objects.in_library().filter(~Exists(AssetTerms.objects.filter(asset_key=OuterRef("pk"))))
+    uncounted = Asset.objects.in_library().filter(
+        ~Exists(AssetTerms.objects.filter(asset_key=OuterRef("pk")))
+    )
     gone = AssetTerms.objects.filter(~Exists(Asset.objects.filter(pk=OuterRef("asset_key"))))
     for keys in (
         uncounted.order_by().values_list("pk", flat=True),

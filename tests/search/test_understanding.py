@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
 
 from dam import editing
-from dam.models import AssetState
-from search import synonyms, terms
-from search.models import AssetTerms, Synonym, Term, TermChange
-from search.understanding import Understanding, understand
+from search import terms
+from search.models import AssetTerms
+from search.understanding import understand
 from tests.factories import AssetFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip", "words_at_once")]
