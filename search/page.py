@@ -13,7 +13,7 @@ from dam.admin.filters import FAMILY_FACES
 from dam.colours import FAMILIES
 from search.forms import SearchForm
 from search.models import IndexEntry, IndexState
-from search.query import SearchError, SearchRequest, SearchResults, search
+from search.query import Filters, SearchError, SearchRequest, SearchResults, search
 
 PAGE_SIZE = 60
 EXAMPLES = ("golden crown", "金色手表", "一位精灵弓箭手", "red dress", "雪山", "a bag for the beach")
@@ -56,12 +56,16 @@ def _request(cleaned: dict[str, Any]) -> SearchRequest:
         text=cleaned["q"],
         image=cleaned["image"],
         like=cleaned["like"],
-        kind=cleaned["kind"],
-        state=cleaned["state"],
-        colour=cleaned["colour"],
+        filters=Filters(
+            kind=_chosen(cleaned["kind"]), state=_chosen(cleaned["state"]), colour=_chosen(cleaned["colour"])
+        ),
         limit=PAGE_SIZE,
         offset=PAGE_SIZE * ((cleaned["page"] or 1) - 1),
     )
+
+
+def _chosen(value: str) -> tuple[str, ...]:
+    return (value,) if value else ()
 
 
 def _link(request: HttpRequest, **changes: str) -> str:

@@ -102,6 +102,7 @@ class SKU(models.Model):
         verbose_name_plural = _("SKUs")
         ordering = ["code"]
         constraints = [models.CheckConstraint(condition=~Q(parent=F("pk")), name="dam_sku_no_self")]
+        indexes = [models.Index(Lower("code"), name="dam_sku_code_typed")]
 
     def __str__(self) -> str:
         return self.code
