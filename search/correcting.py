@@ -130,14 +130,14 @@ def _one_chunk(chunk: str, vocabulary: Vocabulary, strangers: bool) -> Iterator[
 
 
 def _meant(word: str, vocabulary: Vocabulary, strangers: bool) -> str:
-    if len(word) >= SHORTEST_PINYIN and not is_plain_english(word):
-        if names := _names_read(word, vocabulary, strangers):
-            return " ".join(names) if len(names) > 2 else "".join(names)
+    readable = len(word) >= SHORTEST_PINYIN and not is_plain_english(word)
+    if readable and (names := _names_read(word, vocabulary, strangers)):
+        return " ".join(names) if len(names) > 2 else "".join(names)
     if is_word(word, vocabulary, strangers):
         return ""
-    if len(word) >= SHORTEST_INITIALS and _VOWELS.isdisjoint(word):
-        if name := vocabulary.by_initials(word, strangers):
-            return name
+    initials = len(word) >= SHORTEST_INITIALS and _VOWELS.isdisjoint(word)
+    if initials and (name := vocabulary.by_initials(word, strangers)):
+        return name
     if len(word) < SHORTEST_MISSPELT:
         return ""
     return vocabulary.nearest(word, strangers) or (

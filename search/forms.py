@@ -28,6 +28,7 @@ class SearchForm(forms.Form):
     colour = forms.ChoiceField(
         required=False, choices=[("", ""), *((name, name) for name in FAMILIES)], label=_("Colour")
     )
+    literal = forms.BooleanField(required=False, widget=forms.HiddenInput)
     page = forms.IntegerField(required=False, min_value=1, max_value=MAX_DEPTH, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 """What is a word at large, in English and in Chinese, whether or not the library has it.
 
 Word lists come with packages that are installed anyway: WordNet's lemmas and definitions with timm, the
-vocabulary of open_clip's tokenizer, pypinyin's phrases, and the vocabulary of Qwen's tokenizer with dashscope.
-They are read as files, so that no package is imported for them.
+vocabulary of open_clip's tokenizer, pypinyin's phrases, and that of Qwen's tokenizer with dashscope. They are
+read as files, so that no package is imported for them.
 """
 
 from __future__ import annotations

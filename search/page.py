@@ -14,6 +14,8 @@ from dam.colours import FAMILIES
 from search.forms import SearchForm
 from search.models import IndexEntry, IndexState
 from search.query import Filters, SearchError, SearchRequest, SearchResults, search
+from search.query_log import source_of
+from search.word_models import Entrance
 
 PAGE_SIZE = 60
 EXAMPLES = ("golden crown", "金色手表", "一位精灵弓箭手", "red dress", "雪山", "a bag for the beach")
@@ -28,7 +30,7 @@ def search_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if form.is_valid():
         asked = _request(form.cleaned_data)
         try:
-            results = search(asked, user=request.user)
+            results = search(asked, user=request.user, source=source_of(request, Entrance.PAGE))
         except SearchError as error:
             problem = str(error)
     context: dict[str, Any] = {
@@ -59,6 +61,7 @@ def _request(cleaned: dict[str, Any]) -> SearchRequest:
         filters=Filters(
             kind=_chosen(cleaned["kind"]), state=_chosen(cleaned["state"]), colour=_chosen(cleaned["colour"])
         ),
+        literal=cleaned["literal"],
         limit=PAGE_SIZE,
         offset=PAGE_SIZE * ((cleaned["page"] or 1) - 1),
     )

@@ -1,19 +1,21 @@
-"""The log of searches: one insert a question, which never lets the search fail; days summed up; old rows gone.
+"""The log of searches: one insert a question, which lets no search fail; days summed up; old rows gone.
 
 What is kept of a person: the account of whoever is signed in, and of strangers a keyed hash of address and
-browser that changes every day. Both are forgotten after SEARCH_LOG_PERSON_DAYS, the row after SEARCH_LOG_DAYS.
-The sums by day (`SearchDay`) hold questions and numbers only; frequent ones (`FrequentQuery`) are suggested
-to others, so nothing that looks like an address or a number of somebody is among them.
+browser that changes every day. Both are forgotten after SEARCH_LOG_PERSON_DAYS, the row after
+SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold questions and numbers only; frequent ones
+(`FrequentQuery`) are suggested to others, so nothing that looks like an address or a number of somebody is
+among them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -30,6 +32,7 @@ from rest_framework.throttling import BaseThrottle
 from dam.models import Asset
 from dam.roles import sees_library
 from dam.words import CHINESE
+from search.request import SearchRequest, SearchResults
 from search.terms import touch
 from search.word_models import (
     Entrance,
@@ -59,8 +62,8 @@ class NoSuchSearch(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a question came in.
+class Source:
+    """Where a question came from.
 
     Attributes:
         visitor: tells strangers apart; empty for accounts and the command line.
@@ -70,19 +73,19 @@ class Place:
     visitor: str = ""
 
 
-def place_of(request: HttpRequest | Request, entrance: Entrance) -> Place:
-    """The place of a web request."""
+def source_of(request: HttpRequest | Request, entrance: Entrance) -> Source:
+    """The source of a web request."""
     if isinstance(request.user, User):
-        return Place(entrance)
-    who = f"{timezone.localdate()}|{BaseThrottle().get_ident(request)}|{request.META.get('HTTP_USER_AGENT', '')}"  # type: ignore[arg-type]
-    return Place(
-        entrance, hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()[:16]
-    )
+        return Source(entrance)
+    address = BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META only
+    who = f"{timezone.localdate()}|{address}|{request.META.get('HTTP_USER_AGENT', '')}"
+    digest = hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()
+    return Source(entrance, digest[:16])
 
 
 def normalised(text: str) -> str:
     """What counts as the same question: width, case and spaces do not."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())[:LONGEST]
+    return _squeezed(unicodedata.normalize("NFKC", text).casefold())
 
 
 def language_of(text: str) -> QueryLanguage:
@@ -95,41 +98,30 @@ def language_of(text: str) -> QueryLanguage:
     return QueryLanguage.ENGLISH if latin else QueryLanguage.NONE
 
 
-def record(
-    text: str,
-    *,
-    place: Place,
-    user: Any,
-    filters: dict[str, Any],
-    total: int,
-    took_ms: float,
-    encoder: str,
-    degraded: bool,
-    corrections: dict[str, str],
-) -> str:
+def record(request: SearchRequest, results: SearchResults, *, source: Source, user: Any) -> str:
     """Keep one question with words and how it was answered.
 
     Returns:
         The id that `click` takes; empty where nothing was kept, as when the database does not take it.
     """
-    plain = normalised(text)
+    plain = normalised(request.text)
     if not plain or not settings.SEARCH_LOG_DAYS:
         return ""
-    kept_person = settings.SEARCH_LOG_PERSON_DAYS > 0
+    keeps_person = settings.SEARCH_LOG_PERSON_DAYS > 0
     entry = SearchLog(
-        text=" ".join(text.replace("\0", "").split())[:LONGEST],
-        normalised=plain.replace("\0", ""),
+        text=_squeezed(request.text),
+        normalised=plain,
         language=language_of(plain),
-        filters={name: value for name, value in filters.items() if value not in ("", None, (), [])},
-        entrance=place.entrance,
-        account=user if kept_person and isinstance(user, User) else None,
-        visitor=place.visitor if kept_person else "",
+        filters=_filters(request),
+        entrance=source.entrance,
+        account=user if keeps_person and isinstance(user, User) else None,
+        visitor=source.visitor if keeps_person else "",
         of_library=sees_library(user),
-        total=total,
-        took_ms=round(took_ms, 1),
-        encoder=encoder,
-        degraded=degraded,
-        corrections=corrections,
+        total=results.total,
+        took_ms=round(results.took_ms, 1),
+        encoder=results.encoder,
+        degraded=bool(results.degraded),
+        corrections=results.corrections,
     )
     try:
         with transaction.atomic():
@@ -138,6 +130,19 @@ def record(
         logger.warning("A search was not logged: %s", error)
         return ""
     return signing.dumps(entry.pk, salt=SALT, compress=False)
+
+
+def _squeezed(text: str) -> str:
+    """One line, without what PostgreSQL cannot keep."""
+    return " ".join(text.replace("\0", " ").split())[:LONGEST]
+
+
+def _filters(request: SearchRequest) -> dict[str, Any]:
+    """Those that were set, as text where JSON has nothing for them."""
+    given = {name: value for name, value in asdict(request.filters).items() if value}
+    if request.colours:
+        given["colours"] = request.colours
+    return json.loads(json.dumps(given, default=str))
 
 
 def click(query_id: str, asset: Asset, position: int) -> None:

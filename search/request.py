@@ -94,6 +94,7 @@ class SearchRequest:
         colours: picked colours as "#rrggbb"; hits have each of them, the nearest first.
         collapse: near duplicates and variants of one article count as one hit.
         group: the group that is opened, `Hit.group`; only its members are found.
+        literal: the text is taken as it is written; nothing in it is corrected.
         offset: how many hits to leave out; `after` is better where it is at hand.
         after: `SearchResults.next` of the page before.
     """
@@ -107,6 +108,7 @@ class SearchRequest:
     filters: Filters = field(default_factory=Filters)
     collapse: bool = False
     group: str = ""
+    literal: bool = False
     limit: int = 48
     offset: int = 0
     after: str = ""
@@ -134,7 +136,7 @@ class SearchRequest:
     def fingerprint(self) -> str:
         """The same for requests that differ in their page only."""
         digest = hashlib.blake2b(digest_size=12)
-        digest.update(json.dumps([self.text, self.colours, self.collapse, self.group]).encode())
+        digest.update(json.dumps([self.text, self.colours, self.collapse, self.group, self.literal]).encode())
         digest.update(json.dumps(asdict(self.filters), default=str).encode())
         for kind in _identities(self):
             digest.update(kind)

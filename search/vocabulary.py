@@ -1,7 +1,7 @@
 """The library's words in memory: what is known, what lies near, what pinyin stands for, what means the same.
 
 One copy a process, read again when the mark of `VocabularyState` has changed. It holds the terms that most
-assets have, at most MOST_TERMS of them: a library of a million assets costs a process some 150 MB at the most.
+assets have, at most MOST_TERMS of them, so that a million assets take no more room.
 Each word knows how many assets have it for both audiences; nobody is told of a word that has none for theirs.
 """
 
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -87,7 +88,7 @@ class Vocabulary:
             self.words[word] = (max(have[0], entry.everywhere), max(have[1], entry.storefront))
             self.keys_of_word[word].append(entry.key)
             if len(word) > 1 and not word.isascii():
-                for pair in map("".join, zip(word, word[1:], strict=False)):
+                for pair in map("".join, pairwise(word)):
                     have = self.pairs.get(pair, (0, 0))
                     self.pairs[pair] = (max(have[0], entry.everywhere), max(have[1], entry.storefront))
         if pinyin and len(entry.text) > 1:
@@ -300,10 +301,10 @@ def _read(mark: str) -> Vocabulary:
     terms = Term.objects.filter(everywhere__gt=0).order_by("-everywhere", "pk")
     rows = terms.values_list("pk", "kind", "text", "everywhere", "storefront", "pinyin", "initials")
     slugs: dict[str, int] = {}
-    for *entry, pinyin, initials in rows[:MOST_TERMS]:
-        known.add(Entry(*entry), pinyin, initials)
-        if entry[1] == TermKind.SLUG:
-            slugs[entry[2]] = entry[0]
+    for key, kind, text, everywhere, storefront, pinyin, initials in rows[:MOST_TERMS]:
+        known.add(Entry(key, kind, text, everywhere, storefront), pinyin, initials)
+        if kind == TermKind.SLUG:
+            slugs[text] = key
     asked = FrequentQuery.objects.order_by("-everywhere", "pk").values_list(
         "normalised", "everywhere", "storefront"
     )

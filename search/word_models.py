@@ -60,7 +60,7 @@ class AssetTerms(models.Model):
 
 
 class TermChange(models.Model):
-    """An asset whose terms have to be counted again. Only ever added to, so that no change waits for another."""
+    """An asset whose terms have to be counted again. Only added to: no change waits for another."""
 
     asset_key = models.BigIntegerField(db_index=True)
 

@@ -32,7 +32,7 @@ class SuggestionSerializer(serializers.Serializer):
 
     text = serializers.CharField(help_text="What to search for.")
     kind = serializers.ChoiceField([str(kind) for kind in LABELS])
-    label = serializers.CharField(help_text="The kind in the reader's language.")
+    label = serializers.CharField(help_text="The kind in the reader's language.")  # type: ignore[assignment]
     count = serializers.IntegerField(
         allow_null=True, help_text="Assets that have it, or people who searched for it; null: not counted."
     )
