@@ -46,6 +46,8 @@ def search_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "states": _choices(request, form, "state"),
         "colours": _colours(request, form),
         "pending": IndexEntry.objects.filter(state__in=(IndexState.PENDING, IndexState.WORKING)).count(),
+        "literal_url": _link(request, literal="on"),
+        "first_place": asked.offset + 1 if asked else 1,
         "older": _page_link(request, form, results, asked, +1),
         "newer": _page_link(request, form, results, asked, -1),
     }

@@ -44,12 +44,14 @@ class Suggestion:
         count: how many assets of those that this caller may see have it, or people asked for it (queries);
             None where nobody counted.
         detail: what a code stands for.
+        collection: the primary key of one.
     """
 
     text: str
     kind: str
     count: int | None = None
     detail: str = ""
+    collection: int | None = None
 
     @property
     def label(self) -> str:
@@ -107,7 +109,7 @@ def _collections(text: str, user: Any) -> Iterator[Suggestion]:
     if not sees_library(user):
         collections = collections.filter(owner=user)
     for collection in collections.order_by("name", "pk")[:MOST_COLLECTIONS]:
-        yield Suggestion(str(collection), COLLECTION)
+        yield Suggestion(str(collection), COLLECTION, collection=collection.pk)
 
 
 def _once(suggestions: list[Suggestion]) -> list[Suggestion]:

@@ -37,6 +37,7 @@ class SuggestionSerializer(serializers.Serializer):
         allow_null=True, help_text="Assets that have it, or people who searched for it; null: not counted."
     )
     detail = serializers.CharField(help_text="What a code stands for, or empty.")
+    collection = serializers.IntegerField(allow_null=True, help_text="The id of a collection, else null.")
 
 
 class SuggestionsSerializer(serializers.Serializer):

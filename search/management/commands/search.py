@@ -101,6 +101,9 @@ class Command(BaseCommand):
             self._table(results)
 
     def _table(self, results: SearchResults) -> None:
+        if results.corrections:
+            wanted = results.understood.wanted
+            self.stdout.write(f"Showing results for “{wanted}”; --literal searches for what was typed.")
         if not results.hits:
             self.stdout.write(f"{results.empty_because} `manage.py index --status` says what is indexed.")
             return
