@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import KeyedChangeList
+from search import word_admin  # noqa: F401  registers synonyms and the log of searches
 from search.dispatch import request_drain
 from search.models import IndexEntry, IndexState, Space
 from search.page import query_picture, search_page

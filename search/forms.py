@@ -99,7 +99,7 @@ class SearchForm(forms.Form):
     group = forms.CharField(required=False, max_length=64)
     after = forms.CharField(required=False, max_length=500)
     all = forms.BooleanField(required=False)  # what is the same is not put together
-    exactly = forms.BooleanField(required=False)  # words as they are written
+    literal = forms.BooleanField(required=False)  # words as they are written
     far = forms.BooleanField(required=False)  # what is not near enough as well
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
@@ -175,7 +175,7 @@ class SearchForm(forms.Form):
                 created_to=given["created_to"],
             ),
             collapse=not given["all"],
-            verbatim=given["exactly"],
+            literal=given["literal"],
             far=given["far"],
             group=given["group"],
             limit=limit,

@@ -19,8 +19,10 @@ from search.forms import CHOICES, PicturesForm, SearchForm
 from search.models import IndexEntry, IndexState
 from search.page_address import Address
 from search.query import SearchError, SearchRequest, SearchResults, search
+from search.query_log import source_of
 from search.query_pictures import keep, kept
 from search.request import FacetCount
+from search.word_models import Entrance
 
 PAGE_SIZE = 60
 MOST_PENDING = 10_000
@@ -124,7 +126,7 @@ def _show(request: HttpRequest, site: AdminSite, form: SearchForm, problem: str 
     if form.is_valid() and not problem:
         asked = form.search_request(limit=PAGE_SIZE)
         try:
-            results = search(asked, user=request.user)
+            results = search(asked, user=request.user, source=source_of(request, Entrance.PAGE))
         except SearchError as error:
             problem = str(error)
     address = Address(request.GET)
@@ -137,6 +139,7 @@ def _show(request: HttpRequest, site: AdminSite, form: SearchForm, problem: str 
         "problem": problem,
         "examples": EXAMPLES,
         "address": address,
+        "literal_url": str(address.literal),
         "given": _given(form, address) if asked else [],
         "panels": _panels(form, address, results) if asked and results else [],
         "chips": _chips(form, address) if asked else [],

@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 OF_ONE_PAGE = ("after", "csrfmiddlewaretoken")
 SHOWN_IN_BOX = ("q", "like", "picture")
-OF_ONE_ANSWER = ("group", "exactly", "far")
+OF_ONE_ANSWER = ("group", "literal", "far")
 
 
 class Address:
@@ -57,8 +57,8 @@ class Address:
         return changed
 
     @property
-    def exactly(self) -> Address:
-        return self.set("exactly", "1")
+    def literal(self) -> Address:
+        return self.set("literal", "on")
 
     @property
     def far(self) -> Address:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
-from search import groups, legs, paging
+from search import groups, legs, paging, query_log
 from search.candidates import admitted
 from search.colour_words import colour_families
 from search.encoders.base import EncoderError
@@ -48,12 +49,18 @@ logger = logging.getLogger(__name__)
 DEEPER = 5
 
 
-def search(request: SearchRequest, *, user: User | AnonymousUser | None) -> SearchResults:
+def search(
+    request: SearchRequest,
+    *,
+    user: User | AnonymousUser | None,
+    source: query_log.Source | None = None,
+) -> SearchResults:
     """Answer a request.
 
     Args:
         request: what is asked.
         user: who asks; None is the command line, which sees the whole library.
+        source: where a person typed it; such questions are logged.
 
     Raises:
         SearchError: the request is too long or too deep, or its asset or picture cannot be used.
@@ -63,7 +70,7 @@ def search(request: SearchRequest, *, user: User | AnonymousUser | None) -> Sear
     where = Where(request, user, _members(request, user))
     ranked, position = _open(request, where)
     hits, reached = _page(ranked, position, request, where)
-    return SearchResults(
+    results = SearchResults(
         hits=hits,
         total=ranked.total,
         groups=len(ranked.places),
@@ -76,6 +83,9 @@ def search(request: SearchRequest, *, user: User | AnonymousUser | None) -> Sear
         empty_because=ranked.empty_because,
         next=_next(ranked, reached, _asked(request, user)),
     )
+    if source is None or position:  # later pages belong to the same question
+        return results
+    return replace(results, query_id=query_log.record(request, results, source=source, user=user))
 
 
 def _asked(request: SearchRequest, user: User | AnonymousUser | None) -> str:
@@ -117,7 +127,7 @@ def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
 
 
 def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
-    understood = understand(request.text) if request.text.strip() else Understanding("")
+    understood = _understood(request, where)
     found = _ask(request, understood, where, depth)
     ranking = Ranking()
     for leg in found.legs:
@@ -143,6 +153,12 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
         facets=facets(list(candidates.values()), where.user),
         empty_because="" if order else _why_empty(request, understood, found),
     )
+
+
+def _understood(request: SearchRequest, where: Where) -> Understanding:
+    if not request.text.strip():
+        return Understanding("")
+    return understand(request.text, user=where.user, correct=not request.literal)
 
 
 def _ask(request: SearchRequest, understood: Understanding, where: Where, depth: int) -> legs.Found:

@@ -93,7 +93,7 @@ class SearchRequest:
         parts: more of them, each with a weight.
         colours: picked colours as "#rrggbb"; hits have each of them, the nearest first.
         collapse: near duplicates and variants of one article count as one hit.
-        verbatim: the text is meant as it is written; nothing in it is corrected.
+        literal: the text is taken as it is written; nothing in it is corrected.
         far: hits that are not near enough to be relevant as well.
         group: the group that is opened, `Hit.group`; only its members are found.
         offset: how many hits to leave out; `after` is better where it is at hand.
@@ -108,7 +108,7 @@ class SearchRequest:
     colours: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     collapse: bool = False
-    verbatim: bool = False
+    literal: bool = False
     far: bool = False
     group: str = ""
     limit: int = 48
@@ -139,7 +139,7 @@ class SearchRequest:
         """The same for requests that differ in their page only."""
         digest = hashlib.blake2b(digest_size=12)
         digest.update(
-            json.dumps([self.text, self.colours, self.collapse, self.group, self.verbatim, self.far]).encode()
+            json.dumps([self.text, self.colours, self.collapse, self.group, self.literal, self.far]).encode()
         )
         digest.update(json.dumps(asdict(self.filters), default=str).encode())
         for kind in _identities(self):

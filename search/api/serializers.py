@@ -120,6 +120,10 @@ class TextQuerySerializer(FiltersSerializer):
         required=False, default="", max_length=64, help_text="“group” of a hit: only what stands behind it."
     )
 
+    literal = serializers.BooleanField(
+        required=False, default=False, help_text="Take “q” as it is written; correct nothing."
+    )
+
     def search_request(self) -> SearchRequest:
         """What was asked.
 
@@ -133,6 +137,7 @@ class TextQuerySerializer(FiltersSerializer):
             colours=self.picked_colours(),
             collapse=given["collapse"],
             group=given["group"],
+            literal=given["literal"],
             limit=given["limit"],
             after=given["cursor"],
         )

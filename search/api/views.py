@@ -30,13 +30,15 @@ from search.api.serializers import (
     TextQuerySerializer,
 )
 from search.query import Hit, SearchError, SearchRequest, search
+from search.query_log import Source, source_of
 from search.sku_suggestions import NothingToGoBy, request_for
+from search.word_models import Entrance
 
 
-def answer(request: Request, wanted: SearchRequest) -> Response:
-    """Search with validated input and show the page."""
+def answer(request: Request, wanted: SearchRequest, source: Source | None = None) -> Response:
+    """Search with validated input and show the page; with a source, people typed it."""
     try:
-        found = search(wanted, user=request.user)
+        found = search(wanted, user=request.user, source=source)
     except SearchError as error:
         raise ValidationError({"detail": str(error)}) from error
     hits = [_with_ranking(hit) for hit in found.hits]
@@ -91,14 +93,14 @@ class SearchView(APIView):
         """Search by words, in English or Chinese."""
         asked = TextQuerySerializer(data=request.query_params, context={"request": request})
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.search_request())
+        return answer(request, asked.search_request(), source_of(request, Entrance.REST))
 
     @extend_schema(request=PictureQuerySerializer, responses=ResultsSerializer)
     def post(self, request: Request) -> Response:
         """Search by a picture, an asset, words, or several of them at once."""
         asked = PictureQuerySerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.search_request())
+        return answer(request, asked.search_request(), source_of(request, Entrance.REST))
 
 
 class SimilarView(APIView):

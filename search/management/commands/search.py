@@ -19,7 +19,9 @@ from dam.ingest import IngestError
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.pictures import open_query_picture
 from search.query import SearchError, SearchRequest, SearchResults, search
+from search.query_log import Source
 from search.request import HEX, Filters
+from search.word_models import Entrance
 
 USAGE = 2
 
@@ -63,6 +65,7 @@ class Command(BaseCommand):
         parser.add_argument("--created-from", type=date.fromisoformat, metavar="YYYY-MM-DD")
         parser.add_argument("--created-to", type=date.fromisoformat, metavar="YYYY-MM-DD")
         parser.add_argument("--collapse", action="store_true", help="one hit for pictures of the same thing")
+        parser.add_argument("--literal", action="store_true", help="correct nothing in the text")
         parser.add_argument("--limit", type=int, default=10, help="default: %(default)s")
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
@@ -81,10 +84,11 @@ class Command(BaseCommand):
             filters=_filters(options),
             colours=picked,
             collapse=options["collapse"],
+            literal=options["literal"],
             limit=options["limit"],
         )
         try:
-            results = search(request, user=None)
+            results = search(request, user=None, source=Source(Entrance.COMMAND))
         except SearchError as error:
             raise CommandError(str(error), returncode=1) from error
         if results.degraded:
@@ -97,6 +101,9 @@ class Command(BaseCommand):
             self._table(results)
 
     def _table(self, results: SearchResults) -> None:
+        if results.corrections:
+            wanted = results.understood.wanted
+            self.stdout.write(f"Showing results for “{wanted}”; --literal searches for what was typed.")
         if not results.hits:
             self.stdout.write(f"{results.empty_because} `manage.py index --status` says what is indexed.")
             return
