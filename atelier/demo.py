@@ -16,7 +16,7 @@ from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.planning import Plan, PlanError, plan_composition, plan_outfits, plan_scenes
 from generation.running import run_job
 from search.outbox import drain
-from search.query import SearchRequest, search
+from search.query import Filters, SearchRequest, search
 from search.spaces import index_of, live_space
 
 QUERIES = ("golden crown", "金色手表", "一位精灵弓箭手")
@@ -156,7 +156,7 @@ def _similar(report: Report, say: Say) -> None:
 
 
 def _choose(sentence: str, kind: AssetKind, count: int) -> list[Asset]:
-    results = search(SearchRequest(text=sentence, kind=kind, limit=count), user=None)
+    results = search(SearchRequest(text=sentence, filters=Filters(kind=(kind,)), limit=count), user=None)
     if len(results.hits) < count:
         raise DemoError(f"“{sentence}” found {len(results.hits)} of {count} assets of the kind {kind}.")
     return [hit.asset for hit in results.hits]

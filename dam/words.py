@@ -14,7 +14,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection
@@ -62,18 +62,32 @@ def having(text: str, user: AbstractBaseUser | AnonymousUser | None) -> QuerySet
     Args:
         user: who asks; without a role in the library nothing is found by fields that are not public.
     """
-    beginnings = asked(text)
+    return _matching(asked(text), user, all_of_them=True)
+
+
+def having_some(
+    beginnings: Sequence[str], user: AbstractBaseUser | AnonymousUser | None
+) -> QuerySet[AssetWords]:
+    """The rows of the assets with one of these beginnings of words, as `asked` gives them."""
+    return _matching(beginnings, user, all_of_them=False)
+
+
+def _matching(
+    beginnings: Sequence[str], user: AbstractBaseUser | AnonymousUser | None, *, all_of_them: bool
+) -> QuerySet[AssetWords]:
     rows = AssetWords.objects.all()
     if not beginnings:
         return rows.none()
     marks = ("", NOT_PUBLIC) if custom_fields.sees_all(user) else ("",)
     if connection.vendor != "postgresql":
-        for beginning in beginnings:
-            rows = rows.filter(reduce(or_, (Q(words__contains=f" {mark}{beginning}") for mark in marks)))
-        return rows
+        held = [
+            reduce(or_, (Q(words__contains=f" {mark}{beginning}") for mark in marks))
+            for beginning in beginnings
+        ]
+        return rows.filter(reduce(and_ if all_of_them else or_, held))
     # Only letters and digits are in there, so nothing can leave the quotes; no alias, as it may change.
     either = (" | ".join(f"'{mark}{beginning}':*" for mark in marks) for beginning in beginnings)
-    query = " & ".join(f"({one})" for one in either)
+    query = (" & " if all_of_them else " | ").join(f"({one})" for one in either)
     matches = RawSQL("document @@ %s::tsquery", (query,), output_field=BooleanField())
     return rows.filter(matches)
 

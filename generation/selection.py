@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from dam.models import Asset, AssetOrigin, AssetState, Collection
 from dam.roles import sees_library
-from search.query import Hit, SearchError, SearchRequest, search
+from search.query import Filters, Hit, SearchError, SearchRequest, search
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -79,8 +79,9 @@ def reachable(user: User | AnonymousUser | None) -> QuerySet[Asset]:
 
 
 def _hits(text: str, user: User | AnonymousUser | None, kind: str, limit: int) -> list[Hit]:
+    filters = Filters(kind=(kind,) if kind else ())
     try:
-        results = search(SearchRequest(text=text, kind=kind, limit=limit * 2), user=user)
+        results = search(SearchRequest(text=text, filters=filters, limit=limit * 2), user=user)
     except SearchError as error:
         raise SelectionError(str(error)) from error
     return [hit for hit in results.hits if _is_material(hit.asset)]

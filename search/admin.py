@@ -16,9 +16,10 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import KeyedChangeList
+from search import word_admin  # noqa: F401  registers synonyms and the log of searches
 from search.dispatch import request_drain
 from search.models import IndexEntry, IndexState, Space
-from search.page import search_page
+from search.page import query_picture, search_page
 from search.suggestions_page import suggestions_page
 
 
@@ -42,9 +43,11 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.find)
+        picture = self.admin_site.admin_view(query_picture)
         suggestions = self.admin_site.admin_view(self.suggest)
         return [
             path("find/", page, name="search_page"),
+            path("find/picture/<str:name>/", picture, name="search_query_picture"),
             path("sku/<int:key>/suggestions/", suggestions, name="search_sku_suggestions"),
             *super().get_urls(),
         ]

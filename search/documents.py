@@ -7,6 +7,7 @@ from datetime import date
 from dam.custom_values import Fields, words_of
 from dam.models import Asset
 from search.index import Document
+from search.index.palette import cells_of
 
 EPOCH = date(1970, 1, 1)
 NEVER = 10_000_000  # days: rights without an end
@@ -18,7 +19,7 @@ def days(day: date | None) -> int:
 
 
 def document_for(asset: Asset, fields: Fields) -> Document:
-    """The asset as the index knows it. Expects tags, SKU links and collections to be prefetched.
+    """The asset as the index knows it. Expects its version, tags, SKUs and collections to be loaded.
 
     Args:
         fields: the library's custom fields; only public ones are taken, since the shop asks the index too.
@@ -45,5 +46,6 @@ def document_for(asset: Asset, fields: Fields) -> Document:
         tags=[tag.slug for tag in tags],
         skus=[sku.code for sku in skus],
         collections=[link.collection_id for link in asset.collection_links.all()],
+        palette=cells_of(asset.current.colours if asset.current else ()),
         text=" ".join(word for word in words if word),
     )

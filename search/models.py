@@ -10,6 +10,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dam.models import Asset, AssetVersion
+from search.word_models import (  # noqa: F401  Django looks for models here
+    AssetTerms,
+    FrequentQuery,
+    SearchClick,
+    SearchDay,
+    SearchLog,
+    Synonym,
+    Term,
+    TermChange,
+    VocabularyState,
+)
 
 
 class SpaceState(models.TextChoices):

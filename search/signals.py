@@ -15,6 +15,7 @@ from search.dispatch import request_drain
 from search.encoders.base import EncoderError
 from search.models import Embedding, Space
 from search.outbox import enqueue
+from search.terms import note
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,12 @@ def note_change(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
         logger.error("Assets %s are not in the outbox: %s", asset_ids[:20], error)
         return
     request_drain()
+
+
+@receiver([assets_changed, assets_deleted], dispatch_uid="search.terms")
+def note_words(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
+    """The words by which the assets are found are counted again soon."""
+    note(asset_ids)
 
 
 @receiver(assets_deleted, dispatch_uid="search.vectors")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from dam.articles import text_of
 from dam.coverage import counted
 from dam.models import SKU, Asset, AssetState, SKURole
-from search.query import MAX_WORDS, SearchRequest
+from search.query import MAX_WORDS, Filters, SearchRequest
 
 # More pictures of one thing hardly move their mean.
 MOST_LIKES = 40
@@ -33,7 +33,9 @@ def request_for(sku: SKU, user: User | AnonymousUser) -> SearchRequest:
             raise NothingToGoBy(
                 _("“%(code)s” has no picture, no name and no attributes to look for.") % {"code": sku.code}
             )
-    return SearchRequest(likes=likes, text=text, not_sku=sku.code, not_states=NOT_SUGGESTED)
+    return SearchRequest(
+        likes=likes, text=text, filters=Filters(not_sku=(sku.code,), not_state=NOT_SUGGESTED)
+    )
 
 
 def _pictures(sku: SKU, user: User | AnonymousUser) -> list[Asset]:

@@ -6,7 +6,7 @@ import threading
 
 from celery import shared_task
 
-from search import outbox
+from search import outbox, query_log, terms
 
 SWEEP_NEWEST = 2_000
 
@@ -45,3 +45,28 @@ def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
     outbox.enqueue_missing(SWEEP_NEWEST)
     drain_outbox()
+
+
+@shared_task(name="search.tasks.refresh_vocabulary")
+def refresh_vocabulary() -> None:
+    """Count the words of changed assets."""
+    terms.refresh()
+
+
+@shared_task(name="search.tasks.sweep_vocabulary")
+def sweep_vocabulary() -> None:
+    """Count what came past the library's signals, and what left the storefront at midnight."""
+    terms.note_missing()
+    terms.refresh()
+
+
+@shared_task(name="search.tasks.sum_up_searches")
+def sum_up_searches() -> None:
+    """Bring the report of searches up to date."""
+    query_log.sum_up()
+
+
+@shared_task(name="search.tasks.sweep_log")
+def sweep_log() -> None:
+    """Forget who searched, and old searches."""
+    query_log.sweep()

@@ -119,6 +119,7 @@ UNFOLD = {
                     ),
                     _page(_("SKU coverage"), "grid_on", "dam_sku_coverage", "dam.view_sku"),
                     _page(_("Tags"), "label", "dam_tag_changelist", "dam.view_tag"),
+                    _page(_("Synonyms"), "translate", "search_synonym_changelist", "search.view_synonym"),
                 ],
             },
             {
@@ -141,6 +142,13 @@ UNFOLD = {
                 "collapsible": True,
                 "items": [
                     _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
+                    _page(_("Searches"), "query_stats", "search_searches", "search.view_searchday"),
+                    _administered(
+                        _("Log of searches"),
+                        "manage_search",
+                        "search_searchlog_changelist",
+                        active=_lies_in("search_searchlog_changelist", "search_searches"),
+                    ),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",

@@ -47,6 +47,11 @@ SEARCH_ENCODERS = {
     "openclip": "search.encoders.openclip.OpenClipEncoder",
 }
 SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
+# How long a process works with the words that it knows before it asks whether there are new ones.
+SEARCH_VOCABULARY_SECONDS = env.float("SEARCH_VOCABULARY_SECONDS", default=5)
+# For so many days the log of searches is kept, and for so many of them who searched; 0: not at all.
+SEARCH_LOG_DAYS = env.int("SEARCH_LOG_DAYS", default=365)
+SEARCH_LOG_PERSON_DAYS = env.int("SEARCH_LOG_PERSON_DAYS", default=30)
 # Empty: Milvus Lite, started when needed as one server process over the data folder.
 MILVUS_URI = env.str("MILVUS_URI", default="")
 MILVUS_TOKEN = env.str("MILVUS_TOKEN", default="")

@@ -57,6 +57,14 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "search-sweep": {"task": "search.tasks.sweep", "schedule": 30.0},
+    "search-vocabulary": {
+        "task": "search.tasks.refresh_vocabulary",
+        "schedule": 10.0,
+        "options": {"expires": 10},  # the next one does the same
+    },
+    "search-vocabulary-sweep": {"task": "search.tasks.sweep_vocabulary", "schedule": 3600.0},
+    "search-log-sums": {"task": "search.tasks.sum_up_searches", "schedule": 300.0},
+    "search-log-sweep": {"task": "search.tasks.sweep_log", "schedule": 3600.0},
     "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
     "dam-removals": {"task": "dam.tasks.remove_files", "schedule": 60.0},
     "dam-renditions": {"task": "dam.tasks.prune_renditions", "schedule": 3600.0},

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q, Value
+from django.db.models.functions import Lower
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
@@ -194,6 +195,9 @@ class Asset(models.Model):
             models.Index(fields=["state", "kind", "origin", "colour_family", "-id"], name="dam_asset_sort"),
             models.Index(fields=["title", "id"], name="dam_asset_title"),
             models.Index(fields=["updated", "id"], name="dam_asset_updated"),
+            # A whole title as somebody types it, in letters of any case.
+            models.Index(Lower("title"), name="dam_asset_title_typed"),
+            models.Index(Lower("title_zh"), name="dam_asset_title_zh_typed"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Lower
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
@@ -102,6 +103,7 @@ class SKU(models.Model):
         verbose_name_plural = _("SKUs")
         ordering = ["code"]
         constraints = [models.CheckConstraint(condition=~Q(parent=F("pk")), name="dam_sku_no_self")]
+        indexes = [models.Index(Lower("code"), name="dam_sku_code_typed")]
 
     def __str__(self) -> str:
         return self.code

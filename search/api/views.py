@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -28,49 +28,58 @@ from search.api.serializers import (
     PictureQuerySerializer,
     ResultsSerializer,
     TextQuerySerializer,
-    cursor_for,
 )
-from search.query import SearchError, SearchRequest, search
+from search.query import Hit, SearchError, SearchRequest, search
+from search.query_log import Source, source_of
 from search.sku_suggestions import NothingToGoBy, request_for
+from search.word_models import Entrance
 
 
-def answer(request: Request, asked: dict[str, Any], wanted: SearchRequest | None = None) -> Response:
-    """Search with validated input and show the page; what else is `wanted` comes from the address."""
-    query = replace(
-        wanted or SearchRequest(text=asked.get("q", ""), image=asked.get("image"), like=asked.get("like")),
-        kind=asked["kind"],
-        tag=asked["tag"],
-        sku=asked["sku"],
-        colour=asked["colour"],
-        limit=asked["limit"],
-        offset=asked["cursor"],
-    )
+def answer(request: Request, wanted: SearchRequest, source: Source | None = None) -> Response:
+    """Search with validated input and show the page; with a source, people typed it."""
     try:
-        found = search(query, user=request.user)
+        found = search(wanted, user=request.user, source=source)
     except SearchError as error:
         raise ValidationError({"detail": str(error)}) from error
-    assets = HitSerializer(
-        [_with_score(hit) for hit in found.hits], many=True, context={"request": request}
-    ).data
-    reached = query.offset + query.limit
+    hits = [_with_ranking(hit) for hit in found.hits]
     return Response(
         {
-            "query": query.text,
+            "query": wanted.text,
+            "query_id": found.query_id,
             "encoder": found.encoder,
             "took_ms": round(found.took_ms, 1),
             "total": found.total,
+            "groups": found.groups,
+            "complete": found.complete,
             "degraded": found.degraded,
-            "next": cursor_for(reached) if reached < found.total else None,
-            "results": assets,
+            "understood": asdict(found.understood),
+            "facets": {name: [asdict(one) for one in counts] for name, counts in found.facets.items()},
+            "empty_because": found.empty_because,
+            "next": found.next or None,
+            "results": HitSerializer(hits, many=True, context={"request": request}).data,
         }
     )
 
 
-def _with_score(hit: Any) -> Any:
+def _with_ranking(hit: Hit) -> Any:
     """HitSerializer reads the ranking from the asset itself."""
-    asset = hit.asset
-    asset.score, asset.legs = hit.score, hit.legs
+    asset: Any = hit.asset
+    asset.score, asset.legs, asset.why = hit.score, hit.legs, hit.why
+    asset.similar, asset.group = hit.similar, hit.group
     return asset
+
+
+def _narrowed(wanted: SearchRequest, asked: FiltersSerializer) -> SearchRequest:
+    """What else is wanted beside what the view looks for."""
+    given = asked.filters()
+    both = {name: (*ours, *getattr(given, name)) for name, ours in vars(wanted.filters).items() if ours}
+    return replace(
+        wanted,
+        filters=replace(given, **both),
+        colours=asked.picked_colours(),
+        limit=asked.validated_data["limit"],
+        after=asked.validated_data["cursor"],
+    )
 
 
 class SearchView(APIView):
@@ -82,16 +91,16 @@ class SearchView(APIView):
     @extend_schema(parameters=[TextQuerySerializer], responses=ResultsSerializer)
     def get(self, request: Request) -> Response:
         """Search by words, in English or Chinese."""
-        asked = TextQuerySerializer(data=request.query_params)
+        asked = TextQuerySerializer(data=request.query_params, context={"request": request})
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.validated_data)
+        return answer(request, asked.search_request(), source_of(request, Entrance.REST))
 
     @extend_schema(request=PictureQuerySerializer, responses=ResultsSerializer)
     def post(self, request: Request) -> Response:
         """Search by a picture, an asset, words, or several of them at once."""
         asked = PictureQuerySerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.validated_data)
+        return answer(request, asked.search_request(), source_of(request, Entrance.REST))
 
 
 class SimilarView(APIView):
@@ -104,9 +113,9 @@ class SimilarView(APIView):
         """More like this."""
         visible = Asset.objects.visible_to(request.user).select_related("current")
         asset = get_object_or_404(visible, public_id=public_id)
-        asked = FiltersSerializer(data=request.query_params)
+        asked = FiltersSerializer(data=request.query_params, context={"request": request})
         asked.is_valid(raise_exception=True)
-        return answer(request, asked.validated_data, SearchRequest(like=asset))
+        return answer(request, _narrowed(SearchRequest(like=asset), asked))
 
 
 class AcceptedSerializer(serializers.Serializer):
@@ -134,13 +143,13 @@ class SKUSuggestionsView(APIView):
     def get(self, request: Request, code: str) -> Response:
         """Pictures like those of the SKU, or like its name and attributes where it has none."""
         sku = self._sku(request, code)
-        asked = FiltersSerializer(data=request.query_params)
+        asked = FiltersSerializer(data=request.query_params, context={"request": request})
         asked.is_valid(raise_exception=True)
         try:
             wanted = request_for(sku, request.user)
         except NothingToGoBy as error:
             raise ValidationError({"detail": str(error)}) from error
-        return answer(request, asked.validated_data, wanted)
+        return answer(request, _narrowed(wanted, asked))
 
     @extend_schema(request=AcceptedSerializer, responses=LinkedSerializer)
     def post(self, request: Request, code: str) -> Response:

@@ -14,8 +14,13 @@ from search.index.connection import Capabilities, IndexMismatch, connect, report
 from search.index.lexemes import lexemes
 from search.index.reading import HIGHEST, Row, rows_between
 
+# Raised with every change of the fields. A collection of an earlier schema goes on serving what it knows
+# until `search.upgrade` has built its successor.
+SCHEMA = 2
+PALETTE_SINCE = 2
 TEXT_BYTES = 8_000
 LIST_CAPACITY = 200
+LEAST_EF = 128
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Document:
     tags: list[str]
     skus: list[str]
     collections: list[int]
+    palette: list[int]
     text: str
 
 
@@ -43,7 +49,6 @@ class IndexHit:
 
     id: int
     score: float
-    colour_family: str
 
 
 class VectorIndex:
@@ -60,6 +65,23 @@ class VectorIndex:
         self.dimension = dimension
         self.space = space
         self._ready_for: int | None = None
+        self._schema = SCHEMA
+
+    @property
+    def schema(self) -> int:
+        """The version of the fields that the collection has."""
+        self.ensure()
+        return self._schema
+
+    @property
+    def outdated(self) -> bool:
+        """The collection lacks fields that a new one would have."""
+        return self.schema < SCHEMA
+
+    @property
+    def has_palette(self) -> bool:
+        """Assets can be filtered by picked colours."""
+        return self.schema >= PALETTE_SINCE
 
     @property
     def full_text(self) -> bool:
@@ -85,15 +107,21 @@ class VectorIndex:
         self._ready_for = id(client)
 
     def _check_space(self, client: MilvusClient) -> None:
-        found = str(client.describe_collection(self.name).get("description", ""))
-        if found and found != self.space:
+        found = client.describe_collection(self.name)
+        space, _hash, schema = str(found.get("description", "")).partition("#")
+        dimension = _dimension(found)
+        if (space and space != self.space) or dimension != self.dimension:
             raise IndexMismatch(
-                f"The Milvus collection {self.name} holds the space {found}, not {self.space}. "
+                f"The Milvus collection {self.name} holds the space {space or '(unnamed)'} with "
+                f"{dimension} dimensions, not {self.space} with {self.dimension}. "
                 "Run `manage.py index --reindex ENCODER` to build a new one beside it."
             )
+        self._schema = int(schema or 1)
 
     def _create(self, client: MilvusClient, capabilities: Capabilities) -> None:
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=self.space)
+        schema = client.create_schema(
+            auto_id=False, enable_dynamic_field=False, description=f"{self.space}#{SCHEMA}"
+        )
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dimension)
         for name, length in (
@@ -114,9 +142,8 @@ class VectorIndex:
                 max_capacity=LIST_CAPACITY,
                 max_length=length,
             )
-        schema.add_field(
-            "collections", DataType.ARRAY, element_type=DataType.INT64, max_capacity=LIST_CAPACITY
-        )
+        for name in ("collections", "palette"):
+            schema.add_field(name, DataType.ARRAY, element_type=DataType.INT64, max_capacity=LIST_CAPACITY)
         indexes = client.prepare_index_params()
         if capabilities.lite:  # exact, and faster than its HNSW up to where Lite should be left anyway
             indexes.add_index("vector", index_type="FLAT", metric_type="COSINE")
@@ -127,6 +154,7 @@ class VectorIndex:
         if capabilities.full_text:
             _add_full_text(schema, indexes, capabilities)
         client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level="Bounded")
+        self._schema = SCHEMA
 
     @reporting_outages
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
@@ -162,14 +190,13 @@ class VectorIndex:
         """Nearest by cosine among what `where` admits."""
         self.ensure()
         client, capabilities = connect()
-        parameters = {} if capabilities.lite else {"ef": max(96, 2 * limit)}
+        parameters = {} if capabilities.lite else {"ef": max(LEAST_EF, limit)}
         found = client.search(
             self.name,
             data=[vector.tolist()],
             anns_field="vector",
             limit=limit,
             filter=where,
-            output_fields=["colour_family"],
             search_params={"metric_type": "COSINE", "params": parameters},
         )
         return _hits(found, sign=1)
@@ -188,11 +215,17 @@ class VectorIndex:
             anns_field="words",
             limit=limit,
             filter=where,
-            output_fields=["colour_family"],
             search_params={"metric_type": "BM25"},
         )
         # Milvus Lite reports BM25 as a distance (smaller is better), the server as a score.
         return _hits(found, sign=-1 if capabilities.lite else 1)
+
+    @reporting_outages
+    def matching(self, where: str, *, limit: int) -> list[int]:
+        """Keys that `where` admits, in no order."""
+        self.ensure()
+        found = connect()[0].query(self.name, filter=where, output_fields=["id"], limit=limit)
+        return [int(row["id"]) for row in found]
 
     @reporting_outages
     def count(self) -> int:
@@ -231,6 +264,8 @@ class VectorIndex:
         """The document as `upsert` writes it, without its vector."""
         row = asdict(document)
         text = row.pop("text")
+        if not self.has_palette:
+            del row["palette"]
         if self.full_text:
             row["text"] = " ".join(lexemes(text)).encode()[:TEXT_BYTES].decode(errors="ignore")
         for name in ("tags", "skus", "collections"):
@@ -279,8 +314,10 @@ def _add_full_text(schema: Any, indexes: Any, capabilities: Capabilities) -> Non
     indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
 
 
+def _dimension(description: Any) -> int:
+    (vector,) = (field for field in description["fields"] if field["name"] == "vector")
+    return int(vector["params"]["dim"])
+
+
 def _hits(found: Any, *, sign: int) -> list[IndexHit]:
-    return [
-        IndexHit(int(hit["id"]), sign * float(hit["distance"]), hit["entity"].get("colour_family", ""))
-        for hit in found[0]
-    ]
+    return [IndexHit(int(hit["id"]), sign * float(hit["distance"])) for hit in found[0]]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+
+# Milvus's grammar knows no \u escapes, and no value that is stored has such characters.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
 
 def quoted(value: str) -> str:
     """A string literal that no input can leave."""
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_UNWRITABLE.sub("\ufffd", value), ensure_ascii=False)
 
 
 def all_of(conditions: Iterable[str]) -> str:
@@ -16,28 +20,33 @@ def all_of(conditions: Iterable[str]) -> str:
     return " and ".join(f"({condition})" for condition in conditions if condition)
 
 
-def any_of(conditions: Iterable[str]) -> str:
-    """Conditions joined by `or`."""
-    return " or ".join(f"({condition})" for condition in conditions)
+def is_any(field: str, values: Sequence[str | int]) -> str:
+    """The field has one of these values; no condition where there are none."""
+    return f"{field} in {_list(values)}" if values else ""
 
 
-def equals(field: str, value: str) -> str:
-    return f"{field} == {quoted(value)}" if value else ""
+def is_none(field: str, values: Sequence[str | int]) -> str:
+    """The field has none of these values."""
+    return f"{field} not in {_list(values)}" if values else ""
 
 
-def differs(field: str, value: str) -> str:
-    return f"{field} != {quoted(value)}"
+def holds_any(field: str, values: Sequence[str | int]) -> str:
+    """The array `field` holds one of these values."""
+    return f"array_contains_any({field}, {_list(values)})" if values else ""
 
 
-def contains(field: str, value: str | int) -> str:
-    """The array `field` holds `value`."""
-    literal = quoted(value) if isinstance(value, str) else str(int(value))
-    return f"array_contains({field}, {literal})"
+def holds_none(field: str, values: Sequence[str | int]) -> str:
+    """The array `field` holds none of these values."""
+    return f"not {holds_any(field, values)}" if values else ""
 
 
-def lacks(field: str, value: str) -> str:
-    """The array `field` does not hold `value`."""
-    return f"not {contains(field, value)}"
+def between(field: str, least: int | None, most: int | None) -> str:
+    """The number lies within these bounds, both included."""
+    bounds = (
+        f"{field} >= {int(least)}" if least is not None else "",
+        f"{field} <= {int(most)}" if most is not None else "",
+    )
+    return " and ".join(bound for bound in bounds if bound)
 
 
 def storefront(today: int) -> str:
@@ -49,5 +58,5 @@ def storefront_or_own(today: int, owner: int) -> str:
     return f"({storefront(today)}) or owner == {int(owner)}"
 
 
-def not_id(key: int) -> str:
-    return f"id != {int(key)}"
+def _list(values: Sequence[str | int]) -> str:
+    return f"[{', '.join(quoted(v) if isinstance(v, str) else str(int(v)) for v in values)}]"

@@ -1,9 +1,12 @@
-// The search page: pictures by drop, paste or choice; keys; the bar of chosen assets. Everything else
-// works without this script.
+// The search page: pictures by drop, paste or choice; weights; keys; more results behind those that are
+// there; the bar of chosen assets. Everything else works without this script.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
   searchByPicture();
+  sendWeights();
+  foldFilters();
+  addMore();
   moveByKeys();
   keepChosen();
 });
@@ -14,10 +17,10 @@ function searchByPicture() {
   const input = document.getElementById("search-picture");
   if (!box || !form || !input) return;
   const send = (files) => {
-    const picture = [...files].find((file) => file.type.startsWith("image/"));
-    if (!picture) return false;
+    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
+    if (!pictures.length) return false;
     const carrier = new DataTransfer();
-    carrier.items.add(picture);
+    for (const picture of pictures) carrier.items.add(picture);
     input.files = carrier.files;
     form.submit();
     return true;
@@ -35,6 +38,53 @@ function searchByPicture() {
     event.preventDefault();
     box.classList.remove("se-box--over");
     send(event.dataTransfer.files);
+  });
+}
+
+// A weight that is chosen counts at once.
+function sendWeights() {
+  for (const weight of document.querySelectorAll("[data-sends]")) {
+    weight.addEventListener("change", () => weight.form.requestSubmit());
+  }
+}
+
+// Where there is no room beside the results, the filters wait until they are asked for.
+function foldFilters() {
+  const filters = document.querySelector(".se-side");
+  if (filters && window.matchMedia("(max-width: 900px)").matches) filters.open = false;
+}
+
+// The next results come behind those that are there; the address stays that of the first.
+function addMore() {
+  const pages = document.getElementById("search-pages");
+  const grid = document.getElementById("search-results");
+  if (!pages || !grid) return;
+  pages.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[rel=next]");
+    if (!link) return;
+    event.preventDefault();
+    if (link.getAttribute("aria-busy") === "true") return;
+    link.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(link.href);
+      if (!answer.ok) throw new Error(answer.status);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const known = new Set([...grid.querySelectorAll("[data-hit]")].map((hit) => hit.dataset.hit));
+      const hits = [...page.querySelectorAll("#search-results [data-hit]")];
+      const fresh = hits.filter((hit) => !known.has(hit.dataset.hit));
+      grid.append(...fresh);
+      const total = page.getElementById("search-total");
+      if (total) document.getElementById("search-total").textContent = total.textContent;
+      pages.replaceChildren(...page.querySelectorAll("#search-pages > *"));
+      fresh[0]?.querySelector(".at-card__link").focus({ preventScroll: true });
+    } catch {
+      link.removeAttribute("aria-busy");
+      const said = document.createElement("p");
+      said.className = "at-error";
+      said.setAttribute("role", "alert");
+      said.textContent = pages.dataset.failed;
+      pages.replaceChildren(link, said);
+    }
   });
 }
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from dam import tag_merging
 from dam.models import Asset, AssetState, AuditEntry, SavedSearch, Tag
 from dam.signals import assets_changed
-from search.query import SearchRequest, search
+from search.query import Filters, SearchRequest, search
 from tests.factories import AssetFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -199,7 +199,7 @@ class TestTree:
         assert {str(asset.public_id) for asset in page.context["cl"].result_list} == wanted
         page = client.get("/admin/dam/asset/", {"tags__id__exact": tags["polo"].pk})
         assert list(page.context["cl"].result_list) == [below]
-        found = search(SearchRequest(tag="garments"), user=administrator)
+        found = search(SearchRequest(filters=Filters(tag=("garments",))), user=administrator)
         assert {str(hit.asset.public_id) for hit in found.hits} == wanted
 
     def test_the_list_is_the_tree_with_both_numbers(self, client: Client, editor: User) -> None:

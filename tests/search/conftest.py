@@ -38,3 +38,9 @@ def tiny_clip(checkpoint: Path, settings: SettingsWrapper) -> Iterator[str]:
     """The configured encoder is the tiny CLIP: quick, deterministic, and it knows nothing."""
     settings.SEARCH_ENCODER = f"openclip:tiny-clip/{checkpoint}"
     yield settings.SEARCH_ENCODER
+
+
+@pytest.fixture
+def words_at_once(settings: SettingsWrapper) -> None:
+    """What was counted a moment ago is known to the next search."""
+    settings.SEARCH_VOCABULARY_SECONDS = 0

@@ -36,7 +36,7 @@ def test_search_prints_the_contract(index_now: Callable) -> None:
     index_now()
     body = run("search", "金色王冠")
     assert body["query"] == "金色王冠"
-    assert set(body) == {"query", "encoder", "took_ms", "total", "results"}
+    assert set(body) >= {"query", "encoder", "took_ms", "total", "results"}
     assert body["results"][0] == {
         "id": str(asset.public_id),
         "title": "Golden crown",
@@ -44,7 +44,10 @@ def test_search_prints_the_contract(index_now: Callable) -> None:
         "kind": "other",
         "score": body["results"][0]["score"],
         "file": asset.current.file.name,
+        "similar": 0,
+        "why": body["results"][0]["why"],
     }
+    assert body["results"][0]["why"]["exact"] == "金色王冠"
 
 
 def test_search_by_picture_and_by_asset(index_now: Callable, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from dam import editing
 from dam.models import Asset, AssetKind, AssetState
 from search.index.lexemes import lexemes
-from search.query import SearchError, SearchRequest, search
+from search.query import Filters, SearchError, SearchRequest, search
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
 
@@ -42,7 +42,8 @@ def library(index_now: Callable) -> dict[str, Asset]:
 
 
 def titles(text: str = "", user: object = None, **filters: object) -> list[str]:
-    return [hit.asset.title for hit in search(SearchRequest(text=text, **filters), user=user).hits]
+    request = SearchRequest(text=text, filters=Filters(**filters))
+    return [hit.asset.title for hit in search(request, user=user).hits]
 
 
 @pytest.mark.parametrize(
@@ -93,14 +94,14 @@ def test_each_sees_what_is_theirs(
 
 
 def test_filters_narrow_inside_the_index(library: dict[str, Asset], index_now: Callable) -> None:
-    assert titles("crown", kind="garment") == ["Red dress"]
-    assert titles("crown", tag="royal") == ["Golden crown"]
-    assert titles("crown", sku="DR-77") == ["Red dress"]
-    assert set(titles("crown", state="draft")) == {"Crown sketch"}
+    assert titles("crown", kind=("garment",)) == ["Red dress"]
+    assert titles("crown", tag=("royal",)) == ["Golden crown"]
+    assert titles("crown", sku=("DR-77",)) == ["Red dress"]
+    assert set(titles("crown", state=("draft",))) == {"Crown sketch"}
     collection = CollectionFactory()
     editing.add_to_collection(collection, [library["dress"]], actor=None)
     index_now()
-    assert titles("crown", collection=collection.pk) == ["Red dress"]
+    assert titles("crown", collection=(collection.pk,)) == ["Red dress"]
 
 
 def test_without_words_the_newest_come_first(library: dict[str, Asset]) -> None:
@@ -108,7 +109,7 @@ def test_without_words_the_newest_come_first(library: dict[str, Asset]) -> None:
 
 
 def test_quotes_in_a_filter_are_only_text(library: dict[str, Asset]) -> None:
-    assert titles("crown", tag='royal" or id > 0 or "') == []
+    assert titles("crown", tag=('royal" or id > 0 or "',)) == []
 
 
 def test_without_milvus_words_are_still_found(

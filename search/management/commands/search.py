@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,12 +14,38 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
 
+from dam.colours import FAMILIES
 from dam.ingest import IngestError
-from dam.models import Asset, AssetKind
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.pictures import open_query_picture
 from search.query import SearchError, SearchRequest, SearchResults, search
+from search.query_log import Source
+from search.request import HEX, Filters
+from search.word_models import Entrance
 
 USAGE = 2
+
+
+def colour_argument(value: str) -> str:
+    """A family of colours or #rrggbb."""
+    value = value.lower()
+    if value not in FAMILIES and not HEX.fullmatch(value):
+        raise ArgumentTypeError(f"“{value}” is no colour: give #rrggbb or one of {', '.join(FAMILIES)}")
+    return value
+
+
+STATES = [state for state in AssetState.values if state != AssetState.TRASHED]
+FILTERS: dict[str, dict[str, Any]] = {
+    "kind": {"choices": AssetKind.values},
+    "state": {"choices": STATES},
+    "origin": {"choices": AssetOrigin.values},
+    "aspect": {"choices": ("portrait", "landscape", "square")},
+    "colour": {"type": colour_argument, "metavar": "NAME|#RRGGBB"},
+    "tag": {},
+    "sku": {"metavar": "CODE"},
+    "collection": {"type": int, "metavar": "KEY"},
+    "owner": {"type": int, "metavar": "KEY"},
+}
 
 
 class Command(BaseCommand):
@@ -27,22 +55,40 @@ class Command(BaseCommand):
         parser.add_argument("text", nargs="?", default="", help="what to look for, in English or Chinese")
         parser.add_argument("--image", type=Path, help="find assets that look like this picture")
         parser.add_argument("--like", metavar="ID", help="find assets like this one")
-        parser.add_argument("--kind", choices=AssetKind.values, default="")
+        for name, options in FILTERS.items():
+            told = {"action": "append", "default": [], **options}
+            parser.add_argument(f"--{name}", help=f"only with this {name}; may be repeated", **told)
+            parser.add_argument(f"--not-{name}", help=f"none with this {name}; may be repeated", **told)
+        parser.add_argument(
+            "--all-tags", action="append", default=[], metavar="TAG", help="with each of these"
+        )
+        parser.add_argument("--created-from", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--created-to", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--collapse", action="store_true", help="one hit for pictures of the same thing")
+        parser.add_argument("--literal", action="store_true", help="correct nothing in the text")
         parser.add_argument("--limit", type=int, default=10, help="default: %(default)s")
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not (options["text"].strip() or options["image"] or options["like"]):
-            raise CommandError('Say what to look for: "words", --image FILE or --like ID.', returncode=USAGE)
+        colours = [colour.lower() for colour in options["colour"]]
+        picked = tuple(colour for colour in colours if HEX.fullmatch(colour))
+        if not (options["text"].strip() or options["image"] or options["like"] or picked):
+            raise CommandError(
+                'Say what to look for: "words", --image FILE, --like ID or --colour "#1e90ff".',
+                returncode=USAGE,
+            )
         request = SearchRequest(
             text=options["text"],
             image=_picture(options["image"]),
             like=_asset(options["like"]),
-            kind=options["kind"],
+            filters=_filters(options),
+            colours=picked,
+            collapse=options["collapse"],
+            literal=options["literal"],
             limit=options["limit"],
         )
         try:
-            results = search(request, user=None)
+            results = search(request, user=None, source=Source(Entrance.COMMAND))
         except SearchError as error:
             raise CommandError(str(error), returncode=1) from error
         if results.degraded:
@@ -55,8 +101,11 @@ class Command(BaseCommand):
             self._table(results)
 
     def _table(self, results: SearchResults) -> None:
+        if results.corrections:
+            wanted = results.understood.wanted
+            self.stdout.write(f"Showing results for “{wanted}”; --literal searches for what was typed.")
         if not results.hits:
-            self.stdout.write("Nothing found. Try other words, or `manage.py index --status`.")
+            self.stdout.write(f"{results.empty_because} `manage.py index --status` says what is indexed.")
             return
         for rank, hit in enumerate(results.hits, start=1):
             asset = hit.asset
@@ -65,6 +114,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{results.total} candidates in {results.took_ms:.0f} ms, encoder {results.encoder}"
         )
+
+
+def _filters(options: dict[str, Any]) -> Filters:
+    given = {name: options[name] for name in Filters.__dataclass_fields__}
+    given["colour"] = [colour for colour in given["colour"] if not HEX.fullmatch(colour)]
+    return Filters(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
 
 
 def _picture(path: Path | None) -> Image.Image | None:
@@ -95,6 +150,11 @@ def _document(query: str, results: SearchResults) -> dict[str, Any]:
         "encoder": results.encoder,
         "took_ms": round(results.took_ms, 1),
         "total": results.total,
+        "groups": results.groups,
+        "complete": results.complete,
+        "degraded": results.degraded,
+        "understood": asdict(results.understood),
+        "empty_because": results.empty_because,
         "results": [
             {
                 "id": str(hit.asset.public_id),
@@ -103,6 +163,8 @@ def _document(query: str, results: SearchResults) -> dict[str, Any]:
                 "kind": hit.asset.kind,
                 "score": hit.score,
                 "file": hit.asset.current.file.name if hit.asset.current else "",
+                "similar": hit.similar,
+                "why": asdict(hit.why),
             }
             for hit in results.hits
         ],

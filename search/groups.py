@@ -1,0 +1,80 @@
+"""Diversity: pictures of the same thing are one hit, and none is lost.
+
+The same thing are near duplicates (`dam.duplicates`, unless somebody told them apart) and pictures that show
+the same single article, in whichever of its variants.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from dam.models import AssetSKU, DuplicatePair, PairState
+
+MOST_MEMBERS = 500
+_APART = (PairState.DIFFERENT, PairState.MERGED)
+
+
+def grouped(ranked: Sequence[int]) -> list[list[int]]:
+    """The keys in groups; the best of each stands first, and groups are in the order of their best.
+
+    Two queries.
+    """
+    leader: dict[int, int] = {}
+
+    def find(key: int) -> int:
+        while (above := leader.get(key, key)) != key:
+            leader[key] = leader.get(above, above)
+            key = above
+        return key
+
+    place = {key: rank for rank, key in enumerate(ranked)}
+    for first, second in _same(ranked):
+        one, other = sorted((find(first), find(second)), key=lambda key: place[key])
+        leader[other] = one
+    groups: dict[int, list[int]] = defaultdict(list)
+    for key in ranked:
+        groups[find(key)].append(key)
+    return list(groups.values())
+
+
+def members(key: int) -> tuple[int, ...]:
+    """The asset and everything that is the same thing, in the whole library; at most MOST_MEMBERS."""
+    found = {key}
+    edge: Iterable[int] = [key]
+    while edge and len(found) < MOST_MEMBERS:
+        near = _pairs().filter(Q(first__in=edge) | Q(second__in=edge)).values_list("first", "second")
+        shown = list(_articles(edge).values())
+        of_articles = AssetSKU.objects.filter(Q(sku__in=shown) | Q(sku__parent__in=shown))
+        siblings = list(of_articles.values_list("asset", flat=True).distinct()[:MOST_MEMBERS])
+        alone = _articles(siblings)
+        reached = {one for pair in near[:MOST_MEMBERS] for one in pair} | set(alone)
+        edge = reached - found
+        found |= edge
+    return tuple(sorted(found)[:MOST_MEMBERS])
+
+
+def _same(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
+    yield from _pairs().filter(first__in=keys, second__in=keys).values_list("first", "second")
+    first_of: dict[int, int] = {}
+    for key, article in _articles(keys).items():
+        if (other := first_of.setdefault(article, key)) != key:
+            yield other, key
+
+
+def _pairs() -> QuerySet[DuplicatePair]:
+    return DuplicatePair.objects.exclude(state__in=_APART)
+
+
+def _articles(keys: Iterable[int]) -> dict[int, int]:
+    """Asset → the article that it shows, of those that show one only."""
+    shown: dict[int, set[int]] = defaultdict(set)
+    links = AssetSKU.objects.filter(asset__in=list(keys)).annotate(
+        article=Coalesce(F("sku__parent"), F("sku"))
+    )
+    for key, article in links.values_list("asset", "article"):
+        shown[key].add(article)
+    return {key: article for key, (article, *others) in shown.items() if not others}

@@ -1,0 +1,192 @@
+"""The ways of looking: by meaning in every live space, by words, by exact name, by colour, by age.
+
+What asks Milvus runs side by side in threads; what asks the database stays in the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+
+from dam.models import AssetVersion
+from search import relevance, word_index
+from search.encoders.base import EncoderError
+from search.fusion import EXACT_WEIGHT, Leg
+from search.index import IndexHit, IndexMismatch, IndexUnavailable, VectorIndex
+from search.index.palette import CLOSE, REACH, likeness
+from search.models import Space
+from search.request import SearchRequest
+from search.spaces import encoder_of, index_of, live_spaces
+from search.understanding import Understanding
+from search.vectors import NoVector, QueryVectors, query_vectors
+from search.where import Where
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+Hits = list[IndexHit]
+
+
+@dataclass
+class Found:
+    """What all legs found.
+
+    Attributes:
+        cut: how many pictures were near and yet not relevant.
+    """
+
+    legs: list[Leg] = field(default_factory=list)
+    encoder: str = ""
+    degraded: str = ""
+    cut: int = 0
+
+
+def by_meaning_and_words(
+    request: SearchRequest, understood: Understanding, where: Where, *, depth: int
+) -> Found:
+    """Every leg that the request calls for.
+
+    Raises:
+        EncoderError, IndexMismatch, IndexUnavailable: of the space that holds every asset.
+    """
+    found = Found()
+    main, *chosen = live_spaces()
+    found.encoder = main.encoder
+    index = index_of(main)
+    typed = " ".join((understood.wanted, *understood.also))
+    bm25 = None
+    if understood.wanted and index.full_text:
+        bm25 = _pool().submit(index.search_words, typed, limit=depth, where=_inside(index, where))
+    dense = [_ask(main, request, understood, where, depth)]
+    for space in chosen:
+        try:
+            dense.append(_ask(space, request, understood, where, depth))
+        except NoVector:
+            continue
+        except (EncoderError, IndexMismatch, IndexUnavailable) as error:
+            found.degraded = _degraded(space, error)
+    if understood.wanted:
+        exact = word_index.exact(request.text, where, limit=depth)
+        found.legs.append(Leg("exact", exact, [EXACT_WEIGHT] * len(exact)))
+        if bm25 is None:
+            found.legs.append(_by_words("words", word_index.by_words(typed, where, limit=depth), depth))
+        else:
+            found.legs.append(_by_words("bm25", bm25.result(), depth))
+    for asked in dense:
+        try:
+            _collect(asked, found, depth)
+        except (IndexMismatch, IndexUnavailable) as error:
+            if asked.space == main:
+                raise
+            found.degraded = _degraded(asked.space, error)
+    return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    space: Space
+    vectors: QueryVectors
+    hits: Future[Hits]
+
+
+def _ask(space: Space, request: SearchRequest, understood: Understanding, where: Where, depth: int) -> _Asked:
+    encoder_of(space)  # refuses a space whose weights are no longer these
+    vectors = query_vectors(request, understood, space)
+    index = index_of(space)
+    hits = _pool().submit(index.search_vector, vectors.wanted, limit=depth, where=_inside(index, where))
+    return _Asked(space, vectors, hits)
+
+
+def _inside(index: VectorIndex, where: Where) -> str:
+    return where.expression(reach=REACH if index.has_palette else 0.0)
+
+
+def _collect(asked: _Asked, found: Found, depth: int) -> None:
+    hits = asked.hits.result()
+    relevant = relevance.cut(asked.space, asked.vectors, hits)
+    found.cut += len(hits) - len(relevant)
+    full = len(relevant) == len(hits) == depth
+    found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
+
+
+def _by_words(name: str, hits: Hits, depth: int) -> Leg:
+    best = max((hit.score for hit in hits), default=0.0) or 1.0
+    return Leg(name, hits, [max(hit.score, 0.0) / best for hit in hits], full=len(hits) == depth)
+
+
+def _degraded(space: Space, error: Exception) -> str:
+    logger.warning("The space %s is left out of a search: %s", space, error)
+    return _("“%(encoder)s” does not answer at the moment; these results come without it.") % {
+        "encoder": space.encoder
+    }
+
+
+def by_words_alone(request: SearchRequest, understood: Understanding, where: Where, *, depth: int) -> Found:
+    """On the database, where Milvus or the encoder does not answer."""
+    typed = " ".join((understood.wanted, *understood.also))
+    exact = word_index.exact(request.text, where, limit=depth)
+    legs = [
+        Leg("exact", exact, [EXACT_WEIGHT] * len(exact)),
+        _by_words("words", word_index.by_words(typed, where, limit=depth), depth),
+    ]
+    degraded = _("Search by meaning is not available at the moment; these results match words only.")
+    return Found(legs, degraded=degraded)
+
+
+def by_colour(request: SearchRequest, where: Where, *, depth: int) -> Found:
+    """Nothing but colours was asked for: those nearest in the index, or among the newest of the database."""
+    try:
+        (main, *_others) = live_spaces()
+        index = index_of(main)
+        keys = _nearest_cells(index, request, where, depth) if index.has_palette else _recent(where, depth)
+    except (EncoderError, IndexMismatch, IndexUnavailable) as error:
+        logger.warning("Colours are looked for in the database: %s", error)
+        keys = _recent(where, depth)
+    return Found([colour_leg(request, keys)])
+
+
+def _nearest_cells(index: VectorIndex, request: SearchRequest, where: Where, depth: int) -> list[int]:
+    """Keys of assets with all the colours: very near ones first, wider where those are too few."""
+    for reach in (CLOSE, REACH):
+        keys = index.matching(where.expression(reach=reach), limit=depth)
+        if len(keys) >= depth:
+            break
+    return keys
+
+
+def _recent(where: Where, depth: int) -> list[int]:
+    return list(where.assets().order_by("-pk").values_list("pk", flat=True)[: 5 * depth])
+
+
+def colour_leg(request: SearchRequest, keys: Sequence[int]) -> Leg:
+    """Those of the keys that have all the picked colours, by how near and how much; one query."""
+    rows = AssetVersion.objects.filter(current_of__in=keys).values_list("current_of", "colours")
+    scores = {key: min(likeness(colour, colours) for colour in request.colours) for key, colours in rows}
+    hits = sorted(
+        (IndexHit(key, score) for key, score in scores.items() if score > 0),
+        key=lambda hit: (-hit.score, -hit.id),
+    )
+    return Leg("colour", hits, [1.0] * len(hits))
+
+
+def newest(where: Where, *, depth: int) -> Found:
+    """Nothing was asked: the newest first."""
+    keys = list(where.assets().order_by("-pk").values_list("pk", flat=True)[:depth])
+    hits = [IndexHit(key, 0.0) for key in keys]
+    return Found([Leg("newest", hits, [1.0] * len(hits), full=len(hits) == depth)])
+
+
+def _pool() -> ThreadPoolExecutor:
+    return _pool_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _pool_of(process: int) -> ThreadPoolExecutor:
+    """Threads do not survive a fork: each process has its own."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="search-leg")

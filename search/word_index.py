@@ -1,0 +1,67 @@
+"""Keyword search in the database, by index: for servers that rank no words, and for when Milvus is away.
+
+The library's own index of words (`dam.words`) finds an asset by the beginnings of words; of assets that have
+only some of them no more than BOUND are looked at, however common the words are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Lower
+
+from dam import words
+from dam.models import Asset, AssetSKU, AssetWords
+from dam.models.asset import AssetQuerySet
+from search.index import IndexHit
+from search.index.lexemes import lexemes
+from search.where import Where
+
+MOST_WORDS = 12
+BOUND = 1_000
+
+
+def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
+    """Assets with all the words first, then those with some; the score is the share of the words that each
+    has, in which a rare one counts more.
+    """
+    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+    if not asked:
+        return []
+    admitted = where.assets().values("pk")
+    found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
+    if len(found) < limit and len(asked) > 1:
+        found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
+    return _scored(found, asked)[:limit]
+
+
+def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset], limit: int) -> dict[int, str]:
+    return dict(rows.filter(asset__in=admitted).values_list("asset_id", "words")[:limit])
+
+
+def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
+    held = {key: [word for word in asked if f" {word}" in written] for key, written in found.items()}
+    weights = {
+        word: 1 + math.log((1 + len(found)) / (1 + sum(word in holds for holds in held.values())))
+        for word in asked
+    }
+    whole = sum(weights.values())
+    hits = [IndexHit(key, sum(weights[word] for word in holds) / whole) for key, holds in held.items()]
+    return sorted((hit for hit in hits if hit.score), key=lambda hit: (-hit.score, -hit.id))
+
+
+def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:
+    """Assets whose SKU code or whole title is what was typed, in letters of any case; one query, in which
+    each of the three is looked up in an index of its own.
+    """
+    typed = Lower(Value(text.strip()))
+    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=typed)
+    branches: list[AssetQuerySet] = [
+        where.assets().alias(lower=Lower("title")).filter(lower=typed),
+        where.assets().alias(lower=Lower("title_zh")).filter(lower=typed),
+        where.assets().filter(pk__in=coded.values("asset_id")),
+    ]
+    first, *others = (branch.order_by().values_list("pk", flat=True) for branch in branches)
+    return [IndexHit(pk, 1.0) for pk in first.union(*others).order_by("-pk")[:limit]]
