@@ -15,6 +15,7 @@ from generation.jobs import JobError, create_job
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.planning import Plan, PlanError, plan_composition, plan_outfits, plan_scenes
 from generation.running import run_job
+from search.calibration import calibrate_due
 from search.outbox import drain
 from search.query import Filters, SearchRequest, search
 from search.spaces import index_of, live_space
@@ -101,6 +102,7 @@ def _index(report: Report, say: Say) -> None:
         raise DemoError(
             f"{drained.failed} assets could not be indexed; `manage.py index --status` says which and why."
         )
+    calibrate_due()
     report.indexed += drained.indexed
     report.pictures_per_second = max(report.pictures_per_second, round(drained.pictures_per_second, 1))
     say(f"   {drained.indexed:,} indexed, {drained.pictures_per_second:.0f} pictures per second")
@@ -156,7 +158,8 @@ def _similar(report: Report, say: Say) -> None:
 
 
 def _choose(sentence: str, kind: AssetKind, count: int) -> list[Asset]:
-    results = search(SearchRequest(text=sentence, filters=Filters(kind=(kind,)), limit=count), user=None)
+    request = SearchRequest(text=sentence, filters=Filters(kind=(kind,)), relevant_only=False, limit=count)
+    results = search(request, user=None)
     if len(results.hits) < count:
         raise DemoError(f"“{sentence}” found {len(results.hits)} of {count} assets of the kind {kind}.")
     return [hit.asset for hit in results.hits]

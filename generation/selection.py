@@ -80,8 +80,9 @@ def reachable(user: User | AnonymousUser | None) -> QuerySet[Asset]:
 
 def _hits(text: str, user: User | AnonymousUser | None, kind: str, limit: int) -> list[Hit]:
     filters = Filters(kind=(kind,) if kind else ())
+    request = SearchRequest(text=text, filters=filters, relevant_only=False, limit=limit * 2)
     try:
-        results = search(SearchRequest(text=text, filters=filters, limit=limit * 2), user=user)
+        results = search(request, user=user)
     except SearchError as error:
         raise SelectionError(str(error)) from error
     return [hit for hit in results.hits if _is_material(hit.asset)]

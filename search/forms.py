@@ -176,7 +176,7 @@ class SearchForm(forms.Form):
             ),
             collapse=not given["all"],
             literal=given["literal"],
-            far=given["far"],
+            relevant_only=not given["far"],
             group=given["group"],
             limit=limit,
             after=given["after"],

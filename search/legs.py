@@ -12,17 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import numpy as np
 from django.utils.translation import gettext as _
 
 from dam.models import AssetVersion
-from search import relevance, word_index
+from search import calibration, relevance, word_index
+from search.calibration import NEAREST
 from search.encoders.base import EncoderError
 from search.fusion import EXACT_WEIGHT, Leg
 from search.index import IndexHit, IndexMismatch, IndexUnavailable, VectorIndex
 from search.index.palette import CLOSE, REACH, likeness
 from search.models import Space
 from search.request import SearchRequest
-from search.spaces import encoder_of, index_of, live_spaces
+from search.spaces import index_of, live_spaces
 from search.understanding import Understanding
 from search.vectors import NoVector, QueryVectors, query_vectors
 from search.where import Where
@@ -39,12 +41,14 @@ class Found:
 
     Attributes:
         cut: how many pictures were near and yet not relevant.
+        unwanted: keys of pictures that show what must not be shown.
     """
 
     legs: list[Leg] = field(default_factory=list)
     encoder: str = ""
     degraded: str = ""
     cut: int = 0
+    unwanted: set[int] = field(default_factory=set)
 
 
 def by_meaning_and_words(
@@ -55,14 +59,10 @@ def by_meaning_and_words(
     Raises:
         EncoderError, IndexMismatch, IndexUnavailable: of the space that holds every asset.
     """
-    found = Found()
     main, *chosen = live_spaces()
-    found.encoder = main.encoder
-    index = index_of(main)
-    typed = " ".join((understood.wanted, *understood.also))
-    bm25 = None
-    if understood.wanted and index.full_text:
-        bm25 = _pool().submit(index.search_words, typed, limit=depth, where=_inside(index, where))
+    found = Found(encoder=main.encoder)
+    typed = " ".join((understood.wanted, *understood.also)) if understood.wanted else ""
+    ranked_by_words = _ask_words(main, typed, where, depth)
     dense = [_ask(main, request, understood, where, depth)]
     for space in chosen:
         try:
@@ -71,48 +71,82 @@ def by_meaning_and_words(
             continue
         except (EncoderError, IndexMismatch, IndexUnavailable) as error:
             found.degraded = _degraded(space, error)
-    if understood.wanted:
-        exact = word_index.exact(request.text, where, limit=depth)
-        found.legs.append(Leg("exact", exact, [EXACT_WEIGHT] * len(exact)))
-        if bm25 is None:
-            found.legs.append(_by_words("words", word_index.by_words(typed, where, limit=depth), depth))
-        else:
-            found.legs.append(_by_words("bm25", bm25.result(), depth))
     for asked in dense:
         try:
-            _collect(asked, found, depth)
+            _collect(asked, request, found, depth)
         except (IndexMismatch, IndexUnavailable) as error:
             if asked.space == main:
                 raise
             found.degraded = _degraded(asked.space, error)
+    if typed:
+        exact = word_index.exact(request.text, where, limit=depth)
+        found.legs.append(Leg("exact", exact, [EXACT_WEIGHT] * len(exact)))
+        if ranked_by_words is None:
+            name, hits = "words", word_index.by_words(typed, where, limit=depth)
+        else:
+            name, hits = "bm25", ranked_by_words.result()
+        if request.is_selective and main.calibrated is not None:
+            hits = _telling(typed, hits, found.legs)
+        found.legs.append(_by_words(name, hits, depth))
     return found
 
 
 @dataclass(frozen=True)
 class _Asked:
+    """A space that is being asked, also for what is nearest to each unwanted phrase."""
+
     space: Space
     vectors: QueryVectors
     hits: Future[Hits]
+    unwanted: Future[list[Hits]] | None
+
+
+def _ask_words(space: Space, typed: str, where: Where, depth: int) -> Future[Hits] | None:
+    """None where the server ranks no words."""
+    index = index_of(space)
+    if not typed or not index.full_text:
+        return None
+    return _pool().submit(index.search_words, typed, limit=depth, where=_inside(index, where))
 
 
 def _ask(space: Space, request: SearchRequest, understood: Understanding, where: Where, depth: int) -> _Asked:
-    encoder_of(space)  # refuses a space whose weights are no longer these
     vectors = query_vectors(request, understood, space)
     index = index_of(space)
-    hits = _pool().submit(index.search_vector, vectors.wanted, limit=depth, where=_inside(index, where))
-    return _Asked(space, vectors, hits)
+    inside = _inside(index, where)
+    hits = _pool().submit(index.search_vector, vectors.wanted, limit=depth, where=inside)
+    unwanted = None
+    if vectors.unwanted:
+        phrases = np.stack(vectors.unwanted)
+        unwanted = _pool().submit(index.search_vectors, phrases, limit=NEAREST, where=inside)
+    return _Asked(space, vectors, hits, unwanted)
 
 
 def _inside(index: VectorIndex, where: Where) -> str:
     return where.expression(reach=REACH if index.has_palette else 0.0)
 
 
-def _collect(asked: _Asked, found: Found, depth: int) -> None:
-    hits = asked.hits.result()
-    relevant = relevance.cut(asked.space, asked.vectors, hits)
+def _collect(asked: _Asked, request: SearchRequest, found: Found, depth: int) -> None:
+    hits = relevant = asked.hits.result()
+    calibrated = calibration.of(asked.space)
+    if calibrated is not None:
+        if request.is_selective:
+            relevant = relevance.cut(asked.space, calibrated, hits)
+        for vector, nearest in zip(
+            asked.vectors.unwanted, asked.unwanted.result() if asked.unwanted else (), strict=True
+        ):
+            found.unwanted |= relevance.shows_unwanted(asked.space, calibrated, vector, nearest, relevant)
     found.cut += len(hits) - len(relevant)
     full = len(relevant) == len(hits) == depth
     found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
+
+
+def _telling(typed: str, hits: Hits, others: Sequence[Leg]) -> Hits:
+    """The hits by words that another leg knows too, or that have enough of the words: one common word of a
+    long sentence is no reason to show a picture.
+    """
+    known = {hit.id for leg in others for hit in leg.hits}
+    known |= word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
+    return [hit for hit in hits if hit.id in known]
 
 
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from django.db import models
@@ -49,6 +50,8 @@ class Space(models.Model):
         _("holds"), max_length=12, choices=SpaceCoverage.choices, default=SpaceCoverage.ALL
     )
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # When its `Calibration` was made: whoever has the space knows whether theirs is the last one.
+    calibrated = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("vector space")
@@ -56,6 +59,25 @@ class Space(models.Model):
 
     def __str__(self) -> str:
         return f"{self.encoder} ({self.dimension})"
+
+
+class Calibration(models.Model):
+    """What scores mean in a space (`search.calibration`)."""
+
+    space = models.OneToOneField(
+        Space, primary_key=True, on_delete=models.CASCADE, related_name="calibration"
+    )
+    background = models.BinaryField(help_text=_("float32, little-endian"))
+    digest = models.CharField(max_length=64)
+    bar = models.FloatField()
+    pictures = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name = _("calibration")
+        verbose_name_plural = _("calibrations")
+
+    def __str__(self) -> str:
+        return f"{self.space_id}: {self.bar:.2f}"
 
 
 class IndexState(models.TextChoices):
@@ -128,6 +150,12 @@ class IndexEntry(models.Model):
 
 
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):
+    def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Key and vector of the current files of these assets, as far as they are kept."""
+        files = dict(AssetVersion.objects.filter(current_of__in=keys).values_list("sha256", "current_of"))
+        rows = self.filter(space=space, sha256__in=files).values_list("sha256", "vector")
+        return [(files[sha256], vector) for sha256, vector in rows]
+
     def without_file(self) -> Self:
         """Of files that no asset has any more."""
         return self.filter(~Exists(AssetVersion.objects.filter(sha256=OuterRef("sha256"))))

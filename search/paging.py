@@ -1,8 +1,8 @@
 """Pages that neither repeat nor skip, however the library changes meanwhile.
 
-The first page's ranking is kept for some minutes, and later pages are read from it. What was deleted meanwhile
-is passed over, what is new waits for the next search. When it is no longer kept, the search is done anew and
-goes on behind the last hit's score and key.
+The first page's ranking is kept for some minutes, and later pages are read from it. What was deleted
+meanwhile is passed over, what is new waits for the next search. When it is no longer kept, the search is done
+anew and goes on behind the last hit's score and key.
 """
 
 from __future__ import annotations

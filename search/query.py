@@ -13,7 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
-from search import groups, legs, paging, query_log
+from search import groups, legs, paging, query_log, word_index
 from search.candidates import admitted
 from search.colour_words import colour_families
 from search.encoders.base import EncoderError
@@ -133,6 +133,8 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
     for leg in found.legs:
         ranking.add(leg)
     candidates = admitted(list(ranking.fused), where)
+    refused = found.unwanted | word_index.naming(understood.unwanted, list(candidates))
+    candidates = {key: one for key, one in candidates.items() if key not in refused}
     ranking.keep(candidates)
     if request.colours and request.asks_by_meaning:
         ranking.add(legs.colour_leg(request, list(candidates)))

@@ -8,6 +8,7 @@ from dam.models import Asset
 from search.models import IndexEntry, IndexState, Space, SpaceState
 from search.outbox import DrainReport, drain, enqueue
 from search.spaces import declare_space, encoder_of, index_of, live_alias
+from search.upgrade import claim_collection
 
 CHUNK = 5_000
 
@@ -32,7 +33,7 @@ def reindex(encoder_id: str, *, progress: bool = False) -> tuple[Space, DrainRep
         Space.objects.filter(pk=space.pk).update(state=SpaceState.BUILDING)
         space.refresh_from_db()
     encoder_of(space)
-    index_of(space).ensure()
+    claim_collection(space)
     _enqueue_all(space)
     report = drain(space, progress=progress)
     _require_complete(space, report)

@@ -94,7 +94,7 @@ class SearchRequest:
         colours: picked colours as "#rrggbb"; hits have each of them, the nearest first.
         collapse: near duplicates and variants of one article count as one hit.
         literal: the text is taken as it is written; nothing in it is corrected.
-        far: hits that are not near enough to be relevant as well.
+        relevant_only: a text finds nothing where nothing is near enough; otherwise always the nearest.
         group: the group that is opened, `Hit.group`; only its members are found.
         offset: how many hits to leave out; `after` is better where it is at hand.
         after: `SearchResults.next` of the page before.
@@ -109,7 +109,7 @@ class SearchRequest:
     filters: Filters = field(default_factory=Filters)
     collapse: bool = False
     literal: bool = False
-    far: bool = False
+    relevant_only: bool = True
     group: str = ""
     limit: int = 48
     offset: int = 0
@@ -131,6 +131,12 @@ class SearchRequest:
         return bool(self.text.strip() or self.likes or self.all_parts)
 
     @property
+    def is_selective(self) -> bool:
+        """A sentence may find nothing; to a picture something is always the most alike."""
+        alone = not self.likes and not self.all_parts
+        return self.relevant_only and alone and bool(self.text.strip())
+
+    @property
     def not_itself(self) -> tuple[int, ...]:
         """Assets that are asked with are no answer."""
         return tuple(part.asset.pk for part in self.all_parts if part.asset is not None)
@@ -139,7 +145,9 @@ class SearchRequest:
         """The same for requests that differ in their page only."""
         digest = hashlib.blake2b(digest_size=12)
         digest.update(
-            json.dumps([self.text, self.colours, self.collapse, self.group, self.literal, self.far]).encode()
+            json.dumps(
+                [self.text, self.colours, self.collapse, self.relevant_only, self.literal, self.group]
+            ).encode()
         )
         digest.update(json.dumps(asdict(self.filters), default=str).encode())
         for kind in _identities(self):

@@ -33,9 +33,8 @@ def request_for(sku: SKU, user: User | AnonymousUser) -> SearchRequest:
             raise NothingToGoBy(
                 _("“%(code)s” has no picture, no name and no attributes to look for.") % {"code": sku.code}
             )
-    return SearchRequest(
-        likes=likes, text=text, filters=Filters(not_sku=(sku.code,), not_state=NOT_SUGGESTED)
-    )
+    filters = Filters(not_sku=(sku.code,), not_state=NOT_SUGGESTED)
+    return SearchRequest(likes=likes, text=text, relevant_only=False, filters=filters)
 
 
 def _pictures(sku: SKU, user: User | AnonymousUser) -> list[Asset]:

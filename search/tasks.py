@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from celery import shared_task
 
-from search import outbox, query_log, terms
+from search import calibration, outbox, query_log, terms, upgrade
+from search.encoders.base import EncoderError
+from search.index import IndexMismatch, IndexUnavailable
+
+logger = logging.getLogger(__name__)
 
 SWEEP_NEWEST = 2_000
 
@@ -45,6 +50,11 @@ def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
     outbox.enqueue_missing(SWEEP_NEWEST)
     drain_outbox()
+    try:
+        upgrade.upgrade_outdated()
+        calibration.calibrate_due()
+    except (EncoderError, IndexMismatch, IndexUnavailable) as error:
+        logger.warning("The spaces are looked after by the next sweep: %s", error)
 
 
 @shared_task(name="search.tasks.refresh_vocabulary")

@@ -20,18 +20,21 @@ from search.understanding import Understanding
 
 Vector = NDArray[np.float32]
 
+# Measured on photos of clothing ("a top", not "t-shirt"; twenty of them in two languages): mAP .600 and 15 %
+# unwanted among the first fifty without it; .675 and 1 % with it and `relevance.shows_unwanted` together;
+# .657 and 0 % with a weight of .3 alone.
+UNWANTED_WEIGHT = 0.15
+
 
 @dataclass(frozen=True)
 class QueryVectors:
     """
     Attributes:
         wanted: a unit vector.
-        text: that of the wanted text alone, if there is one.
         unwanted: unit vectors of the phrases that must not be shown.
     """
 
     wanted: Vector
-    text: Vector | None
     unwanted: tuple[Vector, ...]
 
 
@@ -47,17 +50,14 @@ def query_vectors(request: SearchRequest, understood: Understanding, space: Spac
         SearchError: an asset or a picture cannot be used.
     """
     weighted: list[tuple[float, Vector]] = []
-    text = text_vector(space, understood.wanted) if understood.wanted else None
-    if text is not None:
-        weighted.append((1.0, text))
+    if understood.wanted:
+        weighted.append((1.0, text_vector(space, understood.wanted)))
     if request.likes:
         weighted.append((1.0, _mean_vector(request.likes, space)))
     weighted += _of_parts(request.all_parts, space)
-    return QueryVectors(
-        wanted=_unit(np.sum([weight * vector for weight, vector in weighted], axis=0)),
-        text=text,
-        unwanted=tuple(text_vector(space, phrase) for phrase in understood.unwanted),
-    )
+    unwanted = tuple(text_vector(space, phrase) for phrase in understood.unwanted)
+    weighted += [(-UNWANTED_WEIGHT, vector) for vector in unwanted]
+    return QueryVectors(_unit(np.sum([weight * vector for weight, vector in weighted], axis=0)), unwanted)
 
 
 def _of_parts(parts: Sequence[Part], space: Space) -> list[tuple[float, Vector]]:

@@ -17,10 +17,12 @@ from dam.models import Asset, AssetSKU, AssetWords
 from dam.models.asset import AssetQuerySet
 from search.index import IndexHit
 from search.index.lexemes import lexemes
+from search.understanding import understand
 from search.where import Where
 
 MOST_WORDS = 12
 BOUND = 1_000
+LEAST_SHARE = 0.4
 
 
 def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
@@ -50,6 +52,32 @@ def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
     whole = sum(weights.values())
     hits = [IndexHit(key, sum(weights[word] for word in holds) / whole) for key, holds in held.items()]
     return sorted((hit for hit in hits if hit.score), key=lambda hit: (-hit.score, -hit.id))
+
+
+def covering(text: str, keys: Sequence[int]) -> set[int]:
+    """Those of the assets that have so many of the words that they count whatever they show: LEAST_SHARE."""
+    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+    least = LEAST_SHARE * len(asked)
+    return {key for key, has in _written(keys) if sum(f" {word}" in has for word in asked) >= least}
+
+
+def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:
+    """Those of the assets that have all the words of one of the phrases, and do not say that they are
+    without it; two queries at most.
+    """
+    asked = [words.asked(" ".join(lexemes(phrase, query=True))) for phrase in phrases]
+    asked = [phrase for phrase in asked if phrase]
+    if not asked:
+        return set()
+    named = [
+        key for key, has in _written(keys) if any(all(f" {word}" in has for word in one) for one in asked)
+    ]
+    titles = Asset.objects.filter(pk__in=named).values_list("pk", "title", "title_zh")
+    return {key for key, *written in titles if not any(understand(title).unwanted for title in written)}
+
+
+def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
+    return AssetWords.objects.filter(asset__in=keys).values_list("asset_id", "words")
 
 
 def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:

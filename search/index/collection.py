@@ -185,15 +185,19 @@ class VectorIndex:
         if capabilities.lite and client.has_collection(self.name):
             client.flush(self.name)
 
-    @reporting_outages
     def search_vector(self, vector: NDArray[np.float32], *, limit: int, where: str) -> list[IndexHit]:
         """Nearest by cosine among what `where` admits."""
+        return self.search_vectors(vector[None], limit=limit, where=where)[0]
+
+    @reporting_outages
+    def search_vectors(self, vectors: NDArray[np.float32], *, limit: int, where: str) -> list[list[IndexHit]]:
+        """The same for several vectors, float32 [n, d], in one call."""
         self.ensure()
         client, capabilities = connect()
         parameters = {} if capabilities.lite else {"ef": max(LEAST_EF, limit)}
         found = client.search(
             self.name,
-            data=[vector.tolist()],
+            data=vectors.tolist(),
             anns_field="vector",
             limit=limit,
             filter=where,
@@ -218,7 +222,7 @@ class VectorIndex:
             search_params={"metric_type": "BM25"},
         )
         # Milvus Lite reports BM25 as a distance (smaller is better), the server as a score.
-        return _hits(found, sign=-1 if capabilities.lite else 1)
+        return _hits(found, sign=-1 if capabilities.lite else 1)[0]
 
     @reporting_outages
     def matching(self, where: str, *, limit: int) -> list[int]:
@@ -319,5 +323,5 @@ def _dimension(description: Any) -> int:
     return int(vector["params"]["dim"])
 
 
-def _hits(found: Any, *, sign: int) -> list[IndexHit]:
-    return [IndexHit(int(hit["id"]), sign * float(hit["distance"])) for hit in found[0]]
+def _hits(found: Any, *, sign: int) -> list[list[IndexHit]]:
+    return [[IndexHit(int(hit["id"]), sign * float(hit["distance"])) for hit in hits] for hits in found]

@@ -9,11 +9,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from search.calibration import calibrate_due
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
 from search.outbox import DrainReport, drain, enqueue_missing, status
 from search.reindex import ReindexError, reindex
 from search.tasks import SWEEP_NEWEST
+from search.upgrade import upgrade_outdated
 
 
 class Command(BaseCommand):
@@ -40,9 +42,15 @@ class Command(BaseCommand):
 
     def _work(self, options: dict[str, Any]) -> DrainReport:
         if options["reindex"]:
-            return reindex(options["reindex"], progress=True)[1]
+            report = reindex(options["reindex"], progress=True)[1]
+            calibrate_due()
+            return report
         enqueue_missing(SWEEP_NEWEST)
-        return drain(progress=True)
+        report = drain(progress=True)
+        if not report.postponed:
+            upgrade_outdated()
+            calibrate_due()
+        return report
 
     def _say(self, report: DrainReport | None, standing: dict[str, Any]) -> None:
         if report:

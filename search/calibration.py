@@ -1,0 +1,170 @@
+"""What scores mean in a space: how near sentences in general lie to its pictures, and how near those come
+that describe nothing there.
+
+A flat threshold does not work: what is near in one space, or for one kind of picture, is far in another. So
+each space keeps the vectors of some hundred sentences (`background.txt`). What a query scores with a picture
+is compared with what these score with the same picture. Sentences that name nothing that can be seen are
+asked of the library as it is; how near those come by chance is the bar for everything else. It rises with the
+number of pictures, as extremes do, and is measured anew when that has grown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from search.index import IndexHit
+from search.models import Calibration, Embedding, Space
+from search.spaces import encoder_of, index_of, live_spaces
+
+Floats = NDArray[np.float32]
+
+FILE = Path(__file__).with_name("background.txt")
+UNSEEN = "~"  # marks sentences that name nothing that can be seen
+BATCH = 64
+NEAREST = 5
+# Below the bar stay 97 of 100 of those sentences; a library of scanned forms must not raise it without end.
+STAY_BELOW = 0.97
+LOWEST_BAR, HIGHEST_BAR = 2.0, 4.0
+GROWTH = 1.25
+LEAST_PICTURES = 20
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """
+    Attributes:
+        background: unit vectors of sentences in general, float32 [n, d].
+        bar: standard deviations above the background from which a match is no chance.
+    """
+
+    background: Floats
+    bar: float
+
+    def levels(self, pictures: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of what the background scores with each picture."""
+        scores = self.background @ pictures.T
+        return scores.mean(axis=0), np.maximum(scores.std(axis=0), 1e-6)
+
+
+@lru_cache(maxsize=1)
+def sentences() -> tuple[list[str], list[bool]]:
+    """The background's sentences in both languages, and which of them name nothing that can be seen."""
+    texts, unseen = [], []
+    for line in FILE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            for text in line.removeprefix(UNSEEN).split("|"):
+                texts.append(text.strip())
+                unseen.append(line.startswith(UNSEEN))
+    return texts, unseen
+
+
+def of(space: Space) -> Calibrated | None:
+    """The space's calibration, or None where it has none yet: nothing is cut then."""
+    return None if space.calibrated is None else _loaded(space.pk, space.dimension, space.calibrated)
+
+
+@lru_cache(maxsize=16)
+def _loaded(space: int, dimension: int, when: datetime) -> Calibrated | None:
+    row = Calibration.objects.filter(space=space).first()
+    if row is None:
+        return None
+    return Calibrated(_matrix(row.background, dimension), row.bar)
+
+
+def _matrix(kept: bytes, dimension: int) -> Floats:
+    return np.frombuffer(kept, dtype="<f4").reshape(-1, dimension).astype(np.float32)
+
+
+def calibrate_due() -> int:
+    """Calibrate the live spaces that never were, or whose library has grown by a quarter; how many.
+
+    Raises:
+        EncoderError, IndexUnavailable: the encoder or Milvus does not answer.
+    """
+    due = [space for space in live_spaces() if _is_due(space)]
+    for space in due:
+        calibrate(space)
+    return len(due)
+
+
+def _is_due(space: Space) -> bool:
+    row = Calibration.objects.filter(space=space).only("digest", "pictures").first()
+    pictures = Embedding.objects.filter(space=space).count()
+    if pictures < LEAST_PICTURES:
+        return False
+    return row is None or row.digest != _digest() or pictures > GROWTH * row.pictures
+
+
+def calibrate(space: Space) -> Calibrated:
+    """Measure a space and keep it. The sentences are encoded once; asking them costs one call of the index.
+
+    Raises:
+        EncoderError, IndexUnavailable: the encoder or Milvus does not answer.
+    """
+    row = Calibration.objects.filter(space=space, digest=_digest()).first()
+    if row is not None:
+        background = (
+            np.frombuffer(row.background, dtype="<f4").reshape(-1, space.dimension).astype(np.float32)
+        )
+    else:
+        texts, _unseen = sentences()
+        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+        background = np.concatenate([encoder_of(space).encode_texts(batch) for batch in batches])
+    bar = _bar(space, background)
+    now = timezone.now()
+    with transaction.atomic():
+        Calibration.objects.update_or_create(
+            space=space,
+            defaults={
+                "background": background.astype("<f4").tobytes(),
+                "digest": _digest(),
+                "bar": bar,
+                "pictures": Embedding.objects.filter(space=space).count(),
+            },
+        )
+        Space.objects.filter(pk=space.pk).update(calibrated=now)
+    space.calibrated = now
+    return Calibrated(background, bar)
+
+
+def _bar(space: Space, background: Floats) -> float:
+    _texts, unseen = sentences()
+    asked = background[np.asarray(unseen)]
+    answers = index_of(space).search_vectors(asked, limit=NEAREST, where="")
+    plain = Calibrated(background, 0.0)
+    vectors = kept_vectors(space, sorted({hit.id for hits in answers for hit in hits}))
+    heights = [standing(plain, hits, vectors) for hits in answers]
+    found = [height for height in heights if height is not None]
+    bar = float(np.quantile(found, STAY_BELOW)) if found else LOWEST_BAR
+    return min(max(bar, LOWEST_BAR), HIGHEST_BAR)
+
+
+def standing(calibrated: Calibrated, hits: Sequence[IndexHit], vectors: dict[int, Floats]) -> float | None:
+    """How far the nearest pictures stand above the background, in its standard deviations."""
+    near = [hit for hit in hits[:NEAREST] if hit.id in vectors]
+    if not near:
+        return None
+    means, spreads = calibrated.levels(np.stack([vectors[hit.id] for hit in near]))
+    scores = np.asarray([hit.score for hit in near])
+    return float(((scores - means) / spreads).mean())
+
+
+def kept_vectors(space: Space, keys: Sequence[int]) -> dict[int, Floats]:
+    """The vectors of these assets' files by key; one query."""
+    rows = Embedding.objects.of_assets(space, keys)
+    return {key: np.frombuffer(vector, dtype="<f4").astype(np.float32) for key, vector in rows}
+
+
+@lru_cache(maxsize=1)
+def _digest() -> str:
+    return hashlib.sha256(FILE.read_bytes()).hexdigest()

@@ -1,0 +1,118 @@
+"""Collections of an earlier schema or of another space are replaced, from vectors that are kept, unnoticed.
+
+The collection that is there answers while its successor is built beside it. Then the space points to the
+successor, and whatever changed meanwhile is indexed once more. A crash at any moment leaves the old one in
+place; the next sweep begins anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+from django.db.models import Q
+from django.utils import timezone
+
+from dam import custom_fields
+from dam.models import Asset
+from search.calibration import kept_vectors
+from search.documents import document_for
+from search.index import IndexMismatch, VectorIndex
+from search.models import IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
+from search.outbox import enqueue
+from search.spaces import active_spaces, index_of, live_alias
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 500
+# So long a search that has read the space's row before it changed may still ask the old collection.
+GRACE_SECONDS = 2.0
+
+
+def upgrade_outdated() -> int:
+    """Replace the collections that lack fields which a new one would have; how many.
+
+    Raises:
+        IndexMismatch, IndexUnavailable: a collection holds another space, or Milvus does not answer.
+    """
+    outdated = [space for space in active_spaces() if index_of(space).outdated]
+    for space in outdated:
+        upgrade(space)
+    return len(outdated)
+
+
+def upgrade(space: Space) -> None:
+    """Build the successor of the space's collection and put it in its place."""
+    started = timezone.now()
+    old = index_of(space)
+    successor = VectorIndex(_successor(old.name), space.dimension, space.slug)
+    successor.drop()  # what a crash may have left
+    for keys in _indexed(space):
+        _copy(space, keys, successor)
+    successor.flush()
+    Space.objects.filter(pk=space.pk).update(collection=successor.name)
+    space.collection = successor.name
+    if space.state == SpaceState.LIVE and space.coverage == SpaceCoverage.ALL:
+        successor.point_alias(live_alias())
+    time.sleep(GRACE_SECONDS)
+    enqueue(_changed_since(space, started), [space])
+    old.drop()
+    logger.info("%s is rebuilt as %s.", old.name, successor.name)
+
+
+def claim_collection(space: Space) -> None:
+    """Make sure that the space has a collection of its own: where that of its name holds another space or
+    another dimension, it gets one of another name, and its assets are indexed there once more.
+
+    Raises:
+        IndexUnavailable: Milvus does not answer.
+    """
+    try:
+        index_of(space).ensure()
+    except IndexMismatch as error:
+        logger.warning("%s", error)
+        space.collection = _successor(space.collection)
+        Space.objects.filter(pk=space.pk).update(collection=space.collection)
+        claim_collection(space)
+        entries = IndexEntry.objects.filter(space=space, state=IndexState.INDEXED)
+        entries.update(content_hash="")
+        enqueue(entries.values_list("asset_key", flat=True), [space])
+
+
+def _successor(name: str) -> str:
+    """“assets_x” → “assets_x__2” → “assets_x__3”."""
+    numbered = re.fullmatch(r"(.+)__(\d+)", name)
+    return f"{numbered[1]}__{int(numbered[2]) + 1}" if numbered else f"{name}__2"
+
+
+def _indexed(space: Space) -> Iterator[list[int]]:
+    """The keys of the assets that the space holds, in pages."""
+    after = 0
+    entries = space.entries.filter(state=IndexState.INDEXED).order_by("asset_key")
+    while keys := list(entries.filter(asset_key__gt=after).values_list("asset_key", flat=True)[:CHUNK]):
+        yield keys
+        after = keys[-1]
+
+
+def _copy(space: Space, keys: Sequence[int], successor: VectorIndex) -> None:
+    vectors = kept_vectors(space, keys)
+    assets = list(
+        Asset.objects.in_library()
+        .filter(pk__in=vectors)
+        .select_related("current")
+        .prefetch_related("tags", "skus", "collection_links")
+    )
+    if assets:
+        fields = custom_fields.by_slug()
+        documents = [document_for(asset, fields) for asset in assets]
+        successor.upsert(documents, np.stack([vectors[asset.pk] for asset in assets]))
+
+
+def _changed_since(space: Space, started: datetime) -> list[int]:
+    """Whatever was indexed or removed while the successor was built, and what is still to be."""
+    changed = Q(indexed_at__gte=started) | ~Q(state=IndexState.INDEXED)
+    return list(space.entries.filter(changed).values_list("asset_key", flat=True))
