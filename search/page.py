@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from dam.admin.filters import FAMILY_FACES
 from dam.colours import FAMILIES
 from search.forms import SearchForm
-from search.models import IndexEntry, IndexState
+from search.models import IndexEntry, IndexState, SpaceState
 from search.query import SearchError, SearchRequest, SearchResults, search
 
 PAGE_SIZE = 60
@@ -43,7 +43,9 @@ def search_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "kinds": _choices(request, form, "kind"),
         "states": _choices(request, form, "state"),
         "colours": _colours(request, form),
-        "pending": IndexEntry.objects.filter(state__in=(IndexState.PENDING, IndexState.WORKING)).count(),
+        "pending": IndexEntry.objects.filter(
+            space__state=SpaceState.LIVE, state__in=(IndexState.PENDING, IndexState.WORKING)
+        ).count(),
         "older": _page_link(request, form, results, asked, +1),
         "newer": _page_link(request, form, results, asked, -1),
     }

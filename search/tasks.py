@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from celery import shared_task
 
-from search import outbox
+from search import dropping, outbox, reindex, worker
+from search.index import IndexMismatch, IndexUnavailable
 
 SWEEP_NEWEST = 2_000
 
+logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _running = False
 _again = False
@@ -28,9 +31,9 @@ def drain_outbox() -> None:
         _running = True
     try:
         while True:
-            outbox.drain()
+            more = worker.work_off()
             with _lock:
-                if not _again:
+                if not _again and not more:
                     _running = False
                     return
                 _again = False
@@ -44,4 +47,9 @@ def drain_outbox() -> None:
 def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
     outbox.enqueue_missing(SWEEP_NEWEST)
+    try:
+        reindex.repair_alias()
+        dropping.finish()
+    except (IndexUnavailable, IndexMismatch) as error:
+        logger.warning("Alias and dropped spaces wait: %s", error)
     drain_outbox()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.encoders import DIRECTORY
+
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
@@ -38,3 +40,12 @@ def tiny_clip(checkpoint: Path, settings: SettingsWrapper) -> Iterator[str]:
     """The configured encoder is the tiny CLIP: quick, deterministic, and it knows nothing."""
     settings.SEARCH_ENCODER = f"openclip:tiny-clip/{checkpoint}"
     yield settings.SEARCH_ENCODER
+
+
+@pytest.fixture
+def colours(settings: SettingsWrapper) -> str:
+    """The configured encoder knows colours in eight dimensions; “colours:N” has N."""
+    settings.SEARCH_ENCODERS = {**settings.SEARCH_ENCODERS, **DIRECTORY}
+    settings.SEARCH_ENCODER = "colours:8"
+    settings.SEARCH_BATCH_SIZE = 4
+    return settings.SEARCH_ENCODER
