@@ -46,11 +46,7 @@ def drop(space: Space, *, vectors: bool, actor: User | None = None) -> None:
             reindexes__state__in=OPEN_REINDEX
         )
         if not idle.update(state=SpaceState.DROPPING, drop_vectors=vectors):
-            raise ReindexError(
-                _(
-                    "Only a space that is neither searched nor being built can be dropped; switch or cancel first."
-                )
-            )
+            raise ReindexError(_("Only a space that is neither searched nor being built can be dropped."))
         audit.record(actor, "space.dropped", space, encoder=space.encoder, vectors=vectors)
 
 

@@ -11,6 +11,30 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dam.models import Asset, AssetVersion
+from search.evaluation_models import (  # Django looks for models here
+    EncoderVote,
+    EvaluationQuery,
+    EvaluationRun,
+    Judgement,
+    QueryResult,
+)
+
+__all__ = [
+    "OPEN_REINDEX",
+    "Embedding",
+    "EncoderVote",
+    "EvaluationQuery",
+    "EvaluationRun",
+    "IndexEntry",
+    "IndexState",
+    "Judgement",
+    "QueryResult",
+    "Reindex",
+    "ReindexState",
+    "Space",
+    "SpaceCoverage",
+    "SpaceState",
+]
 
 
 class SpaceState(models.TextChoices):

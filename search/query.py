@@ -131,12 +131,15 @@ class _Ranking:
         return sorted(self.fused, key=lambda key: (-self.fused[key], -key))
 
 
-def search(request: SearchRequest, *, user: User | AnonymousUser | None) -> SearchResults:
+def search(
+    request: SearchRequest, *, user: User | AnonymousUser | None, space: Space | None = None
+) -> SearchResults:
     """Answer a request.
 
     Args:
         request: what is asked.
         user: who asks; None is the command line, which sees the whole library.
+        space: asked instead of the live one, to compare the two.
 
     Raises:
         SearchError: the request is too long or too deep, or its asset or picture cannot be used.
@@ -146,7 +149,7 @@ def search(request: SearchRequest, *, user: User | AnonymousUser | None) -> Sear
     degraded = encoder = ""
     if request.text.strip() or request.image is not None or request.like is not None or request.likes:
         try:
-            space = live_space()
+            space = space or live_space()
             encoder = space.encoder
             ranking = _rank(request, space, user)
         except (IndexUnavailable, IndexMismatch, EncoderError) as error:

@@ -153,8 +153,11 @@ def cancel(run: Reindex, *, actor: User | None = None) -> None:
         ReindexError: it is over already.
     """
     with spaces_change():
+        run.refresh_from_db()
         _move(run, OPEN_REINDEX, ReindexState.CANCELLED, actor, finished=timezone.now(), measured=None)
-        Space.objects.filter(pk=run.space_id, state=SpaceState.BUILDING).update(state=SpaceState.RETIRED)
+        if run.space is not None:
+            built = Space.objects.filter(pk=run.space.pk, state=SpaceState.BUILDING)
+            built.update(state=SpaceState.RETIRED)
 
 
 @transaction.atomic
@@ -391,8 +394,8 @@ def _require_ready(space: Space, despite_failures: bool) -> None:
     if not despite_failures and (worse := _worse(space)):
         raise ReindexError(
             ngettext(
-                "%(count)d asset failed in this space and not in the live one. Retry it, or switch anyway.",
-                "%(count)d assets failed in this space and not in the live one. Retry them, or switch anyway.",
+                "%(count)d asset failed in this space and not in the live one. Retry, or switch anyway.",
+                "%(count)d assets failed in this space and not in the live one. Retry, or switch anyway.",
                 worse,
             )
             % {"count": worse}
@@ -461,7 +464,6 @@ def _follow(run: Reindex, report: DrainReport, *, shown: bool) -> None:
     with tqdm(total=run.total, unit="asset", desc=run.encoder, disable=not shown) as bar:
         while Reindex.objects.filter(pk=run.pk, state=ReindexState.RUNNING).exists():
             run.refresh_from_db()
-            assert run.space is not None
             worked = work_on(run, report)
             now = progress(run)
             bar.total = now.total
@@ -480,7 +482,8 @@ def work_on(run: Reindex, report: DrainReport) -> bool:
     """New uploads first, then a piece of the new space; whether something was done."""
     for live in live_spaces():
         drain(live)
-    assert run.space is not None
+    if run.space is None:
+        return False
     done = drain(run.space, limit=piece_of(run))
     report.indexed += done.indexed
     report.removed += done.removed

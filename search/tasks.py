@@ -7,7 +7,8 @@ import threading
 
 from celery import shared_task
 
-from search import dropping, outbox, reindex, worker
+from search import dropping, evaluation_runs, outbox, reindex, worker
+from search.dispatch import request_evaluation
 from search.index import IndexMismatch, IndexUnavailable
 
 SWEEP_NEWEST = 2_000
@@ -52,4 +53,20 @@ def sweep() -> None:
         dropping.finish()
     except (IndexUnavailable, IndexMismatch) as error:
         logger.warning("Alias and dropped spaces wait: %s", error)
+    if evaluation_runs.due():
+        request_evaluation()
     drain_outbox()
+
+
+@shared_task(name="search.tasks.evaluate")
+def evaluate() -> None:
+    """Do the evaluations that are due; a run is one worker's."""
+    for key in evaluation_runs.due():
+        evaluation_runs.work(key)
+
+
+@shared_task(name="search.tasks.evaluate_changed")
+def evaluate_changed() -> None:
+    """Measure again where judgements, or the spaces, have changed since the last time."""
+    if evaluation_runs.start_if_changed():
+        evaluate()

@@ -141,6 +141,10 @@ UNFOLD = {
                 "collapsible": True,
                 "items": [
                     _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
+                    _page(_("Search encoder"), "swap_horiz", "search_reindex", "search.view_space"),
+                    _page(
+                        _("Search quality"), "query_stats", "search_evaluation", "search.view_evaluationquery"
+                    ),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",
