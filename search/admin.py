@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
@@ -16,9 +17,15 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam.admin.changelist import KeyedChangeList
-from search import word_admin  # noqa: F401  registers synonyms and the log of searches
+from search import (
+    comparison_page,
+    evaluation_page,
+    reindex_page,
+    word_admin,  # noqa: F401  registers synonyms and the log of searches
+)
 from search.dispatch import request_drain
-from search.models import IndexEntry, IndexState, Space
+from search.evaluation_forms import EvaluationQueryForm
+from search.models import EvaluationQuery, IndexEntry, IndexState, Space
 from search.page import query_picture, search_page
 from search.suggestions_page import suggestions_page
 
@@ -48,6 +55,9 @@ class SpaceAdmin(ReadOnlyAdmin):
         return [
             path("find/", page, name="search_page"),
             path("find/picture/<str:name>/", picture, name="search_query_picture"),
+            *reindex_page.addresses(self.admin_site),
+            *comparison_page.addresses(self.admin_site),
+            *evaluation_page.addresses(self.admin_site),
             path("sku/<int:key>/suggestions/", suggestions, name="search_sku_suggestions"),
             *super().get_urls(),
         ]
@@ -96,3 +106,23 @@ class IndexEntryAdmin(ReadOnlyAdmin):
         )
         request_drain()
         messages.success(request, _("%(count)d entries will be indexed again.") % {"count": count})
+
+
+@admin.register(EvaluationQuery)
+class EvaluationQueryAdmin(ModelAdmin):
+    """What is asked to measure with; `judge` leads to its results."""
+
+    form = EvaluationQueryForm
+    list_display = ("__str__", "language", "notes", "judge")
+    list_filter = ("language",)
+    search_fields = ("text", "notes")
+    list_per_page = list_max_show_all = 50
+    when_empty = gettext_lazy(
+        "Add what people ask in this library; then mark what is right and what is wrong."
+    )
+
+    @display(description=gettext_lazy("results"))
+    def judge(self, query: EvaluationQuery) -> str:
+        return format_html(
+            '<a class="at-link" href="{}">{}</a>', reverse("admin:search_judge", args=[query.pk]), _("Judge")
+        )

@@ -17,6 +17,20 @@ def request_drain() -> None:
         transaction.on_commit(_send, robust=True)
 
 
+def request_evaluation() -> None:
+    """Ask for the evaluations that are due when this transaction commits; the sweep finds what was missed."""
+    transaction.on_commit(_send_evaluation, robust=True)
+
+
+def _send_evaluation() -> None:
+    from search.tasks import evaluate  # tasks import search's verbs
+
+    try:
+        evaluate.delay()
+    except (KombuError, OSError) as error:
+        logger.warning("The broker does not answer (%s); the sweep will find the evaluations.", error)
+
+
 def _send() -> None:
     from search.tasks import drain_outbox  # tasks import the outbox, which the receivers import
 

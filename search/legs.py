@@ -59,7 +59,7 @@ def by_meaning_and_words(
     Raises:
         EncoderError, IndexMismatch, IndexUnavailable: of the space that holds every asset.
     """
-    main, *chosen = live_spaces()
+    main, *chosen = _spaces(request)
     found = Found(encoder=main.encoder)
     typed = " ".join((understood.wanted, *understood.also)) if understood.wanted else ""
     ranked_by_words = _ask_words(main, typed, where, depth)
@@ -89,6 +89,10 @@ def by_meaning_and_words(
             hits = _telling(typed, hits, found.legs)
         found.legs.append(_by_words(name, hits, depth))
     return found
+
+
+def _spaces(request: SearchRequest) -> list[Space]:
+    return [Space.objects.get(slug=request.space)] if request.space else live_spaces()
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dam.models import Asset, AssetVersion
-from search.word_models import (  # noqa: F401  Django looks for models here
+from search.evaluation_models import (  # Django looks for models here
+    EncoderVote,
+    EvaluationQuery,
+    EvaluationRun,
+    Judgement,
+    QueryResult,
+)
+from search.word_models import (
     AssetTerms,
     FrequentQuery,
     SearchClick,
@@ -23,11 +31,42 @@ from search.word_models import (  # noqa: F401  Django looks for models here
     VocabularyState,
 )
 
+__all__ = [
+    "OPEN_REINDEX",
+    "AssetTerms",
+    "Calibration",
+    "Embedding",
+    "EncoderVote",
+    "EvaluationQuery",
+    "EvaluationRun",
+    "FrequentQuery",
+    "IndexEntry",
+    "IndexState",
+    "Judgement",
+    "QueryResult",
+    "Reindex",
+    "ReindexState",
+    "SearchClick",
+    "SearchDay",
+    "SearchLog",
+    "Space",
+    "SpaceCoverage",
+    "SpaceState",
+    "Synonym",
+    "Term",
+    "TermChange",
+    "VocabularyState",
+]
+
 
 class SpaceState(models.TextChoices):
     BUILDING = "building", _("Building")
     LIVE = "live", _("Live")
+    # Not searched, but every change is written to it: it can become the live one at once.
+    STANDBY = "standby", _("Kept up to date")
+    # Not written to any more; what it missed is made up for before it is searched again.
     RETIRED = "retired", _("Retired")
+    DROPPING = "dropping", _("Being dropped")
 
 
 class SpaceCoverage(models.TextChoices):
@@ -49,6 +88,8 @@ class Space(models.Model):
     coverage = models.CharField(
         _("holds"), max_length=12, choices=SpaceCoverage.choices, default=SpaceCoverage.ALL
     )
+    # Of a space that is being dropped: whether the computed vectors go too.
+    drop_vectors = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     # When its `Calibration` was made: whoever has the space knows whether theirs is the last one.
     calibrated = models.DateTimeField(null=True, editable=False)
@@ -78,6 +119,69 @@ class Calibration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.space_id}: {self.bar:.2f}"
+
+
+class ReindexState(models.TextChoices):
+    CHECKING = "checking", _("Checking the encoder")
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    COMPLETE = "complete", _("Complete, not switched")
+    SWITCHED = "switched", _("Switched")
+    CANCELLED = "cancelled", _("Cancelled")
+    FAILED = "failed", _("Failed")
+
+
+# What still wants something: at most one reindex is in one of these.
+OPEN_REINDEX = (
+    ReindexState.CHECKING,
+    ReindexState.RUNNING,
+    ReindexState.PAUSED,
+    ReindexState.COMPLETE,
+    ReindexState.FAILED,
+)
+
+
+class Reindex(models.Model):
+    """Building the space of another encoder beside the live one: how far it is, and who wanted it.
+
+    The library is walked by key, a piece at a time: `walked` is the last asset that was looked at and
+    `entries_walked` the last of the space's own entries. Both move in the transaction that notes the piece.
+    """
+
+    space = models.ForeignKey(Space, on_delete=models.SET_NULL, null=True, related_name="reindexes")
+    encoder = models.CharField(_("encoder"), max_length=400)
+    state = models.CharField(
+        _("state"), max_length=12, choices=ReindexState.choices, default=ReindexState.CHECKING
+    )
+    switch_when_complete = models.BooleanField(_("switch when complete"), default=False)
+    total = models.PositiveIntegerField(_("assets"), default=0)
+    noted = models.PositiveIntegerField(default=0)
+    walked = models.BigIntegerField(default=0)
+    entries_walked = models.BigIntegerField(default=0)
+    rate = models.FloatField(_("assets a second"), default=0.0)
+    # What had been done at the moment the rate was measured last; none while nothing is being done.
+    measured_done = models.PositiveIntegerField(default=0)
+    measured = models.DateTimeField(null=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    started = models.DateTimeField(_("started"), null=True)
+    paused = models.DateTimeField(_("paused"), null=True)
+    finished = models.DateTimeField(_("finished"), null=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    last_error = models.TextField(_("last error"), blank=True)
+
+    class Meta:
+        verbose_name = _("reindex")
+        verbose_name_plural = _("reindexes")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["space"], condition=models.Q(state__in=OPEN_REINDEX), name="search_reindex_one_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.encoder}: {self.state}"
 
 
 class IndexState(models.TextChoices):

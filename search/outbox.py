@@ -29,7 +29,7 @@ from search.encoders.base import EncoderError, Vectors
 from search.index import Document, IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space
 from search.pictures import PictureError, open_for_encoding
-from search.spaces import active_spaces, encoder_of, index_of
+from search.spaces import active_spaces, encoder_of, index_of, worked_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def drain(space: Space | None = None, *, progress: bool = False, limit: int | No
     """
     report = DrainReport()
     started = time.perf_counter()
-    for one in [space] if space else active_spaces():
+    for one in [space] if space else worked_spaces():
         due = IndexEntry.objects.claimable().filter(space=one)
         with tqdm(total=due.count(), unit="asset", desc=str(one), disable=not progress) as bar:
             for size in _drain_space(one, report, limit):

@@ -95,6 +95,7 @@ class SearchRequest:
         collapse: near duplicates and variants of one article count as one hit.
         literal: the text is taken as it is written; nothing in it is corrected.
         relevant_only: a text finds nothing where nothing is near enough; otherwise always the nearest.
+        space: slug of the space that is asked instead of the live ones, to compare encoders.
         group: the group that is opened, `Hit.group`; only its members are found.
         offset: how many hits to leave out; `after` is better where it is at hand.
         after: `SearchResults.next` of the page before.
@@ -110,6 +111,7 @@ class SearchRequest:
     collapse: bool = False
     literal: bool = False
     relevant_only: bool = True
+    space: str = ""
     group: str = ""
     limit: int = 48
     offset: int = 0
@@ -146,7 +148,15 @@ class SearchRequest:
         digest = hashlib.blake2b(digest_size=12)
         digest.update(
             json.dumps(
-                [self.text, self.colours, self.collapse, self.relevant_only, self.literal, self.group]
+                [
+                    self.text,
+                    self.colours,
+                    self.collapse,
+                    self.relevant_only,
+                    self.literal,
+                    self.space,
+                    self.group,
+                ]
             ).encode()
         )
         digest.update(json.dumps(asdict(self.filters), default=str).encode())

@@ -13,7 +13,7 @@ from dam.models import Asset, AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
-from search.models import Embedding, Space
+from search.models import Embedding, EvaluationQuery, Judgement, Space
 from search.outbox import enqueue
 from search.terms import note
 
@@ -53,3 +53,10 @@ def forget_owner(sender: Any, instance: Any, **kwargs: Any) -> None:
     owned = list(Asset.objects.filter(owner=instance).values_list("pk", flat=True))
     if owned:
         note_change(sender, asset_ids=owned)
+
+
+@receiver(assets_deleted, dispatch_uid="search.judgements")
+def forget_judgements(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
+    """What was said about a picture, and what was asked with it, goes with it."""
+    Judgement.objects.filter(asset_key__in=asset_ids).delete()
+    EvaluationQuery.objects.filter(picture_key__in=asset_ids).delete()

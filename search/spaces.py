@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from search.encoders.base import Encoder, EncoderError, SpaceSpec
 from search.encoders.registry import get_encoder
 from search.index import VectorIndex
-from search.models import Space, SpaceCoverage, SpaceState
+from search.models import ReindexState, Space, SpaceCoverage, SpaceState
 
 LIVE_ALIAS = "live"
 
@@ -31,8 +32,22 @@ def live_spaces() -> list[Space]:
 
 
 def active_spaces() -> list[Space]:
-    """Every space that changes are written to: the live ones and those being built."""
-    return [*live_spaces(), *Space.objects.filter(state=SpaceState.BUILDING)]
+    """Every space that changes are written to: the live ones, and those that are built or kept beside."""
+    return [*live_spaces(), *_beside()]
+
+
+def worked_spaces() -> list[Space]:
+    """Every space whose outbox is worked off; what is noted for a paused one waits."""
+    return [*live_spaces(), *spaces_beside()]
+
+
+def spaces_beside() -> list[Space]:
+    """Those of them that are not searched yet, or not any more."""
+    return list(_beside().exclude(reindexes__state__in=(ReindexState.PAUSED, ReindexState.FAILED)))
+
+
+def _beside() -> QuerySet[Space]:
+    return Space.objects.filter(state__in=(SpaceState.BUILDING, SpaceState.STANDBY)).order_by("id")
 
 
 def declare_space(encoder_id: str, state: SpaceState) -> Space:

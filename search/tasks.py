@@ -7,7 +7,18 @@ import threading
 
 from celery import shared_task
 
-from search import calibration, outbox, query_log, terms, upgrade
+from search import (
+    calibration,
+    dropping,
+    evaluation_runs,
+    outbox,
+    query_log,
+    reindex,
+    terms,
+    upgrade,
+    worker,
+)
+from search.dispatch import request_evaluation
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
 
@@ -33,9 +44,9 @@ def drain_outbox() -> None:
         _running = True
     try:
         while True:
-            outbox.drain()
+            more = worker.work_off()
             with _lock:
-                if not _again:
+                if not _again and not more:
                     _running = False
                     return
                 _again = False
@@ -49,6 +60,13 @@ def drain_outbox() -> None:
 def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
     outbox.enqueue_missing(SWEEP_NEWEST)
+    try:
+        reindex.repair_alias()
+        dropping.finish()
+    except (IndexUnavailable, IndexMismatch) as error:
+        logger.warning("Alias and dropped spaces wait: %s", error)
+    if evaluation_runs.due():
+        request_evaluation()
     drain_outbox()
     try:
         upgrade.upgrade_outdated()
@@ -80,3 +98,17 @@ def sum_up_searches() -> None:
 def sweep_log() -> None:
     """Forget who searched, and old searches."""
     query_log.sweep()
+
+
+@shared_task(name="search.tasks.evaluate")
+def evaluate() -> None:
+    """Do the evaluations that are due; a run is one worker's."""
+    for key in evaluation_runs.due():
+        evaluation_runs.work(key)
+
+
+@shared_task(name="search.tasks.evaluate_changed")
+def evaluate_changed() -> None:
+    """Measure again where judgements, or the spaces, have changed since the last time."""
+    if evaluation_runs.start_if_changed():
+        evaluate()

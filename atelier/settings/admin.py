@@ -149,6 +149,10 @@ UNFOLD = {
                         "search_searchlog_changelist",
                         active=_lies_in("search_searchlog_changelist", "search_searches"),
                     ),
+                    _page(_("Search encoder"), "swap_horiz", "search_reindex", "search.view_space"),
+                    _page(
+                        _("Search quality"), "query_stats", "search_evaluation", "search.view_evaluationquery"
+                    ),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",

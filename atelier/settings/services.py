@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from celery.schedules import crontab
+
 from atelier.settings.environment import DATA_DIR, env
 
 DATABASES: dict[str, dict[str, Any]] = {
@@ -65,6 +67,10 @@ CELERY_BEAT_SCHEDULE = {
     "search-vocabulary-sweep": {"task": "search.tasks.sweep_vocabulary", "schedule": 3600.0},
     "search-log-sums": {"task": "search.tasks.sum_up_searches", "schedule": 300.0},
     "search-log-sweep": {"task": "search.tasks.sweep_log", "schedule": 3600.0},
+    "search-evaluation": {
+        "task": "search.tasks.evaluate_changed",
+        "schedule": crontab(hour="3", minute="20"),
+    },
     "dam-trash": {"task": "dam.tasks.empty_trash", "schedule": 3600.0},
     "dam-removals": {"task": "dam.tasks.remove_files", "schedule": 60.0},
     "dam-renditions": {"task": "dam.tasks.prune_renditions", "schedule": 3600.0},

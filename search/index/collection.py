@@ -289,6 +289,12 @@ class VectorIndex:
             client.create_alias(self.name, alias)
 
     @reporting_outages
+    def carries_alias(self, alias: str) -> bool:
+        """Whether `alias` means this collection."""
+        self.ensure()
+        return alias in connect()[0].list_aliases(self.name).get("aliases", [])
+
+    @reporting_outages
     def drop(self) -> None:
         client = connect()[0]
         if client.has_collection(self.name):

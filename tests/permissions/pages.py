@@ -219,6 +219,22 @@ dam_webhookdelivery_change             delivery               302    302    403 
 search_page                            -                      302    302    200    200    200    200    200
 search_sku_suggestions                 open SKU               302    302    200    200    200    200    200
 search_sku_suggestions                 hidden SKU             302    302    404    404    200    200    200
+search_reindex                         -                      302    302    403    403    200    200    200
+search_reindex_progress                reindex                302    302    403    403    200    200    200
+search_reindex_verb                    reindex                302    302    403    403    405    405    405
+search_space_verb                      former space           302    302    403    403    405    405    405
+search_space_drop                      former space           302    302    403    403    403    403    200
+search_side_by_side                    -                      302    302    403    403    200    200    200
+search_evaluation                      -                      302    302    403    403    200    200    200
+search_evaluation_run                  measured               302    302    403    403    200    200    200
+search_judge                           query                  302    302    403    403    200    200    200
+search_judgements_export               -                      302    302    403    403    200    200    200
+search_judgements_import               -                      302    302    403    403    405    405    405
+search_evaluationquery_changelist      -                      302    302    403    403    200    200    200
+search_evaluationquery_add             -                      302    302    403    403    200    200    200
+search_evaluationquery_history         query                  302    302    403    403    200    200    200
+search_evaluationquery_delete          query                  302    302    403    403    200    200    200
+search_evaluationquery_change          query                  302    302    403    403    200    200    200
 search_space_changelist                -                      302    302    403    403    200    200    200
 search_space_add                       -                      302    302    403    403    403    403    403
 search_space_history                   space                  302    302    302    302    302    302    302
@@ -312,6 +328,16 @@ generation_generationjob_changelist    -, pause               302    302    403 
 generation_job_verb                    job                    302    302    403    403    302    302    302
 generation_review_verdict              -                      302    302    403    403    302=   302    302
 generation_studio                      -                      302    302    403    403    200=   200=   200=
+search_reindex                         -                      302    302    403    403    403    403    302=
+search_reindex_verb                    reindex                302    302    403    403    403    403    302
+search_space_verb                      former space           302    302    403    403    403    403    302=
+search_space_drop                      former space           302    302    403    403    403    403    302
+search_side_by_side                    -                      302    302    403    403    302    302    302
+search_evaluation                      -                      302    302    403    403    302    302    302
+search_judge                           query                  302    302    403    403    302    302    302
+search_judgements_import               -                      302    302    403    403    302    302    302
+search_evaluationquery_add             -                      302    302    403    403    302    302    302
+search_evaluationquery_delete          query                  302    302    403    403    302    302    302
 search_indexentry_changelist           -, again               302    302    403    403    302    302    302
 search_sku_suggestions                 open SKU               302    302    403    403    302    302    302
 search_sku_suggestions                 hidden SKU             302    302    404    404    302    302    302
@@ -368,7 +394,7 @@ def address(world: World, name: str, what: str) -> str:
     thing = world.assets.get(what) or world.things.get(what) or world.people.get(what)
     takes = names()[name]
     fixed: dict[str, Any] = {
-        "ending": "csv", "verb": "pause" if what == "job" else "start", "name": "review", "app_label": what, "number": 1,
+        "ending": "csv", "verb": VERBS.get(what, "start"), "name": "review", "app_label": what, "number": 1,
         "content_type_id": 1, "key": getattr(thing, "pk", None), "object_id": getattr(thing, "pk", None),
         "id": getattr(thing, "pk", None), "public_id": getattr(thing, "public_id", None),
     }  # fmt: skip
@@ -384,6 +410,9 @@ def address(world: World, name: str, what: str) -> str:
         fixed["number"] = thing.pk
     return reverse(f"admin:{name}", kwargs={part: fixed[part] for part in takes})
 
+
+# What is done to it in the table of deeds.
+VERBS = {"job": "pause", "reindex": "resume", "former space": "catch_up"}
 
 # What lies below something else: that, and the thing itself.
 NUMBERED = {
@@ -466,6 +495,16 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "generation_review_verdict": lambda world: {
         "verdict": "approve", "items": [str(world.things["item"].public_id)]
     },
+    "search_reindex": lambda world: {"encoder": "nonsense"},
+    "search_side_by_side": lambda world: {
+        "q": "Lantern", "preferred": "same", "left": world.things["live space"].pk,
+        "right": world.things["reindex"].space_id,
+    },
+    "search_judge": lambda world: {"judgement": f"{world.assets['shown'].public_id}:2"},
+    "search_judgements_import": lambda world: {
+        "table": _table("asset,relevance,query,language", f"{world.assets['shown'].public_id},1,Lamp,en")
+    },
+    "search_evaluationquery_add": lambda world: {"text": "Lamp", "language": "en"},
     "search_indexentry_changelist": lambda world: _chosen("index_again", IndexEntry.objects.first()),
     "search_sku_suggestions": lambda world: {
         "role": "detail", "assets": [str(world.assets["foreign"].public_id)]

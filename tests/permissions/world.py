@@ -61,6 +61,10 @@ from dam.roles import Role
 from generation.jobs import create_job
 from generation.models import GenerationItem, GenerationJob
 from generation.planning import plan_outfits
+from search import judging
+from search.evaluation_models import Grade, RunState
+from search.models import EvaluationQuery, EvaluationRun, Reindex, ReindexState, Space, SpaceState
+from search.spaces import live_space
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory, UserFactory
 from tests.pictures import picture
 
@@ -146,6 +150,7 @@ def build() -> World:
     _work_in_background(world, owner, keeper)
     _administrate(world, people[ADMINISTRATOR], editor, keeper)
     _generate(world, editor)
+    _measure(world, people[ADMINISTRATOR])
     for name, user in people.items():
         world.tokens[name] = Token.objects.create(user=user).key
         world.sessions[name] = Client()
@@ -339,6 +344,28 @@ def _generate(world: World, editor: User) -> None:
         state="succeeded", output=output,
     )  # fmt: skip
     world.things |= {"job": job, "item": done, "model": model, "garment": garment}
+
+
+def _measure(world: World, administrator: User) -> None:
+    """A reindex to another encoder that is under way, a space that was let go, and a judged query."""
+    live = live_space()
+    beside = {
+        name: Space.objects.create(
+            slug=name, encoder=f"starter-{name}", weights="none", dimension=8, collection=name, state=state
+        )
+        for name, state in (("next", SpaceState.BUILDING), ("former", SpaceState.RETIRED))
+    }
+    run = Reindex.objects.create(
+        space=beside["next"], encoder="starter-next", state=ReindexState.PAUSED, by=administrator
+    )
+    query = EvaluationQuery.objects.create(text="Lantern")
+    judging.judge(query, world.assets["hidden"], Grade.RIGHT, actor=None)
+    figures = EvaluationRun.objects.create(space=live, encoder=live.encoder, state=RunState.DONE)
+    figures.results.create(query=query, ndcg=0.5, scores={}, first=[world.assets["hidden"].pk])
+    world.things |= {
+        "reindex": run, "live space": live, "former space": beside["former"], "query": query,
+        "measured": figures,
+    }  # fmt: skip
 
 
 def finish_edit(edit: BulkEdit) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.encoders import DIRECTORY
+
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
@@ -44,3 +46,12 @@ def tiny_clip(checkpoint: Path, settings: SettingsWrapper) -> Iterator[str]:
 def words_at_once(settings: SettingsWrapper) -> None:
     """What was counted a moment ago is known to the next search."""
     settings.SEARCH_VOCABULARY_SECONDS = 0
+
+
+@pytest.fixture
+def colours(settings: SettingsWrapper) -> str:
+    """The configured encoder knows colours in eight dimensions; “colours:N” has N."""
+    settings.SEARCH_ENCODERS = {**settings.SEARCH_ENCODERS, **DIRECTORY}
+    settings.SEARCH_ENCODER = "colours:8"
+    settings.SEARCH_BATCH_SIZE = 4
+    return settings.SEARCH_ENCODER

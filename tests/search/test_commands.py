@@ -125,7 +125,7 @@ def test_reindex_builds_beside_and_switches(
     run("index", "--reindex", f"openclip:tiny-clip/{other}")
 
     old.refresh_from_db()
-    assert old.state == SpaceState.RETIRED
+    assert old.state == SpaceState.STANDBY
     assert live_space().encoder == f"openclip:tiny-clip/{other}"
     assert Space.objects.filter(state=SpaceState.LIVE).count() == 1
     assert run("search", "Golden crown")["results"][0]["title"] == "Golden crown"

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0002_coverage'),
+        ('search', '0004_calibration'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

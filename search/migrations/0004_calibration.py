@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('search', '0002_coverage'),
+        ('search', "0003_outbox_indexes"),
     ]
 
     operations = [

@@ -1,0 +1,54 @@
+"""What a worker does in one round: the spaces that are searched first, then a piece of each beside them."""
+
+from __future__ import annotations
+
+import logging
+
+from search import reindex
+from search.encoders.base import EncoderError
+from search.index import IndexMismatch, IndexUnavailable
+from search.models import IndexEntry, Reindex, ReindexState
+from search.outbox import DrainReport, drain
+from search.spaces import live_spaces, spaces_beside
+
+logger = logging.getLogger(__name__)
+
+
+def work_off() -> bool:
+    """One round; whether there is more to do at once.
+
+    The searched spaces are drained to the end and everything beside them only by a piece of a few seconds,
+    so that a new upload never waits for a reindex.
+    """
+    for live in live_spaces():
+        drain(live)
+    run = reindex.open_reindex()
+    if run is not None and run.state == ReindexState.CHECKING:
+        run = _checked(run)
+    piece = reindex.piece_of(run) if run is not None else reindex.LARGEST_PIECE
+    more = False
+    for space in spaces_beside():
+        if run is not None and run.space == space and run.state == ReindexState.RUNNING:
+            more |= _advanced(run)
+        else:
+            drain(space, limit=piece)
+            more |= IndexEntry.objects.claimable().filter(space=space).exists()
+    return more
+
+
+def _checked(run: Reindex) -> Reindex | None:
+    try:
+        reindex.check(run)
+    except (EncoderError, reindex.ReindexError) as error:
+        logger.warning("The reindex to %s waits: %s", run.encoder, error)
+    return reindex.open_reindex()
+
+
+def _advanced(run: Reindex) -> bool:
+    report = DrainReport()
+    try:
+        return reindex.work_on(run, report) and not report.postponed
+    except (EncoderError, IndexUnavailable, IndexMismatch, reindex.ReindexError) as error:
+        logger.warning("The reindex to %s waits: %s", run.encoder, error)
+        Reindex.objects.filter(pk=run.pk).update(last_error=str(error))
+        return False

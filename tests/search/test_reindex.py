@@ -1,0 +1,261 @@
+"""From one encoder to another: beside the live space, in pieces, with pauses, and back again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from dam import editing
+from dam.models import Asset, AuditEntry
+from search import dropping, outbox, reindex, tasks
+from search.encoders.base import EncoderError
+from search.index.connection import connect
+from search.models import Embedding, IndexEntry, IndexState, Reindex, ReindexState, Space, SpaceState
+from search.query import SearchRequest, search
+from search.reindex import ReindexError
+from search.spaces import index_of, live_alias, live_space
+from search.worker import work_off
+from tests.factories import AssetFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colours")]
+OTHER = "colours:12"
+
+
+def run_command(*arguments: str) -> Any:
+    out = StringIO()
+    call_command("index", *arguments, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def refused(*arguments: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        call_command("index", *arguments, stdout=StringIO())
+    return str(caught.value)
+
+
+def in_milvus(space: Space) -> list[int]:
+    return [key for page in index_of(space).ids() for key in page]
+
+
+def in_library() -> list[int]:
+    return list(Asset.objects.in_library().order_by("pk").values_list("pk", flat=True))
+
+
+def the_alias() -> str:
+    return connect()[0].describe_alias(live_alias())["collection_name"]
+
+
+def found(text: str) -> list[str]:
+    return [hit.asset.title for hit in search(SearchRequest(text=text, limit=3), user=None).hits]
+
+
+def encoded(space: Space) -> int:
+    return Embedding.objects.filter(space=space).count()
+
+
+def red(title: str) -> Asset:
+    return AssetFactory(title=title, picture={"colour": "red"}, file=None)
+
+
+@pytest.fixture
+def library(index_now: Callable, monkeypatch: pytest.MonkeyPatch) -> list[Asset]:
+    """Nine assets in the live space; a piece of a reindex is four."""
+    monkeypatch.setattr(reindex, "SMALLEST_PIECE", 4)
+    assets = [AssetFactory() for _ in range(9)]
+    index_now()
+    return assets
+
+
+def test_a_reindex_is_walked_in_pieces_paused_switched_and_taken_back(
+    library: list[Asset], administrator: Any
+) -> None:
+    old = live_space()
+    run = reindex.start(OTHER, actor=administrator)
+    assert (run.state, Space.objects.count()) == (ReindexState.CHECKING, 1)
+    work_off()
+    run.refresh_from_db()
+    new = run.space
+    assert new is not None
+    assert (run.state, run.total, run.noted, new.dimension) == (ReindexState.RUNNING, 9, 4, 12)
+    work_off()
+    assert len(in_milvus(new)) == 4
+
+    # Paused: what is uploaded goes into the live space at once, and waits for the new one.
+    reindex.pause(run, actor=administrator)
+    late = AssetFactory(title="Late")
+    work_off()
+    assert late.pk in in_milvus(old)
+    assert len(in_milvus(new)) == 4
+    assert live_space() == old
+    assert found("Late")[0] == "Late"
+    with pytest.raises(ReindexError, match="This cannot be done now: the reindex is “Paused”"):
+        reindex.pause(run)
+
+    reindex.resume(run)
+    editing.update_assets([library[0]], actor=None, changes={"title": "Velvet"})
+    while work_off():
+        pass
+    run.refresh_from_db()
+    assert run.state == ReindexState.COMPLETE
+    assert in_milvus(new) == in_library() == in_milvus(old)
+    assert (encoded(new), encoded(old)) == (10, 10)
+    assert live_space() == old
+
+    reindex.switch(new, actor=administrator)
+    old.refresh_from_db()
+    run.refresh_from_db()
+    assert (old.state, new.state, run.state) == (SpaceState.STANDBY, SpaceState.LIVE, ReindexState.SWITCHED)
+    assert the_alias() == new.collection
+    assert search(SearchRequest(text="red"), user=None).encoder == OTHER
+    assert set(AuditEntry.objects.values_list("action", flat=True)) >= {
+        "reindex.started", "reindex.paused", "reindex.running", "space.switched",
+    }  # fmt: skip
+
+    # The old one is kept up to date, so the way back is a switch and nothing else.
+    after = AssetFactory()
+    work_off()
+    assert after.pk in in_milvus(old)
+    reindex.switch(old)
+    assert (live_space(), the_alias()) == (old, old.collection)
+
+
+def test_a_space_that_missed_writes_catches_up_without_encoding_again(
+    library: list[Asset], index_now: Callable
+) -> None:
+    old = live_space()
+    new, report = reindex.reindex(OTHER)
+    assert (report.encoded, live_space()) == (9, new)
+    dropping.let_go(old)
+    with pytest.raises(ReindexError, match="not complete"):
+        reindex.switch(old)
+
+    editing.update_assets([library[0]], actor=None, changes={"title": "Velvet"})
+    editing.trash(library[1:3], actor=None)
+    editing.delete_forever([library[2]], actor=None)
+    added = AssetFactory()
+    index_now()
+    assert added.pk not in in_milvus(old)
+    assert library[1].pk in in_milvus(old)
+
+    again, report = reindex.reindex("colours:8")
+    assert again == old == live_space()
+    assert report.encoded == 1
+    assert in_milvus(old) == in_library()
+    if index_of(old).full_text:
+        hits = index_of(old).search_words("Velvet", limit=3, where="")
+        assert [hit.id for hit in hits] == [library[0].pk]
+
+
+def test_uploads_go_first_and_a_piece_counts_nothing(library: list[Asset]) -> None:
+    run = reindex.start(OTHER)
+    work_off()
+    new = Reindex.objects.get(pk=run.pk).space
+    with CaptureQueriesContext(connection) as queries:
+        assert reindex.advance(run.pk)
+    assert len(queries) <= 14
+    assert "COUNT(" not in " ".join(query["sql"] for query in queries.captured_queries)
+    waiting = IndexEntry.objects.filter(space=new, state=IndexState.PENDING)
+    assert waiting.count() == 2 * 4
+    assert not reindex.advance(run.pk)
+    IndexEntry.objects.filter(space=live_space()).update(state=IndexState.PENDING)
+    work_off()
+    assert not IndexEntry.objects.filter(space=live_space(), state=IndexState.PENDING).exists()
+    assert waiting.exists()
+
+
+def test_nothing_is_made_before_the_encoder_loads(library: list[Asset]) -> None:
+    with pytest.raises(EncoderError, match="Known families"):
+        reindex.start("nonsense")
+    run = reindex.start("colours:12-broken")
+    work_off()
+    run.refresh_from_db()
+    assert (run.state, run.space) == (ReindexState.FAILED, None)
+    assert "put them back" in run.last_error
+    assert Space.objects.count() == 1
+    with pytest.raises(ReindexError, match="A reindex to colours:12-broken is open"):
+        reindex.start(OTHER)
+    reindex.cancel(run)
+    with pytest.raises(ReindexError, match="the one that search uses"):
+        reindex.start("colours:8")
+    assert Reindex.objects.get().state == ReindexState.CANCELLED
+
+
+def test_the_sweep_makes_the_alias_what_the_database_says(library: list[Asset]) -> None:
+    old = live_space()
+    new, _report = reindex.reindex(OTHER)
+    index_of(old).point_alias(live_alias())
+    tasks.sweep()
+    assert the_alias() == new.collection
+    assert not reindex.repair_alias()
+
+
+def test_a_switch_that_loses_pictures_is_refused_until_somebody_wants_it(library: list[Asset]) -> None:
+    lost = library[3]
+    assert lost.current is not None
+    default_storage.delete(lost.current.file.name)
+    run = reindex.start(OTHER, switch_when_complete=True)
+    for _round in range(4 * outbox.MAX_ATTEMPTS):
+        work_off()
+        IndexEntry.objects.filter(state=IndexState.PENDING).update(not_before=timezone.now())
+    run.refresh_from_db()
+    assert (run.state, reindex.progress(run).failed) == (ReindexState.COMPLETE, 1)
+    assert live_space().encoder == "colours:8"
+    assert "missing from storage" in reindex.recently_failed(run)[0].last_error
+    assert "1 asset failed in this space and not in the live one" in refused("--reindex", OTHER)
+    assert reindex.retry_failed(run) == 1
+    IndexEntry.objects.filter(space=run.space, asset_key=lost.pk).update(state=IndexState.FAILED)
+    body = run_command("--reindex", OTHER, "--despite-failures")
+    assert (body["reindex"]["state"], live_space().encoder) == ("switched", OTHER)
+
+
+def test_the_command_starts_pauses_goes_on_and_cancels(library: list[Asset]) -> None:
+    body = run_command("--reindex", OTHER, "--no-switch")
+    assert body["report"]["encoded"] == 9
+    assert body["reindex"] == {
+        "encoder": OTHER, "state": "complete", "done": 9, "total": 9, "failed": 0, "error": "",
+        "per_second": body["reindex"]["per_second"], "seconds_left": None,
+    }  # fmt: skip
+    assert live_space().encoder == "colours:8"
+    assert "the reindex is “Complete, not switched”" in refused("--pause")
+    assert run_command("--reindex", OTHER)["reindex"]["state"] == "switched"
+    assert live_space().encoder == OTHER
+    assert "No such reindex is open" in refused("--resume")
+
+    run = reindex.start("colours:20")
+    work_off()
+    assert run_command("--pause", "--reindex", "colours:20")["reindex"]["state"] == "paused"
+    assert "No such reindex is open" in refused("--cancel", "--reindex", OTHER)
+    assert run_command("--cancel")["reindex"]["state"] == "cancelled"
+    run.refresh_from_db()
+    assert run.space is not None
+    assert run.space.state == SpaceState.RETIRED
+    assert run_command("--reindex", OTHER)["report"]["indexed"] == 0
+
+
+def test_a_dropped_space_leaves_nothing_and_kept_vectors_save_the_encoding(library: list[Asset]) -> None:
+    old = live_space()
+    new, _report = reindex.reindex(OTHER)
+    for space in (new, Reindex.objects.get().space):
+        with pytest.raises(ReindexError, match="neither searched nor being built"):
+            dropping.drop(space, vectors=True)
+    dropping.drop(old, vectors=False)
+    tasks.sweep()
+    old.refresh_from_db()
+    assert not connect()[0].has_collection(old.collection)
+    assert (old.state, old.entries.count(), encoded(old)) == (SpaceState.RETIRED, 0, 9)
+    assert reindex.reindex("colours:8")[1].encoded == 0
+    assert in_milvus(old) == in_library()
+    dropping.drop(new, vectors=True)
+    dropping.finish()
+    assert list(Space.objects.all()) == [old]
+    assert not Embedding.objects.exclude(space=old).exists()
+    assert Reindex.objects.filter(encoder=OTHER).get().space is None
