@@ -15,6 +15,8 @@ from PIL import Image
 
 Vectors = NDArray[np.float32]
 
+ENOUGH = 576  # pixels of the shorter side: more than twice what most encoders look at
+
 
 class EncoderError(Exception):
     """An encoder cannot be loaded or refused its input; the message says what to do about it."""
@@ -67,6 +69,11 @@ class Encoder(ABC):
     @abstractmethod
     def _load(self) -> None:
         """Bring the weights into memory. Called once per process."""
+
+    @property
+    def pixels(self) -> int:
+        """How long the shorter side of a picture has to be at most; a larger one is reduced to that."""
+        return ENOUGH
 
     def runtime(self) -> Runtime | None:
         """Who computes the vectors here, where that is a choice; reading it loads no weights."""

@@ -40,12 +40,13 @@ class Towers:
 
 @dataclass(frozen=True)
 class Frontend:
-    """From pictures and sentences to what the towers take; needs no weights.
+    """From pictures and sentences to what the towers take; needs no weights. `side`: of its input, pixels.
 
     Each gives a tuple of arrays, one for each input of the tower: `pixels` of one picture, `tokens`
     of a batch.
     """
 
+    side: int
     pixels: Callable[[Image.Image], Arrays]
     tokens: Callable[[Sequence[str]], Arrays]
 
@@ -118,6 +119,12 @@ class LocalEncoder(Encoder):
         (cosine ≥ 0.999); weights rounded to eight bits are other weights, so int8 has one of its own.
         """
         return "+int8" if settings.SEARCH_PRECISION == "int8" else ""
+
+    @property
+    def pixels(self) -> int:
+        """Twice what the tower looks at: a clean reduction in two steps."""
+        self._ensure_loaded()
+        return 2 * self._frontend.side if self._frontend else super().pixels
 
     def runtime(self) -> Runtime:
         """Who runs the towers here, and in which precision; asks files and settings, loads nothing."""

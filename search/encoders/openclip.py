@@ -102,7 +102,8 @@ class OpenClipEncoder(LocalEncoder):
         def tokens(texts: Sequence[str]) -> Arrays:
             return (np.asarray(tokenizer(list(texts)), dtype=np.int64),)
 
-        return Frontend(pixels, tokens)
+        size = recipe["preprocess"]["size"]
+        return Frontend(max(size) if isinstance(size, list | tuple) else int(size), pixels, tokens)
 
     def _cannot_load(self, error: Exception) -> str:
         if self._checkpoint is not None:
