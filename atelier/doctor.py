@@ -24,7 +24,7 @@ from atelier.celery import app as celery_app
 from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from generation.providers.registry import get_provider
-from search.encoders.base import EncoderError
+from search.encoders.base import EncoderError, Runtime
 from search.encoders.registry import get_encoder
 from search.index import IndexMismatch, IndexUnavailable
 from search.index.connection import connect, milvus_uri
@@ -160,13 +160,16 @@ def _storage() -> Iterator[Finding]:
 
 def _encoder() -> Iterator[Finding]:
     try:
-        spec = get_encoder(settings.SEARCH_ENCODER).space
+        encoder = get_encoder(settings.SEARCH_ENCODER)
+        spec, runtime = encoder.space, encoder.runtime()
     except EncoderError as error:
         yield Finding(
             "encoder", Level.PROBLEM, str(error), _("Set SEARCH_ENCODER to an encoder that is there.")
         )
         return
     yield Finding("encoder", Level.OK, f"{spec.encoder}, {spec.dimension}")
+    if runtime is not None:
+        yield _runtime(runtime)
     if spec.encoder == "starter":
         yield Finding(
             "encoder",
@@ -174,6 +177,20 @@ def _encoder() -> Iterator[Finding]:
             _("“starter” is a floor, not the ceiling."),
             _("For a library in use, “manage.py index --reindex openclip:…” takes a better one."),
         )
+
+
+def _runtime(runtime: Runtime) -> Finding:
+    """Who computes the vectors, and whether that is what it should be."""
+    names = {"engine": runtime.engine, "precision": runtime.precision}
+    sentence = _("Runs in %(engine)s, %(precision)s") % names
+    if runtime.problem:
+        advice = _("Vectors are right but slow. Set SEARCH_RUNTIME=torch to settle for that.")
+        return Finding("encoder runtime", Level.WARNING, f"{sentence}. {runtime.problem}", advice)
+    if not runtime.exported:
+        sentence += ", " + _("exported at its first use")
+    elif runtime.cosine is not None:
+        sentence += ", " + _("cosine to torch %(cosine).5f") % {"cosine": runtime.cosine}
+    return Finding("encoder runtime", Level.OK, sentence)
 
 
 def _index() -> Iterator[Finding]:

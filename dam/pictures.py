@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import IO, Any, cast
@@ -46,22 +48,43 @@ def read(file: IO[bytes], at_most: int, patience: float | None = None) -> Pictur
         IngestError: not a picture, out of bounds, damaged or incomplete.
         Busy: patience ran out.
     """
+    with _opened(file, at_most, patience) as (header, image):
+        metadata = read_metadata(image)
+        width, height = _upright_size(header, image)
+        return Picture(_upright(header, image, at_most), width, height, header, metadata)
+
+
+def glance(file: IO[bytes], shorter: int) -> Image.Image:
+    """The pixels as `read` gives them, the shorter side reduced to `shorter`; metadata is not looked at.
+
+    Raises:
+        IngestError: not a picture, out of bounds, damaged or incomplete.
+    """
+    with _opened(file, shorter, None) as (header, image):
+        at_most = -(-shorter * max(image.size) // min(image.size))
+        return _upright(header, image, at_most)
+
+
+@contextmanager
+def _opened(
+    file: IO[bytes], enough: int, patience: float | None
+) -> Iterator[tuple[Header, ImageFile.ImageFile]]:
+    """A picture that is decoded and in memory; what its decoder raises is an `IngestError`."""
     header, image = open_header(file)
     with image:
         # Lets JPEG decode at 1/2, 1/4 or 1/8 scale; it still reads the whole stream, so that a
         # truncated one is noticed.
-        image.draft(None, (2 * at_most, 2 * at_most))
+        image.draft(None, (2 * enough, 2 * enough))
         with pixel_budget.take(image.width * image.height, patience):
             try:
-                return _decoded(header, image, at_most)
+                image.load()
+                yield header, image
             except Exception as error:  # decoders of strangers' bytes raise whatever they meet
                 raise broken() from error
 
 
-def _decoded(header: Header, image: ImageFile.ImageFile, at_most: int) -> Picture:
-    image.load()
-    metadata = read_metadata(image)
-    width, height = _upright_size(header, image)
+def _upright(header: Header, image: ImageFile.ImageFile, at_most: int) -> Image.Image:
+    """Turned as people see it, in sRGB, no side above `at_most`."""
     profile = image.info.get("icc_profile")
     # The decoder takes every CMYK JPEG for an inverted one, which only those with Adobe's mark are.
     inverted = header.mime == "image/jpeg" and image.mode == "CMYK" and "adobe" not in image.info
@@ -72,7 +95,7 @@ def _decoded(header: Header, image: ImageFile.ImageFile, at_most: int) -> Pictur
     small = _in_eight_bits(small)
     if inverted:
         small = ImageChops.invert(small)
-    return Picture(_in_srgb(small, profile), width, height, header, metadata)
+    return _in_srgb(small, profile)
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -19,16 +20,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, Q, Value, When
 from django.utils import timezone
-from PIL import Image
 from tqdm import tqdm
 
 from dam import custom_fields
 from dam.models import Asset, AssetVersion
 from search.documents import document_for
-from search.encoders.base import EncoderError, Vectors
+from search.encoders.base import EncoderError
 from search.index import Document, IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space
-from search.pictures import PictureError, open_for_encoding
+from search.pipeline import Encoded, Pipeline
 from search.spaces import active_spaces, encoder_of, index_of, worked_spaces
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ LEASE = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 300
 CHUNK = 500
+BATCHES_AT_ONCE = 3  # one is written, one is encoded, one is decoded
 
 
 @dataclass
@@ -99,20 +100,30 @@ def drain(space: Space | None = None, *, progress: bool = False, limit: int | No
 
 
 def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterator[int]:
-    done = 0
-    while limit is None or done < limit:
-        entries = _claim(space, settings.SEARCH_BATCH_SIZE * 2)
-        if not entries:
-            break
+    """Batch after batch: while the oldest is written, the others are decoded and encoded."""
+    done = claimed = 0
+    waiting: deque[Batch] = deque()
+    with Pipeline(lambda: encoder_of(space)) as pipeline:
         try:
-            _process(space, entries, report)
+            while True:
+                while len(waiting) < BATCHES_AT_ONCE and (limit is None or claimed < limit):
+                    entries = _claim(space, settings.SEARCH_BATCH_SIZE * 2)
+                    if not entries:
+                        break
+                    claimed += len(entries)
+                    waiting.append(Batch(entries))
+                    _start(space, waiting[-1], pipeline)
+                if not waiting:
+                    break
+                _finish(space, waiting, report)
+                size = len(waiting.popleft().entries)
+                done += size
+                yield size
         except (IndexUnavailable, EncoderError) as error:
-            _postpone(entries, str(error))
+            for batch in waiting:
+                _postpone(batch.entries, str(error))
             report.postponed = str(error)
             logger.warning("Indexing waits: %s", error)
-            break
-        done += len(entries)
-        yield len(entries)
     if done:
         try:
             index_of(space).flush()
@@ -146,30 +157,59 @@ def _postpone(entries: Sequence[IndexEntry], reason: str) -> None:
     )
 
 
-def _process(space: Space, entries: Sequence[IndexEntry], report: DrainReport) -> None:
-    """One batch: remove what is gone, encode what is new, write the rest in one upsert."""
-    assets = {
+@dataclass
+class Batch:
+    """Entries that one worker has claimed, and the work under way for them."""
+
+    entries: list[IndexEntry]
+    assets: dict[int, Asset] = field(default_factory=dict)
+    known: dict[str, np.ndarray] = field(default_factory=dict)
+    """The vectors that were there, by file content."""
+    encoding: Future[Encoded] | None = None
+
+    @property
+    def kept(self) -> list[IndexEntry]:
+        return [entry for entry in self.entries if entry.asset_key in self.assets]
+
+    @property
+    def gone(self) -> list[IndexEntry]:
+        return [entry for entry in self.entries if entry.asset_key not in self.assets]
+
+
+def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
+    """Read the batch's rows and begin to encode those files that have no vector yet."""
+    batch.assets = {
         asset.pk: asset
         for asset in Asset.objects.in_library()
-        .filter(pk__in=[entry.asset_key for entry in entries], current__isnull=False)
+        .filter(pk__in=[entry.asset_key for entry in batch.entries], current__isnull=False)
         .select_related("current")
         .prefetch_related("tags", "skus", "collection_links")
     }
-    gone = [entry for entry in entries if entry.asset_key not in assets]
-    kept = [entry for entry in entries if entry.asset_key in assets]
-    index_of(space).delete([entry.asset_key for entry in gone])
-    report.removed += _settle(gone, IndexState.REMOVED)
-    _forget_deleted(gone)
+    versions = {_sha256(asset): _version(asset) for asset in batch.assets.values()}
+    batch.known = {
+        row.sha256: np.frombuffer(row.vector, dtype="<f4")
+        for row in Embedding.objects.filter(space=space, sha256__in=list(versions))
+    }
+    missing = [version for sha256, version in versions.items() if sha256 not in batch.known]
+    batch.encoding = pipeline.encode(missing) if missing else None
 
-    vectors = _vectors(space, [assets[entry.asset_key] for entry in kept], report)
-    ready = [entry for entry in kept if entry.asset_key in vectors.found]
+
+def _finish(space: Space, waiting: Sequence[Batch], report: DrainReport) -> None:
+    """The oldest batch: remove what is gone, keep new vectors, write the rest in one upsert."""
+    batch = waiting[0]
+    index_of(space).delete([entry.asset_key for entry in batch.gone])
+    report.removed += _settle(batch.gone, IndexState.REMOVED)
+    _forget_deleted(batch.gone)
+
+    vectors = _vectors(space, waiting, report)
+    ready = [entry for entry in batch.kept if entry.asset_key in vectors.found]
     fields = custom_fields.by_slug() if ready else {}
-    documents: list[Document] = [document_for(assets[entry.asset_key], fields) for entry in ready]
+    documents: list[Document] = [document_for(batch.assets[entry.asset_key], fields) for entry in ready]
     if ready:
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
-    hashes = {entry.pk: _sha256(assets[entry.asset_key]) for entry in ready}
+    hashes = {entry.pk: _sha256(batch.assets[entry.asset_key]) for entry in ready}
     report.indexed += _settle(ready, IndexState.INDEXED, hashes)
-    report.failed += _fail(kept, vectors.broken)
+    report.failed += _fail(batch.kept, vectors.broken)
 
 
 @dataclass
@@ -178,46 +218,42 @@ class _Vectors:
     broken: dict[int, str]
 
 
-def _vectors(space: Space, assets: Sequence[Asset], report: DrainReport) -> _Vectors:
-    """The vector of each asset's file: kept from before, or encoded now and kept."""
-    by_hash = {
-        row.sha256: np.frombuffer(row.vector, dtype="<f4")
-        for row in Embedding.objects.filter(space=space, sha256__in=[_sha256(asset) for asset in assets])
-    }
-    missing = [asset for asset in assets if _sha256(asset) not in by_hash]
-    pictures, broken = _open_all([_version(asset) for asset in missing])
-    if pictures:
-        hashes = list(pictures)
-        encoded: Vectors = encoder_of(space).encode_images([pictures[sha256] for sha256 in hashes])
-        Embedding.objects.bulk_create(
-            [
-                Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
-                for sha256, vector in zip(hashes, encoded, strict=True)
-            ],
-            ignore_conflicts=True,
-        )
-        by_hash.update(zip(hashes, encoded, strict=True))
-        report.encoded += len(hashes)
+def _vectors(space: Space, waiting: Sequence[Batch], report: DrainReport) -> _Vectors:
+    """The vector of each file of the oldest batch: from before, or new and kept from now on."""
+    batch = waiting[0]
+    encoded = _await(batch.encoding, waiting) if batch.encoding else Encoded()
+    Embedding.objects.bulk_create(
+        [
+            Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
+            for sha256, vector in encoded.vectors.items()
+        ],
+        ignore_conflicts=True,
+    )
+    report.encoded += len(encoded.vectors)
+    by_hash = batch.known | encoded.vectors
+    sha256_of = {key: _sha256(asset) for key, asset in batch.assets.items()}
     return _Vectors(
-        found={asset.pk: by_hash[_sha256(asset)] for asset in assets if _sha256(asset) in by_hash},
-        broken={asset.pk: broken[_sha256(asset)] for asset in missing if _sha256(asset) in broken},
+        found={key: by_hash[sha256] for key, sha256 in sha256_of.items() if sha256 in by_hash},
+        broken={key: encoded.broken[sha256] for key, sha256 in sha256_of.items() if sha256 in encoded.broken},
     )
 
 
-def _open_all(versions: Sequence[AssetVersion]) -> tuple[dict[str, Image.Image], dict[str, str]]:
-    """Decode files side by side (Pillow leaves the interpreter's lock while it decodes)."""
-    pictures: dict[str, Image.Image] = {}
-    broken: dict[str, str] = {}
-
-    def open_one(version: AssetVersion) -> None:
+def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
+    """Wait for the encoder; a slow one does not cost the lease of what waits behind it."""
+    while True:
         try:
-            pictures[version.sha256] = open_for_encoding(version)
-        except PictureError as error:
-            broken[version.sha256] = str(error)
+            return encoding.result(timeout=LEASE.total_seconds() / 4)
+        except TimeoutError:
+            if encoding.done():  # the encoder's own time-out, not ours
+                raise
+            _renew([entry for batch in waiting for entry in batch.entries])
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(open_one, versions))
-    return pictures, broken
+
+def _renew(entries: Sequence[IndexEntry]) -> None:
+    """Begin the lease anew of those that nobody has taken over or changed."""
+    IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.WORKING).update(
+        leased_until=timezone.now() + LEASE
+    )
 
 
 def _settle(entries: Sequence[IndexEntry], state: IndexState, hashes: dict[int, str] | None = None) -> int:
@@ -323,7 +359,7 @@ def status() -> dict[str, object]:
 
 def _version(asset: Asset) -> AssetVersion:
     if asset.current is None:  # the query that loads assets leaves out those without a file
-        raise PictureError(f"Asset {asset.public_id} has no file.")
+        raise RuntimeError(f"Asset {asset.public_id} has no file.")
     return asset.current
 
 

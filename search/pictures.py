@@ -9,25 +9,25 @@ from PIL import Image
 
 from dam.ingest import IngestError
 from dam.models import AssetVersion
-from dam.pictures import read
+from dam.pictures import glance, read
+from search.encoders.base import ENOUGH
 
-# Encoders look at 224–384 pixels; twice that keeps resampling clean.
-ENOUGH = 768
+LONGEST = 768  # of a picture that somebody searches with
 
 
 class PictureError(Exception):
     """The file cannot be read; the message says which and why."""
 
 
-def open_for_encoding(version: AssetVersion) -> Image.Image:
-    """The picture of a version, no larger than encoders need.
+def open_for_encoding(version: AssetVersion, pixels: int = ENOUGH) -> Image.Image:
+    """The picture of a version, its shorter side reduced to `pixels`.
 
     Raises:
         PictureError: the file is missing from storage, or is not readable any more.
     """
     try:
         with version.file.open("rb") as handle:
-            return read(cast(BinaryIO, handle), ENOUGH).image
+            return glance(cast(BinaryIO, handle), pixels)
     except FileNotFoundError as error:
         raise PictureError(f"The file {version.file.name} is missing from storage.") from error
     except (OSError, IngestError) as error:
@@ -40,4 +40,4 @@ def open_query_picture(content: bytes) -> Image.Image:
     Raises:
         IngestError: it is not a picture that an upload would be taken as.
     """
-    return read(BytesIO(content), ENOUGH).image
+    return read(BytesIO(content), LONGEST).image

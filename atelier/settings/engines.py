@@ -40,12 +40,19 @@ DAM_WEBHOOK_ALLOW_PRIVATE = env.bool("DAM_WEBHOOK_ALLOW_PRIVATE", default=False)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 
-# The encoder whose space is searched: "starter", "openclip:MODEL/PRETRAINED", …
+# The encoder whose space is searched: "starter", "openclip:MODEL/PRETRAINED", "transformers:MODEL", …
 SEARCH_ENCODER = env.str("SEARCH_ENCODER", default="starter")
 SEARCH_ENCODERS = {
     "starter": "search.encoders.starter.encoder.StarterEncoder",
     "openclip": "search.encoders.openclip.OpenClipEncoder",
+    "transformers": "search.encoders.transformers.TransformersEncoder",
 }
+# Who runs `openclip:` and `transformers:` encoders: "openvino" or "torch"; "auto": torch on a GPU, else OpenVINO.
+SEARCH_RUNTIME = env.str("SEARCH_RUNTIME", default="auto")
+# On the CPU: "f32", "bf16", "int8" (a space of its own); "auto": bf16 where the processor has it.
+SEARCH_PRECISION = env.str("SEARCH_PRECISION", default="auto")
+# Where towers that were exported to OpenVINO are kept; made anew when missing.
+SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default=str(DATA_DIR / "encoders")))
 SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
 # How long a process works with the words that it knows before it asks whether there are new ones.
 SEARCH_VOCABULARY_SECONDS = env.float("SEARCH_VOCABULARY_SECONDS", default=5)

@@ -7,12 +7,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Vectors = NDArray[np.float32]
+
+ENOUGH = 576  # pixels of the shorter side: more than twice what most encoders look at
 
 
 class EncoderError(Exception):
@@ -35,6 +38,18 @@ class SpaceSpec:
         return f"{stem}_{digest[:8]}"
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """Who computes the vectors here. `cosine`: that of the worst sample to torch, where it was compared."""
+
+    engine: str
+    precision: str
+    cosine: float | None = None
+    exported: bool = True
+    problem: str = ""
+    """Why it is not what was asked for, or empty."""
+
+
 class Encoder(ABC):
     """One vector space.
 
@@ -55,9 +70,22 @@ class Encoder(ABC):
     def _load(self) -> None:
         """Bring the weights into memory. Called once per process."""
 
+    @property
+    def pixels(self) -> int:
+        """How long the shorter side of a picture has to be at most; a larger one is reduced to that."""
+        return ENOUGH
+
+    def runtime(self) -> Runtime | None:
+        """Who computes the vectors here, where that is a choice; reading it loads no weights."""
+        return None
+
+    def _prepare(self, image: Image.Image) -> Any:
+        """What `_encode_images` takes of an RGB picture of any size. Runs in several threads at once."""
+        return image
+
     @abstractmethod
-    def _encode_images(self, images: Sequence[Image.Image]) -> Vectors:
-        """RGB pictures of any size to float32 [n, d]."""
+    def _encode_images(self, prepared: Sequence[Any]) -> Vectors:
+        """What `_prepare` returned to float32 [n, d]."""
 
     @abstractmethod
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -65,10 +93,21 @@ class Encoder(ABC):
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Encode pictures, orientation already applied, to unit vectors, float32 [n, d]."""
-        if not images:
+        return self.encode_prepared([self.prepare(image) for image in images])
+
+    def prepare(self, image: Image.Image) -> Any:
+        """The part of encoding that can be done for each picture alone, in any thread: what it returns
+        is small where the encoder looks at few pixels, and is for `encode_prepared`.
+        """
+        self._ensure_loaded()
+        return self._prepare(flatten(image))
+
+    def encode_prepared(self, prepared: Sequence[Any]) -> Vectors:
+        """Encode what `prepare` returned to unit vectors, float32 [n, d]."""
+        if not prepared:
             return np.zeros((0, self.space.dimension), dtype=np.float32)
         self._ensure_loaded()
-        return self._checked(self._encode_images([flatten(image) for image in images]), len(images))
+        return self._checked(self._encode_images(prepared), len(prepared))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode sentences to unit vectors, float32 [n, d]."""

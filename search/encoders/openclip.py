@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +12,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from search.encoders.base import Encoder, EncoderError, SpaceSpec, Vectors
+from search.encoders.base import EncoderError, SpaceSpec
+from search.encoders.local import Arrays, Frontend, LocalEncoder, Recipe, Towers
 
-BATCH = 32
 
-
-class OpenClipEncoder(Encoder):
+class OpenClipEncoder(LocalEncoder):
     """`openclip:MODEL/PRETRAINED`, PRETRAINED a tag of open_clip or the path of a checkpoint.
 
     Preprocessing (size, mean, deviation, resize mode) is what the model's own configuration says.
-    bfloat16 on CUDA; float32 on the CPU.
 
     Raises:
         EncoderError: at construction, if the argument has no “/” or open_clip lacks the model.
@@ -44,7 +43,7 @@ class OpenClipEncoder(Encoder):
             if self._space is None:
                 self._space = SpaceSpec(
                     encoder=f"openclip:{self._model_name}/{self._pretrained}",
-                    weights=self._fingerprint(),
+                    weights=self._fingerprint() + self._variant(),
                     dimension=self._dimension(),
                 )
             return self._space
@@ -68,31 +67,49 @@ class OpenClipEncoder(Encoder):
         with self._checkpoint.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
-    def _load(self) -> None:
+    def _load_towers(self) -> Towers:
         import open_clip
-        import torch
 
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        precision = "bf16" if self._device == "cuda" else "fp32"
         try:
-            model, _, preprocess = open_clip.create_model_and_transforms(
+            model = open_clip.create_model(
                 self._model_name,
                 pretrained=str(self._checkpoint or self._pretrained),
-                precision=precision,
-                device=self._device,
+                precision="fp32",
+                device="cpu",
             )
-            self._tokenizer = open_clip.get_tokenizer(self._model_name)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise EncoderError(self._cannot_load(error)) from error
-        self._model: Any = model.eval()
-        self._preprocess: Any = preprocess
-        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        model.eval().requires_grad_(False)
+        picture, text = _towers(model)
+        return Towers(picture, text, recipe={"preprocess": dict(model.visual.preprocess_cfg)})
+
+    def _load_frontend(self, recipe: Recipe) -> Frontend:
+        import open_clip
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
+        try:
+            tokenizer = open_clip.get_tokenizer(self._model_name)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise EncoderError(
+                f"The tokenizer of {self._model_name} could not be had: {error}. Without a way to the model "
+                "hub, copy its hub cache (HF_HOME) from a machine that has one."
+            ) from error
+        transform = image_transform_v2(PreprocessCfg(**recipe["preprocess"]), is_train=False)
+
+        def pixels(image: Image.Image) -> Arrays:
+            return (transform(image).numpy(),)
+
+        def tokens(texts: Sequence[str]) -> Arrays:
+            return (np.asarray(tokenizer(list(texts)), dtype=np.int64),)
+
+        size = recipe["preprocess"]["size"]
+        return Frontend(max(size) if isinstance(size, list | tuple) else int(size), pixels, tokens)
 
     def _cannot_load(self, error: Exception) -> str:
         if self._checkpoint is not None:
             return (
-                f"{self._checkpoint} is not a checkpoint of {self._model_name}: {error}. "
-                "Name the model that the file was saved from."
+                f"{self._checkpoint} is not a checkpoint of {self._model_name}, or is cut off: {error}. "
+                "Name the model that the file was saved from, or fetch the file again."
             )
         return (
             f"The weights “{self._pretrained}” of {self._model_name} could not be had: {error}. Without a "
@@ -100,23 +117,25 @@ class OpenClipEncoder(Encoder):
             f"{self._model_name}//path/to/checkpoint."
         )
 
-    def _encode_images(self, images: Sequence[Image.Image]) -> Vectors:
-        import torch
 
-        parts = []
-        for start in range(0, len(images), BATCH):
-            tensors = [self._preprocess(image) for image in images[start : start + BATCH]]
-            with torch.inference_mode():
-                batch = torch.stack(tensors).to(self._device, self._dtype)
-                parts.append(self._model.encode_image(batch).float().cpu().numpy())
-        return np.concatenate(parts)
+def _towers(model: Any) -> tuple[Any, Any]:
+    """The two halves of an open_clip model as modules that can be traced."""
+    from torch import nn
 
-    def _encode_texts(self, texts: Sequence[str]) -> Vectors:
-        import torch
+    class Picture(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
 
-        parts = []
-        for start in range(0, len(texts), BATCH):
-            with torch.inference_mode():
-                tokens = self._tokenizer(list(texts[start : start + BATCH])).to(self._device)
-                parts.append(self._model.encode_text(tokens).float().cpu().numpy())
-        return np.concatenate(parts)
+        def forward(self, pixels: Any) -> Any:
+            return self.model.encode_image(pixels)
+
+    class Text(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, tokens: Any) -> Any:
+            return self.model.encode_text(tokens)
+
+    return Picture(), Text()

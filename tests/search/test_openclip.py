@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -19,7 +20,8 @@ def colour(name: str) -> Image.Image:
     return Image.new("RGB", (90, 70), name)
 
 
-def test_vectors_are_those_of_the_library_itself(checkpoint: Path) -> None:
+def test_vectors_are_those_of_the_library_itself(checkpoint: Path, settings: Any) -> None:
+    settings.SEARCH_PRECISION = "f32"
     encoder = OpenClipEncoder(f"tiny-clip/{checkpoint}")
     model, _, preprocess = open_clip.create_model_and_transforms("tiny-clip", pretrained=str(checkpoint))
     model.eval()

@@ -1,0 +1,88 @@
+"""From files to vectors: pictures are decoded side by side while those before them are encoded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from dam.models import AssetVersion
+from search.encoders.base import Encoder
+from search.pictures import PictureError, open_for_encoding
+
+logger = logging.getLogger(__name__)
+
+# Whoever waits for an answer goes first: measured, a query beside a bulk import needs no longer for it.
+NICE = 10
+DECODERS = max(2, os.cpu_count() or 1)
+
+
+@dataclass
+class Encoded:
+    """Vectors, or why there is none, by file content."""
+
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Threads for one drain. They touch files and the encoder, never the database.
+
+    In memory at once are the decoded pictures of DECODERS threads (bounded by DAM_PIXELS_AT_ONCE too),
+    and of the lists that were handed in and not yet encoded what `Encoder.prepare` returns.
+
+    Args:
+        encoder: gives the encoder, in the thread that encodes; its errors come out of `encode`'s future.
+    """
+
+    def __init__(self, encoder: Callable[[], Encoder]) -> None:
+        self._encoder = encoder
+        self._decoding = ThreadPoolExecutor(DECODERS, "decode", initializer=_give_way)
+        self._encoding = ThreadPoolExecutor(1, "encode", initializer=_give_way)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._decoding.shutdown(cancel_futures=True)
+        self._encoding.shutdown(cancel_futures=True)
+
+    def encode(self, versions: Sequence[AssetVersion]) -> Future[Encoded]:
+        """Begin with these files, after those that were handed in before."""
+        encoder = self._encoder()
+        prepared = [self._decoding.submit(_prepare, encoder, version) for version in versions]
+        hashes = [version.sha256 for version in versions]
+        return self._encoding.submit(_encode, encoder, hashes, prepared)
+
+
+def _prepare(encoder: Encoder, version: AssetVersion) -> Any:
+    return encoder.prepare(open_for_encoding(version, encoder.pixels))
+
+
+def _encode(encoder: Encoder, hashes: Sequence[str], prepared: list[Future[Any]]) -> Encoded:
+    encoded = Encoded()
+    pictures: dict[str, Any] = {}
+    for sha256 in hashes:
+        try:
+            pictures[sha256] = prepared.pop(0).result()
+        except PictureError as error:
+            encoded.broken[sha256] = str(error)
+    encoded.vectors = dict(zip(pictures, encoder.encode_prepared(list(pictures.values())), strict=True))
+    return encoded
+
+
+def _give_way() -> None:
+    """Lower this thread's priority; threads that the encoder starts from it inherit that."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    except OSError as error:
+        logger.warning("Indexing keeps its priority: %s", error)
