@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -24,12 +24,14 @@ from tqdm import tqdm
 
 from dam import custom_fields
 from dam.models import Asset, AssetVersion
+from search import policy, spend, spend_report
 from search.documents import document_for
 from search.encoders.base import EncoderError, Vectors
+from search.encoders.paid import PaidEncoder
 from search.index import Document, IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space
 from search.pictures import PictureError, open_for_encoding
-from search.spaces import active_spaces, encoder_of, index_of
+from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,9 @@ class DrainReport:
 def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> None:
     """Note that these assets have to be looked at again, in every space that is being kept.
 
+    A space of chosen assets gets new entries of those only that the policy chooses; entries that are there
+    are looked at again whatever it says, so that what it chooses no longer leaves.
+
     Called inside the transaction that changed them: the note is there exactly if the change is.
     """
     ids = list(dict.fromkeys(asset_ids))
@@ -73,9 +78,11 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
                 attempts=0,
                 last_error="",
                 leased_until=None,
+                waits_for_budget=False,
             )
+            entering = policy.entering(space, chunk)
             IndexEntry.objects.bulk_create(
-                [IndexEntry(space=space, asset_key=key) for key in chunk], ignore_conflicts=True
+                [IndexEntry(space=space, asset_key=key) for key in entering], ignore_conflicts=True
             )
 
 
@@ -107,10 +114,11 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
         try:
             _process(space, entries, report)
         except (IndexUnavailable, EncoderError) as error:
-            _postpone(entries, str(error))
+            _postpone(entries, error)
             report.postponed = str(error)
             logger.warning("Indexing waits: %s", error)
-            break
+            if not isinstance(error, spend.BudgetExhausted):  # others may have been paid for before
+                break
         done += len(entries)
         yield len(entries)
     if done:
@@ -134,15 +142,17 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
     return entries
 
 
-def _postpone(entries: Sequence[IndexEntry], reason: str) -> None:
+def _postpone(entries: Sequence[IndexEntry], error: Exception) -> None:
     """Put entries back because of an outage. It is not their fault, so it costs them no attempt."""
     attempts = max(entry.attempts for entry in entries)
-    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(attempts + 1, 10))
+    wait = getattr(error, "retry_after", None) or 2 ** min(attempts + 1, 10)
+    until = timezone.now() + timedelta(seconds=min(LONGEST_WAIT_SECONDS, wait))
     IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.WORKING).update(
         state=IndexState.PENDING,
-        last_error=reason,
+        last_error=str(error),
         leased_until=None,
-        not_before=timezone.now() + timedelta(seconds=wait),
+        not_before=getattr(error, "until", until),
+        waits_for_budget=isinstance(error, spend.BudgetExhausted),
     )
 
 
@@ -150,7 +160,7 @@ def _process(space: Space, entries: Sequence[IndexEntry], report: DrainReport) -
     """One batch: remove what is gone, encode what is new, write the rest in one upsert."""
     assets = {
         asset.pk: asset
-        for asset in Asset.objects.in_library()
+        for asset in policy.belonging(space)
         .filter(pk__in=[entry.asset_key for entry in entries], current__isnull=False)
         .select_related("current")
         .prefetch_related("tags", "skus", "collection_links")
@@ -169,13 +179,17 @@ def _process(space: Space, entries: Sequence[IndexEntry], report: DrainReport) -
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
     hashes = {entry.pk: _sha256(assets[entry.asset_key]) for entry in ready}
     report.indexed += _settle(ready, IndexState.INDEXED, hashes)
-    report.failed += _fail(kept, vectors.broken)
+    report.failed += _fail(kept, vectors.broken) + _refuse(kept, vectors.refused)
+    if vectors.stopped is not None:
+        raise vectors.stopped  # those that have no vector yet are still this worker's, and are put back
 
 
 @dataclass
 class _Vectors:
     found: dict[int, np.ndarray]
     broken: dict[int, str]
+    refused: dict[int, str] = field(default_factory=dict)
+    stopped: EncoderError | None = None
 
 
 def _vectors(space: Space, assets: Sequence[Asset], report: DrainReport) -> _Vectors:
@@ -185,8 +199,18 @@ def _vectors(space: Space, assets: Sequence[Asset], report: DrainReport) -> _Vec
         for row in Embedding.objects.filter(space=space, sha256__in=[_sha256(asset) for asset in assets])
     }
     missing = [asset for asset in assets if _sha256(asset) not in by_hash]
+    encoder = encoder_of(space) if missing else None
+    if stopped := spend.refusal(encoder):  # before files are opened in vain
+        return _Vectors({asset.pk: by_hash[_sha256(asset)] for asset in assets if asset not in missing}, {},
+                        stopped=stopped)  # fmt: skip
     pictures, broken = _open_all([_version(asset) for asset in missing])
-    if pictures:
+    refused: dict[str, str] = {}
+    if isinstance(encoder, PaidEncoder):
+        paid = spend.encode(space, encoder, pictures, {_sha256(asset): asset.pk for asset in missing})
+        by_hash.update(paid.vectors)
+        refused, stopped = paid.refused, paid.stopped
+        report.encoded += len(paid.vectors)
+    elif pictures:
         hashes = list(pictures)
         encoded: Vectors = encoder_of(space).encode_images([pictures[sha256] for sha256 in hashes])
         Embedding.objects.bulk_create(
@@ -201,6 +225,8 @@ def _vectors(space: Space, assets: Sequence[Asset], report: DrainReport) -> _Vec
     return _Vectors(
         found={asset.pk: by_hash[_sha256(asset)] for asset in assets if _sha256(asset) in by_hash},
         broken={asset.pk: broken[_sha256(asset)] for asset in missing if _sha256(asset) in broken},
+        refused={asset.pk: refused[_sha256(asset)] for asset in missing if _sha256(asset) in refused},
+        stopped=stopped,
     )
 
 
@@ -273,6 +299,20 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
     return failed
 
 
+def _refuse(entries: Sequence[IndexEntry], refused: dict[int, str]) -> int:
+    """Pictures that the encoder does not take: failed at once, since asking again costs and changes nothing."""
+    count = 0
+    for entry in entries:
+        if entry.asset_key in refused:
+            mine = IndexEntry.objects.filter(
+                pk=entry.pk, revision=entry.revision, state=IndexState.WORKING
+            )
+            count += mine.update(
+                state=IndexState.FAILED, last_error=refused[entry.asset_key], leased_until=None
+            )
+    return count
+
+
 def retry_failed() -> int:
     """Make failed entries pending again; how many."""
     return IndexEntry.objects.filter(state=IndexState.FAILED).update(
@@ -281,10 +321,18 @@ def retry_failed() -> int:
 
 
 def enqueue_missing(newest: int) -> int:
-    """Enqueue assets without an entry among the `newest` ones (rows made past the signals)."""
+    """Enqueue assets without an entry among the `newest` ones (rows made past the signals), and what the
+    policy moves into and out of spaces of chosen assets.
+    """
+    retire_unchosen()
     candidates = list(Asset.objects.in_library().order_by("-id").values_list("id", flat=True)[:newest])
     found = 0
     for space in active_spaces():
+        if policy.governs(space):
+            moved = policy.moved(space, newest)
+            enqueue(moved, [space])
+            found += len(moved)
+            continue
         known = set(
             IndexEntry.objects.filter(space=space, asset_key__in=candidates).values_list(
                 "asset_key", flat=True
@@ -294,6 +342,16 @@ def enqueue_missing(newest: int) -> int:
         enqueue(missing, [space])
         found += len(missing)
     return found
+
+
+def go_on_within_budget() -> int:
+    """Entries that wait for a budget which has room again are due at once; how many."""
+    waiting = IndexEntry.objects.filter(state=IndexState.PENDING, waits_for_budget=True)
+    count = 0
+    for space in Space.objects.filter(pk__in=waiting.values("space")):
+        if spend.refusal(encoder_of(space)) is None:
+            count += waiting.filter(space=space).update(not_before=timezone.now(), waits_for_budget=False)
+    return count
 
 
 def status() -> dict[str, object]:
@@ -309,12 +367,14 @@ def status() -> dict[str, object]:
                 "encoder": space.encoder,
                 "dimension": space.dimension,
                 "state": space.state,
+                "coverage": space.coverage,
                 **{state: counts.get(state, 0) for state in IndexState.values},
             }
         )
     failures = IndexEntry.objects.filter(~Q(last_error="")).order_by("-id")[:10]
     return {
         "spaces": spaces,
+        "spend": spend_report.summary(),
         "errors": [
             {"asset": entry.asset_key, "state": entry.state, "error": entry.last_error} for entry in failures
         ],

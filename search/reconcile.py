@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dam.models import Asset
 from search.models import IndexEntry, IndexState, Space
 from search.outbox import enqueue
+from search.policy import belonging
 from search.spaces import active_spaces, index_of
 
 PAGE = 5_000
@@ -62,7 +62,7 @@ def _compare(space: Space, fix: bool) -> Drift:
     drift.pending = space.entries.filter(state__in=waiting).count()
     drift.failed = space.entries.filter(state=IndexState.FAILED).count()
     stored = _Merge(index.ids())
-    for low, high, rows in _windows():
+    for low, high, rows in _windows(space):
         should = dict(rows)
         present = set(stored.between(low, high))
         entries = IndexEntry.objects.filter(space=space, asset_key__in=should).values_list(
@@ -118,9 +118,9 @@ def _being_removed(space: Space, keys: set[int]) -> set[int]:
     )
 
 
-def _windows() -> Iterator[tuple[int, int, list[tuple[int, str]]]]:
+def _windows(space: Space) -> Iterator[tuple[int, int, list[tuple[int, str]]]]:
     """Ranges of ids that cover everything, each with the (id, sha256) that should be indexed in it."""
-    assets = Asset.objects.in_library().filter(current__isnull=False).order_by("pk")
+    assets = belonging(space).filter(current__isnull=False).order_by("pk")
     after = -1
     while rows := list(assets.filter(pk__gt=after).values_list("pk", "current__sha256")[:PAGE]):
         yield after, rows[-1][0], rows

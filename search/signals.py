@@ -11,7 +11,7 @@ from dam.models import AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
-from search.models import Embedding, Space
+from search.models import Embedding, PictureDescription, Space
 from search.outbox import enqueue
 
 logger = logging.getLogger(__name__)
@@ -36,3 +36,4 @@ def forget_vectors(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
     files = list(AssetVersion.objects.filter(asset__in=asset_ids).values_list("sha256", flat=True))
     for space in Space.objects.all():  # the index of vectors begins with the space
         Embedding.objects.filter(space=space, sha256__in=files).delete()
+    PictureDescription.objects.filter(sha256__in=files).delete()

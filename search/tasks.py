@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from celery import shared_task
 
-from search import outbox
+from search import outbox, spend
+from search.encoders.base import EncoderError
+
+logger = logging.getLogger(__name__)
 
 SWEEP_NEWEST = 2_000
 
@@ -43,5 +47,10 @@ def drain_outbox() -> None:
 @shared_task(name="search.tasks.sweep")
 def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
+    spend.expire()
+    try:
+        outbox.go_on_within_budget()
+    except EncoderError as error:  # of one encoder; the other spaces go on
+        logger.error("What waits for the budget waits on: %s", error)
     outbox.enqueue_missing(SWEEP_NEWEST)
     drain_outbox()

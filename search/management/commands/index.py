@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
-from search.outbox import DrainReport, drain, enqueue_missing, status
+from search.outbox import DrainReport, drain, enqueue_missing, go_on_within_budget, status
 from search.reindex import ReindexError, reindex
 from search.tasks import SWEEP_NEWEST
 
@@ -41,6 +41,7 @@ class Command(BaseCommand):
     def _work(self, options: dict[str, Any]) -> DrainReport:
         if options["reindex"]:
             return reindex(options["reindex"], progress=True)[1]
+        go_on_within_budget()
         enqueue_missing(SWEEP_NEWEST)
         return drain(progress=True)
 
@@ -55,6 +56,12 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{space['encoder']} ({space['dimension']}, {space['state']}): {space['indexed']} indexed, "
                 f"{space['pending'] + space['working']} pending, {space['failed']} failed"
+            )
+        for account in standing["spend"]:
+            self.stdout.write(
+                f"  {account['encoder']} has cost {account['spent']} {account['currency']} "
+                f"(budget {account['budget']}), today {account['today']} (budget {account['budget_day']}); "
+                f"{account['waiting']} entries wait for the budget"
             )
         for row in standing["errors"]:
             self.stdout.write(f"  asset {row['asset']} ({row['state']}): {row['error']}")
