@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -19,6 +20,7 @@ from dam.admin.changelist import KeyedChangeList
 from search.dispatch import request_drain
 from search.models import IndexEntry, IndexState, Space
 from search.page import search_page
+from search.spend_page import spend_page
 from search.suggestions_page import suggestions_page
 
 
@@ -43,7 +45,9 @@ class SpaceAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.find)
         suggestions = self.admin_site.admin_view(self.suggest)
+        spend = self.admin_site.admin_view(self.spend)
         return [
+            path("spend/", spend, name="search_spend"),
             path("find/", page, name="search_page"),
             path("sku/<int:key>/suggestions/", suggestions, name="search_sku_suggestions"),
             *super().get_urls(),
@@ -51,6 +55,11 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     def find(self, request: HttpRequest) -> HttpResponse:
         return search_page(request, self.admin_site)
+
+    def spend(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return spend_page(request, self.admin_site)
 
     def suggest(self, request: HttpRequest, key: int) -> HttpResponse:
         return suggestions_page(request, self.admin_site, key)

@@ -200,12 +200,11 @@ def _vectors(space: Space, assets: Sequence[Asset], report: DrainReport) -> _Vec
     }
     missing = [asset for asset in assets if _sha256(asset) not in by_hash]
     encoder = encoder_of(space) if missing else None
-    if stopped := spend.refusal(encoder):  # before files are opened in vain
-        return _Vectors({asset.pk: by_hash[_sha256(asset)] for asset in assets if asset not in missing}, {},
-                        stopped=stopped)  # fmt: skip
-    pictures, broken = _open_all([_version(asset) for asset in missing])
+    stopped: EncoderError | None = spend.refusal(encoder)
+    # Files are not opened in vain where nothing can be paid for.
+    pictures, broken = _open_all([] if stopped else [_version(asset) for asset in missing])
     refused: dict[str, str] = {}
-    if isinstance(encoder, PaidEncoder):
+    if pictures and isinstance(encoder, PaidEncoder):
         paid = spend.encode(space, encoder, pictures, {_sha256(asset): asset.pk for asset in missing})
         by_hash.update(paid.vectors)
         refused, stopped = paid.refused, paid.stopped
@@ -300,13 +299,11 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
 
 
 def _refuse(entries: Sequence[IndexEntry], refused: dict[int, str]) -> int:
-    """Pictures that the encoder does not take: failed at once, since asking again costs and changes nothing."""
+    """Pictures that the encoder does not take: failed at once, since asking again costs and helps nothing."""
     count = 0
     for entry in entries:
         if entry.asset_key in refused:
-            mine = IndexEntry.objects.filter(
-                pk=entry.pk, revision=entry.revision, state=IndexState.WORKING
-            )
+            mine = IndexEntry.objects.filter(pk=entry.pk, revision=entry.revision, state=IndexState.WORKING)
             count += mine.update(
                 state=IndexState.FAILED, last_error=refused[entry.asset_key], leased_until=None
             )

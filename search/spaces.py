@@ -62,9 +62,7 @@ def retire_unchosen() -> int:
     return Space.objects.filter(pk__in=gone).update(state=SpaceState.RETIRED) if gone else 0
 
 
-def declare_space(
-    encoder_id: str, state: SpaceState, coverage: SpaceCoverage = SpaceCoverage.ALL
-) -> Space:
+def declare_space(encoder_id: str, state: SpaceState, coverage: SpaceCoverage = SpaceCoverage.ALL) -> Space:
     """The row of an encoder's space, made if it is new."""
     spec = get_encoder(encoder_id).space
     space, _created = Space.objects.get_or_create(

@@ -120,8 +120,8 @@ def _exhausted(account: SpendAccount, limits: Budget, price: int) -> BudgetExhau
     if limits.total is not None and account.spent_micros + price > limits.total:
         return BudgetExhausted(
             _(
-                "The budget of %(encoder)s is used up: %(spent)s of %(limit)s %(currency)s. What waits goes on "
-                "when SEARCH_BUDGET_TOTAL is raised."
+                "The budget of %(encoder)s is used up: %(spent)s of %(limit)s %(currency)s. What waits goes "
+                "on when SEARCH_BUDGET_TOTAL is raised."
             )
             % {**said, "spent": shown(account.spent_micros), "limit": shown(limits.total)},
             timezone.now() + timedelta(days=1),
@@ -129,8 +129,8 @@ def _exhausted(account: SpendAccount, limits: Budget, price: int) -> BudgetExhau
     if limits.day is not None and account.day_micros + price > limits.day:
         return BudgetExhausted(
             _(
-                "Today's budget of %(encoder)s is used up: %(spent)s of %(limit)s %(currency)s. What waits goes "
-                "on tomorrow, or when SEARCH_BUDGET_DAY is raised."
+                "Today's budget of %(encoder)s is used up: %(spent)s of %(limit)s %(currency)s. What waits "
+                "goes on tomorrow, or when SEARCH_BUDGET_DAY is raised."
             )
             % {**said, "spent": shown(account.day_micros), "limit": shown(limits.day)},
             timezone.make_aware(datetime.combine(account.day + timedelta(days=1), time.min)),
@@ -232,9 +232,7 @@ class Accountant:
                 row = row.filter(spent_micros__lte=limits.total - micros)
             if limits.day is not None:
                 row = row.filter(day_micros__lte=limits.day - micros)
-            if not row.update(
-                spent_micros=F("spent_micros") + micros, day_micros=F("day_micros") + micros
-            ):
+            if not row.update(spent_micros=F("spent_micros") + micros, day_micros=F("day_micros") + micros):
                 account.refresh_from_db()
                 raise _exhausted(account, limits, micros) or Outage(_("The day has changed; once more."))
             return SpendReservation.objects.create(

@@ -104,7 +104,7 @@ def summary() -> list[dict[str, Any]]:
 
 
 def by_day(days: int = DAYS) -> list[dict[str, Any]]:
-    """The last days on which something was paid, the newest first: encoder, purpose, calls, tokens, amount."""
+    """The last days on which something was paid, the newest first."""
     since = timezone.localdate() - timedelta(days=days - 1)
     rows = (
         Spend.objects.filter(day__gte=since)
@@ -117,7 +117,7 @@ def by_day(days: int = DAYS) -> list[dict[str, Any]]:
         )
         .order_by("-day", "encoder", "model", "purpose")
     )
-    return [_labelled(row) for row in rows]
+    return [_labelled(dict(row)) for row in rows]
 
 
 def by_space() -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def by_space() -> list[dict[str, Any]]:
         .annotate(calls=Sum("calls"), tokens=Sum("tokens"), micros=Sum("micros"))
         .order_by("encoder", "purpose")
     )
-    return [_labelled(row) for row in rows]
+    return [_labelled(dict(row)) for row in rows]
 
 
 def by_asset(most: int = ASSETS) -> list[dict[str, Any]]:
@@ -139,9 +139,9 @@ def by_asset(most: int = ASSETS) -> list[dict[str, Any]]:
         .annotate(calls=Sum("calls"), tokens=Sum("tokens"), micros=Sum("micros"))
         .order_by("-micros", "-asset_key")[:most]
     )
-    assets = _assets(row["asset_key"] for row in rows)
+    assets = _assets(row["asset_key"] for row in rows if row["asset_key"])
     return [
-        {**row, "amount": shown(row["micros"]), "asset": assets.get(row["asset_key"])} for row in rows
+        {**row, "amount": shown(row["micros"]), "asset": assets.get(row["asset_key"] or 0)} for row in rows
     ]
 
 
@@ -162,4 +162,3 @@ def _labelled(row: dict[str, Any]) -> dict[str, Any]:
 def prices() -> list[dict[str, str]]:
     """What is counted with, of every encoder in use."""
     return [price for encoder in paid_encoders() for price in price_list(encoder)]
-

@@ -141,6 +141,7 @@ UNFOLD = {
                 "collapsible": True,
                 "items": [
                     _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
+                    _page(_("Encoder spend"), "payments", "search_spend", "search.view_space"),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",

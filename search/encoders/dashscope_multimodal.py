@@ -179,8 +179,8 @@ def _translated(answer: Any, model: str) -> Outage | Refused:
         return Outage(_("DashScope failed (%(code)s).") % named, retry_after=after)
     if status in (403, 404) or code.startswith(("Model", "AccessDenied")):
         return Outage(
-            _("DashScope has no model “%(model)s” for this key: %(message)s. Set DASHSCOPE_EMBEDDING_MODEL to "
-              "one that it may use.") % named
+            _("DashScope has no model “%(model)s” for this key: %(message)s. Set DASHSCOPE_EMBEDDING_MODEL "
+              "to one that it may use.") % named
         )  # fmt: skip
     if "inspection" in code.lower() or "image" in str(answer.message or "").lower():
         return Refused(_("DashScope does not take this picture: %(message)s.") % named)

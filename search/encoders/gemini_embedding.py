@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -42,6 +43,8 @@ from search.encoders.vendor_settings import connection_problem
 QUERY_TOKENS = 1_200
 # How gemini-embedding-2 is told what a text is for; it knows no `task_type`.
 QUERY = "task: search result | query: {}"
+
+_making = threading.Lock()
 
 
 class GeminiEncoder(PaidEncoder):
@@ -101,7 +104,8 @@ class GeminiEncoder(PaidEncoder):
         return Call(Purpose.QUERY, self.model, keys, ceiling, self.currency, send)
 
     def _client(self) -> genai.Client:
-        return _client(settings.GEMINI_API_KEY.strip(), settings.GEMINI_BASE_URL.strip())
+        with _making:  # of two clients made at once one would be collected, and close under its call
+            return _client(settings.GEMINI_API_KEY.strip(), settings.GEMINI_BASE_URL.strip())
 
     def _embed(
         self, keys: Sequence[str], parts: Sequence[types.Part], seconds: float, *, as_pictures: bool
@@ -111,9 +115,7 @@ class GeminiEncoder(PaidEncoder):
         config = types.EmbedContentConfig(
             output_dimensionality=self.space.dimension, http_options=_options(seconds)
         )
-        ask = partial(
-            self._client().models.embed_content, model=self.model, contents=contents, config=config
-        )
+        ask = partial(self._client().models.embed_content, model=self.model, contents=contents, config=config)
         answer = self._asked(ask)
         try:
             vectors = [unit(vector_of(one.values)) for one in answer.embeddings or []]
@@ -124,9 +126,7 @@ class GeminiEncoder(PaidEncoder):
         amount, tokens = self._cost(answer.usage_metadata, len(keys), as_pictures)
         return Answer(amount, tokens, dict(zip(keys, vectors, strict=True)))
 
-    def _cost(
-        self, usage: types.UsageMetadata | None, count: int, as_pictures: bool
-    ) -> tuple[Decimal, int]:
+    def _cost(self, usage: types.UsageMetadata | None, count: int, as_pictures: bool) -> tuple[Decimal, int]:
         """By the tokens that the answer names; by the table where it names none."""
         price = self.prices[0]
         tokens = (usage.prompt_token_count or 0) if usage else 0

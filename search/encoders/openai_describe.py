@@ -6,6 +6,7 @@ types/chat/chat_completion.py, types/create_embedding_response.py.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -53,6 +54,8 @@ MOST_EMBEDDED_TOKENS = 1_200
 QUERY_TOKENS = 1_200
 # openai error codes about what was sent, whatever else is right.
 _ABOUT_CONTENT = ("content_filter", "content_policy_violation", "moderation_blocked")
+
+_making = threading.Lock()
 
 
 class _Words(BaseModel):
@@ -153,7 +156,8 @@ class OpenAIEncoder(PaidEncoder):
         return float(settings.SEARCH_VENDOR_TIMEOUT_SECONDS)
 
     def _client(self) -> OpenAI:
-        return _client(settings.OPENAI_API_KEY.strip(), settings.OPENAI_BASE_URL.strip())
+        with _making:  # of two clients made at once one would be collected, and close under its call
+            return _client(settings.OPENAI_API_KEY.strip(), settings.OPENAI_BASE_URL.strip())
 
     def _describe(self, key: str, picture: Image.Image) -> Answer:
         parts = [
@@ -291,8 +295,8 @@ def _translated(error: APIStatusError, model: str) -> Outage | Refused:
     if error.status_code == 404:
         return Outage(
             _(
-                "OpenAI has no model “%(model)s”. Set OPENAI_VISION_MODEL and OPENAI_EMBEDDING_MODEL to current "
-                "ones."
+                "OpenAI has no model “%(model)s”. Set OPENAI_VISION_MODEL and OPENAI_EMBEDDING_MODEL to "
+                "current ones."
             )
             % named
         )

@@ -244,8 +244,8 @@ class PaidEncoder(Encoder):
         found: dict[str, bytes] = {}
 
         def keep(call: Call, answer: Answer) -> None:
-            for key, sentence in answer.refused.items():
-                raise EncoderError(sentence)
+            if answer.refused:
+                raise EncoderError(next(iter(answer.refused.values())))
             for key, vector in answer.vectors.items():
                 found[names[texts[int(key)]]] = unit(vector).astype("<f4").tobytes()
 

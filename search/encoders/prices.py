@@ -55,7 +55,7 @@ def price_of(model: str, vendor: str) -> Price:
     if known:
         found = max(known, key=lambda price: len(price.name))
     else:
-        found = max(offered, key=lambda price: (price.input + price.pictures + price.output))
+        found = max(offered, key=lambda price: price.input + price.pictures + price.output)
     return _overridden(found, settings.SEARCH_PRICES.get(model))
 
 
@@ -67,11 +67,12 @@ def _overridden(price: Price, given: dict[str, Any] | None) -> Price:
         whole = {name: int(given[name]) for name in ("picture_tokens", "batch") if name in given}
     except (InvalidOperation, TypeError, ValueError) as error:
         raise EncoderError(
-            _('SEARCH_PRICES holds no numbers. It looks like {"%(model)s": {"input": 0.2, "pictures": 0.45}}.')
+            _('SEARCH_PRICES holds no numbers. It looks like {"%(model)s": {"input": 0.2, "batch": 8}}.')
             % {"model": price.name}
         ) from error
     words = {name: str(given[name]) for name in ("currency", "as_of") if name in given}
-    return replace(price, source="SEARCH_PRICES", **{**numbers, **whole, **words})  # type: ignore[arg-type]
+    changes: dict[str, Any] = {**numbers, **whole, **words}
+    return replace(price, source="SEARCH_PRICES", **changes)
 
 
 @cache
