@@ -110,10 +110,10 @@ def by_day(days: int = DAYS) -> list[dict[str, Any]]:
         Spend.objects.filter(day__gte=since)
         .values("day", "encoder", "model", "purpose", "currency")
         .annotate(
+            lost=Sum("micros", filter=Q(assumed=True)),
             calls=Sum("calls"),
             tokens=Sum("tokens"),
             micros=Sum("micros"),
-            assumed=Sum("micros", filter=Q(assumed=True)),
         )
         .order_by("-day", "encoder", "model", "purpose")
     )
@@ -150,7 +150,7 @@ def _assets(keys: Iterable[int]) -> dict[int, Asset]:
 
 
 def _labelled(row: dict[str, Any]) -> dict[str, Any]:
-    assumed = row.get("assumed") or 0
+    assumed = row.get("lost") or 0
     return {
         **row,
         "purpose_label": SpendPurpose(row["purpose"]).label,

@@ -67,7 +67,7 @@ class PriceSerializer(serializers.Serializer):
     output = serializers.CharField()
     currency = serializers.CharField()
     as_of = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
 
 
 class SpendSerializer(serializers.Serializer):

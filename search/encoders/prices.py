@@ -71,7 +71,9 @@ def _overridden(price: Price, given: dict[str, Any] | None) -> Price:
             % {"model": price.name}
         ) from error
     words = {name: str(given[name]) for name in ("currency", "as_of") if name in given}
-    changes: dict[str, Any] = {**numbers, **whole, **words}
+    changes: dict[str, Any] = dict(numbers)
+    changes.update(whole)
+    changes.update(words)
     return replace(price, source="SEARCH_PRICES", **changes)
 
 

@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
+    from tests.search.vendor_server import VendorServer
+
 TINY = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
@@ -38,3 +40,17 @@ def tiny_clip(checkpoint: Path, settings: SettingsWrapper) -> Iterator[str]:
     """The configured encoder is the tiny CLIP: quick, deterministic, and it knows nothing."""
     settings.SEARCH_ENCODER = f"openclip:tiny-clip/{checkpoint}"
     yield settings.SEARCH_ENCODER
+
+
+@pytest.fixture
+def vendors(settings: SettingsWrapper) -> Iterator[VendorServer]:
+    """One server on loopback in place of all vendors."""
+    from tests.search.vendor_server import KEY, VendorServer
+
+    with VendorServer() as running:
+        settings.OPENAI_API_KEY = settings.DASHSCOPE_API_KEY = settings.GEMINI_API_KEY = KEY
+        settings.OPENAI_BASE_URL = f"{running.url}/v1"
+        settings.DASHSCOPE_BASE_URL = f"{running.url}/dashscope/api/v1"
+        settings.GEMINI_BASE_URL = running.url
+        settings.SEARCH_VENDOR_TIMEOUT_SECONDS = settings.SEARCH_VENDOR_QUERY_SECONDS = 5
+        yield running

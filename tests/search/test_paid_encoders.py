@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,18 +18,11 @@ from tests.search.vendor_server import KEY, VendorServer
 
 pytestmark = pytest.mark.django_db
 VENDORS = ("openai", "dashscope", "gemini")
-EMBEDDING = {"openai": "openai", "dashscope": "dashscope", "gemini": "gemini"}
 
 
 @pytest.fixture
-def server(settings: Any) -> Iterator[VendorServer]:
-    with VendorServer() as running:
-        settings.OPENAI_API_KEY = settings.DASHSCOPE_API_KEY = settings.GEMINI_API_KEY = KEY
-        settings.OPENAI_BASE_URL = f"{running.url}/v1"
-        settings.DASHSCOPE_BASE_URL = f"{running.url}/dashscope/api/v1"
-        settings.GEMINI_BASE_URL = running.url
-        settings.SEARCH_VENDOR_TIMEOUT_SECONDS = settings.SEARCH_VENDOR_QUERY_SECONDS = 5
-        yield running
+def server(vendors: VendorServer) -> VendorServer:
+    return vendors
 
 
 @pytest.fixture(params=VENDORS)
