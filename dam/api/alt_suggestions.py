@@ -48,7 +48,7 @@ class AltSuggestionActions(GenericViewSet):
     @extend_schema(responses=AltSuggestionSerializer(many=True))
     @action(
         detail=True,
-        url_path="alt-suggestions",
+        url_path="alt-texts",
         filterset_class=None,
         pagination_class=None,
         permission_classes=[ContributorsOnly],
@@ -62,7 +62,7 @@ class AltSuggestionActions(GenericViewSet):
     @action(
         detail=True,
         methods=["post"],
-        url_path=r"alt-suggestions/(?P<number>\d{1,18})/accept",
+        url_path=r"alt-texts/(?P<number>\d{1,18})/accept",
         permission_classes=[ContributorsOnly],
     )
     def accept_alt_suggestion(self, request: Request, public_id: Any, number: str) -> Response:
@@ -73,7 +73,7 @@ class AltSuggestionActions(GenericViewSet):
     @action(
         detail=True,
         methods=["post"],
-        url_path=r"alt-suggestions/(?P<number>\d{1,18})/dismiss",
+        url_path=r"alt-texts/(?P<number>\d{1,18})/dismiss",
         permission_classes=[ContributorsOnly],
     )
     def dismiss_alt_suggestion(self, request: Request, public_id: Any, number: str) -> Response:

@@ -576,5 +576,3 @@ def test_queries_of_indexing_do_not_grow_with_the_batch(
     active_spaces()
     with django_assert_max_num_queries(75):
         index_now()
-
-
