@@ -138,6 +138,7 @@ SPECTACULAR_SETTINGS = {
         "JobKindEnum": "generation.models.JobKind",
         "JobStateEnum": "generation.models.JobState",
         "ItemStateEnum": "generation.models.ItemState",
+        "SpendPurposeEnum": "search.models.SpendPurpose",
     },
 }
 

@@ -120,7 +120,7 @@ def test_only_those_who_may_edit_the_asset_decide(
         with pytest.raises(NotPermitted):
             alt_suggestions.dismiss(suggestion, actor=somebody)
     assert states(asset) == ["open"]
-    place = f"/api/v1/assets/{asset.public_id}/alt-suggestions/"
+    place = f"/api/v1/assets/{asset.public_id}/alt-texts/"
     assert api.get(place).status_code == 401
     (listed,) = staff_api.get(place).json()
     assert (listed["source"], listed["alt_text_zh"], listed["state"]) == ("model 1", "一条红围巾", "open")
