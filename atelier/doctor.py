@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -24,7 +25,9 @@ from atelier.celery import app as celery_app
 from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from generation.providers.registry import get_provider
+from search import policy, spend, spend_report
 from search.encoders.base import EncoderError, Runtime
+from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder
 from search.index import IndexMismatch, IndexUnavailable
 from search.index.connection import connect, milvus_uri
@@ -193,6 +196,37 @@ def _runtime(runtime: Runtime) -> Finding:
     return Finding("encoder runtime", Level.OK, sentence)
 
 
+def _paid_encoders() -> Iterator[Finding]:
+    """Keys, addresses and budgets; the vendor is asked only for what costs nothing."""
+    if sentence := policy.problem():
+        yield Finding("policy", Level.PROBLEM, sentence)
+    wanted = [settings.SEARCH_ENCODER, policy.quality_encoder()]
+    encoders = {encoder.space.encoder: encoder for encoder in spend_report.paid_encoders()}
+    for name in filter(None, wanted):
+        with contextlib.suppress(EncoderError):  # “encoder” and “policy” have said so
+            encoder = get_encoder(name)
+            if isinstance(encoder, PaidEncoder):
+                encoders[encoder.space.encoder] = encoder
+    for name, encoder in encoders.items():
+        part = f"encoder {name}"
+        try:
+            if sentence := encoder.problem():
+                yield Finding(part, Level.PROBLEM, sentence)
+                continue
+            encoder.reach()
+            used_up = spend.refusal(encoder)
+        except EncoderError as error:
+            yield Finding(part, Level.PROBLEM, str(error), _("What is to be encoded waits until then."))
+            continue
+        if used_up is not None:
+            yield Finding(part, Level.WARNING, str(used_up))
+        else:
+            cost = spend.shown(spend.to_micros(encoder.ceiling_per_picture * 1000))
+            said = {"cost": cost, "currency": encoder.currency, "as_of": encoder.prices[0].as_of}
+            sentence = _("answers; 1,000 pictures cost at most %(cost)s %(currency)s (prices of %(as_of)s)")
+            yield Finding(part, Level.OK, sentence % said)
+
+
 def _index() -> Iterator[Finding]:
     space = Space.objects.filter(state=SpaceState.LIVE).first()
     try:
@@ -266,6 +300,7 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "broker": _broker,
     "storage": _storage,
     "encoder": _encoder,
+    "paid encoders": _paid_encoders,
     "milvus": _index,
     "matting": _matting,
     "providers": _providers,

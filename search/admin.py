@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -27,6 +28,7 @@ from search.dispatch import request_drain
 from search.evaluation_forms import EvaluationQueryForm
 from search.models import EvaluationQuery, IndexEntry, IndexState, Space
 from search.page import query_picture, search_page
+from search.spend_page import spend_page
 from search.suggestions_page import suggestions_page
 
 
@@ -52,7 +54,9 @@ class SpaceAdmin(ReadOnlyAdmin):
         page = self.admin_site.admin_view(self.find)
         picture = self.admin_site.admin_view(query_picture)
         suggestions = self.admin_site.admin_view(self.suggest)
+        spend = self.admin_site.admin_view(self.spend)
         return [
+            path("spend/", spend, name="search_spend"),
             path("find/", page, name="search_page"),
             path("find/picture/<str:name>/", picture, name="search_query_picture"),
             *reindex_page.addresses(self.admin_site),
@@ -64,6 +68,11 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     def find(self, request: HttpRequest) -> HttpResponse:
         return search_page(request, self.admin_site)
+
+    def spend(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return spend_page(request, self.admin_site)
 
     def suggest(self, request: HttpRequest, key: int) -> HttpResponse:
         return suggestions_page(request, self.admin_site, key)

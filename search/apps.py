@@ -10,3 +10,7 @@ class SearchConfig(AppConfig):
 
     def ready(self) -> None:
         from search import signals  # noqa: F401  connects the receivers
+        from search.encoders.paid import set_cashier
+        from search.spend import Accountant
+
+        set_cashier(Accountant())

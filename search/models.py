@@ -229,6 +229,7 @@ class IndexEntry(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
     not_before = models.DateTimeField(_("not before"), default=timezone.now)
+    waits_for_budget = models.BooleanField(_("waits for the budget"), default=False)
     leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     indexed_at = models.DateTimeField(_("indexed"), null=True, blank=True)
@@ -284,3 +285,107 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sha256[:12]} in {self.space_id}"
+
+
+class PictureDescription(models.Model):
+    """A picture in the words of a paid model, by file content: never paid for twice. Or its refusal."""
+
+    sha256 = models.CharField("SHA-256", max_length=64)
+    described_with = models.CharField(_("described with"), max_length=160)
+    alt_text = models.CharField(_("alternative text (English)"), max_length=500, blank=True)
+    alt_text_zh = models.CharField(_("alternative text (Chinese)"), max_length=500, blank=True)
+    description = models.TextField(_("description (English)"), blank=True)
+    description_zh = models.TextField(_("description (Chinese)"), blank=True)
+    refusal = models.TextField(_("refusal"), blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("description of a picture")
+        verbose_name_plural = _("descriptions of pictures")
+        constraints = [
+            models.UniqueConstraint(fields=["sha256", "described_with"], name="search_described_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]}: {self.alt_text or self.refusal}"
+
+
+class SpendAccount(models.Model):
+    """What one encoder has cost so far, what is set aside for calls under way included.
+
+    In millionths of the currency: whole numbers, since SQLite adds decimals as floats. Its row is what
+    several workers reach for at the same time.
+    """
+
+    encoder = models.CharField(_("encoder"), max_length=160, unique=True)
+    currency = models.CharField(_("currency"), max_length=3)
+    spent_micros = models.BigIntegerField(default=0)
+    day = models.DateField(_("day"))
+    day_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("account of an encoder")
+        verbose_name_plural = _("accounts of encoders")
+
+    def __str__(self) -> str:
+        return self.encoder
+
+
+class SpendReservation(models.Model):
+    """What is set aside for one call. If its worker dies it is counted as spent when it expires."""
+
+    account = models.ForeignKey(SpendAccount, on_delete=models.CASCADE, related_name="reservations")
+    micros = models.BigIntegerField()
+    day = models.DateField()
+    model = models.CharField(max_length=120)
+    purpose = models.CharField(max_length=12)
+    files = models.JSONField(default=list, help_text="[[sha256, asset key or null], …]")
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.micros}"
+
+
+class SpendPurpose(models.TextChoices):
+    DESCRIBE = "describe", _("Describing")
+    EMBED = "embed", _("Embedding")
+    QUERY = "query", _("Searching")
+
+
+class Spend(models.Model):
+    """What a vendor was paid for one file, or for the queries of a day; outlives asset and space."""
+
+    day = models.DateField(_("day"))
+    space = models.ForeignKey(Space, null=True, on_delete=models.SET_NULL, related_name="spends")
+    encoder = models.CharField(_("encoder"), max_length=160)
+    model = models.CharField(_("model"), max_length=120)
+    purpose = models.CharField(_("purpose"), max_length=12, choices=SpendPurpose.choices)
+    asset_key = models.BigIntegerField(_("asset"), null=True, blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    calls = models.PositiveIntegerField(_("calls"), default=1)
+    tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
+    micros = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    assumed = models.BooleanField(
+        _("assumed"), default=False, help_text=_("The answer was lost; counted as if it had been billed.")
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("spend of an encoder")
+        verbose_name_plural = _("spend of encoders")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["day", "encoder"], name="search_spend_day"),
+            models.Index(fields=["asset_key"], name="search_spend_asset"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "encoder", "model"],
+                condition=Q(purpose="query"),
+                name="search_spend_queries_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model}: {self.micros / 1_000_000:f} {self.currency}"

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 from django.conf import settings
@@ -24,14 +25,17 @@ from tqdm import tqdm
 
 from dam import custom_fields
 from dam.models import Asset, AssetVersion
+from search import policy, spend, spend_report
 from search.documents import document_for
 from search.encoders.base import EncoderError
+from search.encoders.paid import PaidEncoder
 from search.index import Document, IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space
 from search.pipeline import Encoded, Pipeline
-from search.spaces import active_spaces, encoder_of, index_of, worked_spaces
+from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, worked_spaces
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LEASE = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
@@ -60,6 +64,9 @@ class DrainReport:
 def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> None:
     """Note that these assets have to be looked at again, in every space that is being kept.
 
+    A space of chosen assets gets new entries of those only that the policy chooses; entries that are there
+    are looked at again whatever it says, so that what it chooses no longer leaves.
+
     Called inside the transaction that changed them: the note is there exactly if the change is.
     """
     ids = list(dict.fromkeys(asset_ids))
@@ -74,9 +81,11 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
                 attempts=0,
                 last_error="",
                 leased_until=None,
+                waits_for_budget=False,
             )
+            entering = policy.entering(space, chunk)
             IndexEntry.objects.bulk_create(
-                [IndexEntry(space=space, asset_key=key) for key in chunk], ignore_conflicts=True
+                [IndexEntry(space=space, asset_key=key) for key in entering], ignore_conflicts=True
             )
 
 
@@ -115,13 +124,18 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                     _start(space, waiting[-1], pipeline)
                 if not waiting:
                     break
-                _finish(space, waiting, report)
+                try:
+                    _finish(space, waiting, pipeline, report)
+                except spend.BudgetExhausted as error:  # what stands behind may have been paid for before
+                    _postpone(waiting[0].entries, error)
+                    report.postponed = str(error)
+                    logger.warning("Indexing waits: %s", error)
                 size = len(waiting.popleft().entries)
                 done += size
                 yield size
         except (IndexUnavailable, EncoderError) as error:
             for batch in waiting:
-                _postpone(batch.entries, str(error))
+                _postpone(batch.entries, error)
             report.postponed = str(error)
             logger.warning("Indexing waits: %s", error)
     if done:
@@ -145,15 +159,17 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
     return entries
 
 
-def _postpone(entries: Sequence[IndexEntry], reason: str) -> None:
+def _postpone(entries: Sequence[IndexEntry], error: Exception) -> None:
     """Put entries back because of an outage. It is not their fault, so it costs them no attempt."""
     attempts = max(entry.attempts for entry in entries)
-    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(attempts + 1, 10))
+    wait = getattr(error, "retry_after", None) or 2 ** min(attempts + 1, 10)
+    until = timezone.now() + timedelta(seconds=min(LONGEST_WAIT_SECONDS, wait))
     IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.WORKING).update(
         state=IndexState.PENDING,
-        last_error=reason,
+        last_error=str(error),
         leased_until=None,
-        not_before=timezone.now() + timedelta(seconds=wait),
+        not_before=getattr(error, "until", until),
+        waits_for_budget=isinstance(error, spend.BudgetExhausted),
     )
 
 
@@ -165,11 +181,21 @@ class Batch:
     assets: dict[int, Asset] = field(default_factory=dict)
     known: dict[str, np.ndarray] = field(default_factory=dict)
     """The vectors that were there, by file content."""
+    missing: dict[str, AssetVersion] = field(default_factory=dict)
     encoding: Future[Encoded] | None = None
+    """What is under way for `missing`; an encoder that is paid by the call begins when its turn comes."""
 
     @property
     def kept(self) -> list[IndexEntry]:
         return [entry for entry in self.entries if entry.asset_key in self.assets]
+
+    def by_asset(self, by_hash: dict[str, T]) -> dict[int, T]:
+        """What is known of files, by the asset that has the file."""
+        return {
+            key: by_hash[sha256]
+            for key, asset in self.assets.items()
+            if (sha256 := _sha256(asset)) in by_hash
+        }
 
     @property
     def gone(self) -> list[IndexEntry]:
@@ -180,7 +206,7 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
     """Read the batch's rows and begin to encode those files that have no vector yet."""
     batch.assets = {
         asset.pk: asset
-        for asset in Asset.objects.in_library()
+        for asset in policy.belonging(space)
         .filter(pk__in=[entry.asset_key for entry in batch.entries], current__isnull=False)
         .select_related("current")
         .prefetch_related("tags", "skus", "collection_links")
@@ -190,18 +216,19 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
         row.sha256: np.frombuffer(row.vector, dtype="<f4")
         for row in Embedding.objects.filter(space=space, sha256__in=list(versions))
     }
-    missing = [version for sha256, version in versions.items() if sha256 not in batch.known]
-    batch.encoding = pipeline.encode(missing) if missing else None
+    batch.missing = {sha256: version for sha256, version in versions.items() if sha256 not in batch.known}
+    if batch.missing and not isinstance(encoder_of(space), PaidEncoder):
+        batch.encoding = pipeline.encode(list(batch.missing.values()))
 
 
-def _finish(space: Space, waiting: Sequence[Batch], report: DrainReport) -> None:
+def _finish(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report: DrainReport) -> None:
     """The oldest batch: remove what is gone, keep new vectors, write the rest in one upsert."""
     batch = waiting[0]
     index_of(space).delete([entry.asset_key for entry in batch.gone])
     report.removed += _settle(batch.gone, IndexState.REMOVED)
     _forget_deleted(batch.gone)
 
-    vectors = _vectors(space, waiting, report)
+    vectors = _vectors(space, waiting, pipeline, report)
     ready = [entry for entry in batch.kept if entry.asset_key in vectors.found]
     fields = custom_fields.by_slug() if ready else {}
     documents: list[Document] = [document_for(batch.assets[entry.asset_key], fields) for entry in ready]
@@ -209,19 +236,40 @@ def _finish(space: Space, waiting: Sequence[Batch], report: DrainReport) -> None
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
     hashes = {entry.pk: _sha256(batch.assets[entry.asset_key]) for entry in ready}
     report.indexed += _settle(ready, IndexState.INDEXED, hashes)
-    report.failed += _fail(batch.kept, vectors.broken)
+    report.failed += _fail(batch.kept, vectors.broken) + _refuse(batch.kept, vectors.refused)
+    if vectors.stopped is not None:
+        raise vectors.stopped  # those that have no vector yet are still this worker's, and are put back
 
 
 @dataclass
 class _Vectors:
     found: dict[int, np.ndarray]
     broken: dict[int, str]
+    refused: dict[int, str] = field(default_factory=dict)
+    stopped: EncoderError | None = None
 
 
-def _vectors(space: Space, waiting: Sequence[Batch], report: DrainReport) -> _Vectors:
+def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report: DrainReport) -> _Vectors:
     """The vector of each file of the oldest batch: from before, or new and kept from now on."""
     batch = waiting[0]
-    encoded = _await(batch.encoding, waiting) if batch.encoding else Encoded()
+    new = _Vectors({}, {})
+    if batch.encoding is not None:
+        encoded = _await(batch.encoding, waiting)
+        _keep(space, encoded)
+        by_hash, broken = batch.known | encoded.vectors, encoded.broken
+    elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
+        bought = _buy(space, encoder, batch, pipeline)
+        by_hash, broken = batch.known | bought.vectors, bought.broken
+        new.stopped = bought.stopped
+        new.refused = batch.by_asset(bought.refused)
+    else:
+        by_hash, broken = batch.known, {}
+    report.encoded += len(by_hash) - len(batch.known)
+    new.found, new.broken = batch.by_asset(by_hash), batch.by_asset(broken)
+    return new
+
+
+def _keep(space: Space, encoded: Encoded) -> None:
     Embedding.objects.bulk_create(
         [
             Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
@@ -229,13 +277,27 @@ def _vectors(space: Space, waiting: Sequence[Batch], report: DrainReport) -> _Ve
         ],
         ignore_conflicts=True,
     )
-    report.encoded += len(encoded.vectors)
-    by_hash = batch.known | encoded.vectors
-    sha256_of = {key: _sha256(asset) for key, asset in batch.assets.items()}
-    return _Vectors(
-        found={key: by_hash[sha256] for key, sha256 in sha256_of.items() if sha256 in by_hash},
-        broken={key: encoded.broken[sha256] for key, sha256 in sha256_of.items() if sha256 in encoded.broken},
-    )
+
+
+@dataclass
+class _Bought:
+    vectors: dict[str, np.ndarray]
+    broken: dict[str, str]
+    refused: dict[str, str]
+    stopped: EncoderError | None
+
+
+def _buy(space: Space, encoder: PaidEncoder, batch: Batch, pipeline: Pipeline) -> _Bought:
+    """Have the missing files encoded by a paid encoder, which keeps what it answers before all else."""
+    # Files are not opened in vain where nothing can be paid for.
+    if (stopped := spend.refusal(encoder)) is not None:
+        return _Bought({}, {}, {}, stopped)
+    pictures, broken = pipeline.open(list(batch.missing.values()))
+    if not pictures:
+        return _Bought({}, broken, {}, None)
+    keys = {_sha256(asset): asset.pk for asset in batch.assets.values()}
+    paid = spend.encode(space, encoder, pictures, keys)
+    return _Bought(paid.vectors, broken, paid.refused, paid.stopped)
 
 
 def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
@@ -309,6 +371,18 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
     return failed
 
 
+def _refuse(entries: Sequence[IndexEntry], refused: dict[int, str]) -> int:
+    """Pictures that the encoder does not take: failed at once, since asking again costs and helps nothing."""
+    count = 0
+    for entry in entries:
+        if entry.asset_key in refused:
+            mine = IndexEntry.objects.filter(pk=entry.pk, revision=entry.revision, state=IndexState.WORKING)
+            count += mine.update(
+                state=IndexState.FAILED, last_error=refused[entry.asset_key], leased_until=None
+            )
+    return count
+
+
 def retry_failed() -> int:
     """Make failed entries pending again; how many."""
     return IndexEntry.objects.filter(state=IndexState.FAILED).update(
@@ -317,10 +391,18 @@ def retry_failed() -> int:
 
 
 def enqueue_missing(newest: int) -> int:
-    """Enqueue assets without an entry among the `newest` ones (rows made past the signals)."""
+    """Enqueue assets without an entry among the `newest` ones (rows made past the signals), and what the
+    policy moves into and out of spaces of chosen assets.
+    """
+    retire_unchosen()
     candidates = list(Asset.objects.in_library().order_by("-id").values_list("id", flat=True)[:newest])
     found = 0
     for space in active_spaces():
+        if policy.governs(space):
+            moved = policy.moved(space, newest)
+            enqueue(moved, [space])
+            found += len(moved)
+            continue
         known = set(
             IndexEntry.objects.filter(space=space, asset_key__in=candidates).values_list(
                 "asset_key", flat=True
@@ -330,6 +412,16 @@ def enqueue_missing(newest: int) -> int:
         enqueue(missing, [space])
         found += len(missing)
     return found
+
+
+def go_on_within_budget() -> int:
+    """Entries that wait for a budget which has room again are due at once; how many."""
+    waiting = IndexEntry.objects.filter(state=IndexState.PENDING, waits_for_budget=True)
+    count = 0
+    for space in Space.objects.filter(pk__in=waiting.values("space")):
+        if spend.refusal(encoder_of(space)) is None:
+            count += waiting.filter(space=space).update(not_before=timezone.now(), waits_for_budget=False)
+    return count
 
 
 def status() -> dict[str, object]:
@@ -345,12 +437,14 @@ def status() -> dict[str, object]:
                 "encoder": space.encoder,
                 "dimension": space.dimension,
                 "state": space.state,
+                "coverage": space.coverage,
                 **{state: counts.get(state, 0) for state in IndexState.values},
             }
         )
     failures = IndexEntry.objects.filter(~Q(last_error="")).order_by("-id")[:10]
     return {
         "spaces": spaces,
+        "spend": spend_report.summary(),
         "errors": [
             {"asset": entry.asset_key, "state": entry.state, "error": entry.last_error} for entry in failures
         ],

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from dam.models import AssetVersion
 from search.encoders.base import Encoder
@@ -55,6 +56,21 @@ class Pipeline:
     ) -> None:
         self._decoding.shutdown(cancel_futures=True)
         self._encoding.shutdown(cancel_futures=True)
+
+    def open(self, versions: Sequence[AssetVersion]) -> tuple[dict[str, Image.Image], dict[str, str]]:
+        """The pictures of these files, and why others cannot be read, by file content."""
+        pixels = self._encoder().pixels
+        opened = {
+            version.sha256: self._decoding.submit(open_for_encoding, version, pixels) for version in versions
+        }
+        pictures: dict[str, Image.Image] = {}
+        broken: dict[str, str] = {}
+        for sha256, picture in opened.items():
+            try:
+                pictures[sha256] = picture.result()
+            except PictureError as error:
+                broken[sha256] = str(error)
+        return pictures, broken
 
     def encode(self, versions: Sequence[AssetVersion]) -> Future[Encoded]:
         """Begin with these files, after those that were handed in before."""

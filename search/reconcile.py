@@ -16,6 +16,7 @@ from search.index import VectorIndex
 from search.index.reading import HIGHEST, Row
 from search.models import OPEN_STATES, IndexEntry, IndexState, Space, SpaceCoverage
 from search.outbox import enqueue
+from search.policy import belonging
 from search.spaces import active_spaces, index_of
 
 PAGE = 2_000  # assets that are compared at once
@@ -82,11 +83,11 @@ def _compare(space: Space, fix: bool) -> Drift:
     index.count()  # strongly consistent: no later read knows less
     names, fields = index.stored_fields(), custom_fields.by_slug()
     for low, high in _windows():
-        assets = _assets(low, high)
+        assets = _assets(space, low, high)
         window = _Window(space, index, low, high, names, fields)
         found = window.differences(assets, "Bounded")
         if found:  # what was written meanwhile is no drift
-            assets = _assets(low, high)
+            assets = _assets(space, low, high)
             found = window.differences(assets, "Strong")
         drift.assets += len(assets)
         _note(drift, found)
@@ -182,10 +183,10 @@ def _note(drift: Drift, found: _Differences) -> None:
         names.extend(keys[: NAMED - len(names)])
 
 
-def _assets(low: int, high: int) -> list[Asset]:
+def _assets(space: Space, low: int, high: int) -> list[Asset]:
     """What should be indexed of (low, high], with all that the index is told."""
     return list(
-        Asset.objects.in_library()
+        belonging(space)
         .filter(pk__gt=low, pk__lte=high, current__isnull=False)
         .order_by("pk")
         .select_related("current")

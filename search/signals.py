@@ -13,7 +13,7 @@ from dam.models import Asset, AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
-from search.models import Embedding, EvaluationQuery, Judgement, Space
+from search.models import Embedding, EvaluationQuery, Judgement, PictureDescription, Space
 from search.outbox import enqueue
 from search.terms import note
 
@@ -45,6 +45,7 @@ def forget_vectors(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
     files = list(AssetVersion.objects.filter(asset__in=asset_ids).values_list("sha256", flat=True))
     for space in Space.objects.all():  # the index of vectors begins with the space
         Embedding.objects.filter(space=space, sha256__in=files).delete()
+    PictureDescription.objects.filter(sha256__in=files).delete()
 
 
 @receiver(pre_delete, sender=get_user_model(), dispatch_uid="search.owner")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 
 from django.conf import settings
 from django.db.models import QuerySet
 
+from search import policy
 from search.encoders.base import Encoder, EncoderError, SpaceSpec
 from search.encoders.registry import get_encoder
 from search.index import VectorIndex
 from search.models import ReindexState, Space, SpaceCoverage, SpaceState
+
+logger = logging.getLogger(__name__)
 
 LIVE_ALIAS = "live"
 
@@ -27,6 +31,7 @@ def live_space() -> Space:
 
 def live_spaces() -> list[Space]:
     """Every space that a query asks: the one that holds every asset, then those that hold chosen ones."""
+    _ensure_chosen()
     chosen = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN).order_by("id")
     return [live_space(), *chosen]
 
@@ -50,7 +55,29 @@ def _beside() -> QuerySet[Space]:
     return Space.objects.filter(state__in=(SpaceState.BUILDING, SpaceState.STANDBY)).order_by("id")
 
 
-def declare_space(encoder_id: str, state: SpaceState) -> Space:
+def _ensure_chosen() -> None:
+    """The policy's space is there. An encoder that is set up wrongly stops neither search nor uploads; the
+    sweep and `doctor` say so.
+    """
+    if not (encoder_id := policy.quality_encoder()):
+        return
+    try:
+        space = declare_space(encoder_id, SpaceState.LIVE, SpaceCoverage.CHOSEN)
+    except EncoderError as error:
+        logger.error("The policy's space cannot be: %s", error)
+        return
+    if space.state != SpaceState.LIVE:  # it was left, and is wanted again
+        Space.objects.filter(pk=space.pk).update(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN)
+
+
+def retire_unchosen() -> int:
+    """Spaces of chosen assets that no policy asks for any more are searched no longer; how many."""
+    left = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN)
+    gone = [space.pk for space in left if not policy.governs(space)]
+    return Space.objects.filter(pk__in=gone).update(state=SpaceState.RETIRED) if gone else 0
+
+
+def declare_space(encoder_id: str, state: SpaceState, coverage: SpaceCoverage = SpaceCoverage.ALL) -> Space:
     """The row of an encoder's space, made if it is new."""
     spec = get_encoder(encoder_id).space
     space, _created = Space.objects.get_or_create(
@@ -61,6 +88,7 @@ def declare_space(encoder_id: str, state: SpaceState) -> Space:
             "dimension": spec.dimension,
             "collection": f"{settings.MILVUS_COLLECTION_PREFIX}_{spec.slug}",
             "state": state,
+            "coverage": coverage,
         },
     )
     return space

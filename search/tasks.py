@@ -14,6 +14,7 @@ from search import (
     outbox,
     query_log,
     reindex,
+    spend,
     terms,
     upgrade,
     worker,
@@ -59,6 +60,11 @@ def drain_outbox() -> None:
 @shared_task(name="search.tasks.sweep")
 def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
+    spend.expire()
+    try:
+        outbox.go_on_within_budget()
+    except EncoderError as error:  # of one encoder; the other spaces go on
+        logger.error("What waits for the budget waits on: %s", error)
     outbox.enqueue_missing(SWEEP_NEWEST)
     try:
         reindex.repair_alias()

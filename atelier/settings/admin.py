@@ -153,6 +153,7 @@ UNFOLD = {
                     _page(
                         _("Search quality"), "query_stats", "search_evaluation", "search.view_evaluationquery"
                     ),
+                    _page(_("Encoder spend"), "payments", "search_spend", "search.view_space"),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",

@@ -138,6 +138,7 @@ SPECTACULAR_SETTINGS = {
         "JobKindEnum": "generation.models.JobKind",
         "JobStateEnum": "generation.models.JobState",
         "ItemStateEnum": "generation.models.ItemState",
+        "SpendPurposeEnum": "search.models.SpendPurpose",
     },
 }
 
@@ -150,6 +151,8 @@ LOGGING = {
     "loggers": {
         # It warns that a folder, our embedded broker, has no host name.
         "kombu.connection": {"level": "ERROR"},
+        # Whatever a call came to is said by the encoder, in a sentence and without a traceback.
+        "dashscope": {"level": "CRITICAL"},
     }
     | {
         name: {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["console"], "propagate": False}

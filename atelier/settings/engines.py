@@ -46,6 +46,9 @@ SEARCH_ENCODERS = {
     "starter": "search.encoders.starter.encoder.StarterEncoder",
     "openclip": "search.encoders.openclip.OpenClipEncoder",
     "transformers": "search.encoders.transformers.TransformersEncoder",
+    "openai": "search.encoders.openai_describe.OpenAIEncoder",
+    "dashscope": "search.encoders.dashscope_multimodal.DashScopeEncoder",
+    "gemini": "search.encoders.gemini_embedding.GeminiEncoder",
 }
 # Who runs `openclip:` and `transformers:` encoders: "openvino" or "torch"; "auto": torch on a GPU, else OpenVINO.
 SEARCH_RUNTIME = env.str("SEARCH_RUNTIME", default="auto")
@@ -59,6 +62,40 @@ SEARCH_VOCABULARY_SECONDS = env.float("SEARCH_VOCABULARY_SECONDS", default=5)
 # For so many days the log of searches is kept, and for so many of them who searched; 0: not at all.
 SEARCH_LOG_DAYS = env.int("SEARCH_LOG_DAYS", default=365)
 SEARCH_LOG_PERSON_DAYS = env.int("SEARCH_LOG_PERSON_DAYS", default=30)
+# Which spaces an asset enters. "one": that of SEARCH_ENCODER. "chosen": also that of SEARCH_QUALITY_ENCODER,
+# for the first so many assets, and for those of a tag (and below it), a collection (its number) or a kind.
+SEARCH_POLICY = env.str("SEARCH_POLICY", default="one")
+SEARCH_QUALITY_ENCODER = env.str("SEARCH_QUALITY_ENCODER", default="")
+SEARCH_QUALITY_FIRST = env.int("SEARCH_QUALITY_FIRST", default=0)
+SEARCH_QUALITY_TAGS = env.list("SEARCH_QUALITY_TAGS", default=[])
+SEARCH_QUALITY_COLLECTIONS = env.list("SEARCH_QUALITY_COLLECTIONS", cast=int, default=[])
+SEARCH_QUALITY_KINDS = env.list("SEARCH_QUALITY_KINDS", default=[])
+# What an encoder behind an API may cost, in the currency of its prices, and in a day; "none": no limit.
+SEARCH_BUDGET_TOTAL = env.str("SEARCH_BUDGET_TOTAL", default="10")
+SEARCH_BUDGET_DAY = env.str("SEARCH_BUDGET_DAY", default="none")
+# {"MODEL": {"input": …, "pictures": …, "output": …, "picture_tokens": …, "batch": …, "currency": …}}
+SEARCH_PRICES = env.json("SEARCH_PRICES", default={})
+# Seconds that a vendor has for pictures, and for the words of somebody who waits; calls at the same time.
+# Repeated calls may be billed each, so that by default none is repeated: the outbox comes back to it.
+SEARCH_VENDOR_TIMEOUT_SECONDS = env.float("SEARCH_VENDOR_TIMEOUT_SECONDS", default=60)
+SEARCH_VENDOR_QUERY_SECONDS = env.float("SEARCH_VENDOR_QUERY_SECONDS", default=3)
+SEARCH_VENDOR_RETRIES = env.int("SEARCH_VENDOR_RETRIES", default=0)
+SEARCH_VENDOR_CALLS = env.int("SEARCH_VENDOR_CALLS", default=4)
+
+# Keys, addresses (empty: the vendor's own) and models of vendors.
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
+OPENAI_VISION_MODEL = env.str("OPENAI_VISION_MODEL", default="gpt-5.4-mini")
+OPENAI_EMBEDDING_MODEL = env.str("OPENAI_EMBEDDING_MODEL", default="text-embedding-3-large")
+OPENAI_EMBEDDING_DIMENSIONS = env.int("OPENAI_EMBEDDING_DIMENSIONS", default=1536)
+DASHSCOPE_API_KEY = env.str("DASHSCOPE_API_KEY", default="")
+DASHSCOPE_BASE_URL = env.str("DASHSCOPE_BASE_URL", default="https://dashscope.aliyuncs.com/api/v1")
+DASHSCOPE_EMBEDDING_MODEL = env.str("DASHSCOPE_EMBEDDING_MODEL", default="qwen3-vl-embedding")
+DASHSCOPE_EMBEDDING_DIMENSIONS = env.int("DASHSCOPE_EMBEDDING_DIMENSIONS", default=1024)
+GEMINI_API_KEY = env.str("GEMINI_API_KEY", default="")
+GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", default="")
+GEMINI_EMBEDDING_MODEL = env.str("GEMINI_EMBEDDING_MODEL", default="gemini-embedding-2")
+GEMINI_EMBEDDING_DIMENSIONS = env.int("GEMINI_EMBEDDING_DIMENSIONS", default=1536)
 # Empty: Milvus Lite, started when needed as one server process over the data folder.
 MILVUS_URI = env.str("MILVUS_URI", default="")
 MILVUS_TOKEN = env.str("MILVUS_TOKEN", default="")
@@ -71,8 +108,8 @@ GENERATION_PROVIDERS = {
     "gemini": {
         "CLASS": "generation.providers.gemini.GeminiProvider",
         "OPTIONS": {
-            "api_key": env.str("GEMINI_API_KEY", default=""),
-            "base_url": env.str("GEMINI_BASE_URL", default=""),
+            "api_key": GEMINI_API_KEY,
+            "base_url": GEMINI_BASE_URL,
             "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-nano-banana-2.1"),
             "timeout_seconds": env.int("GEMINI_TIMEOUT_SECONDS", default=180),
         },

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dam import custom_fields, custom_values, duplicates, field_rules, lineage, rights, usage, workflow
-from dam.admin import asset_renditions, talk
+from dam.admin import alt_suggestions, asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
@@ -42,6 +42,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "versions": versions,
         "compared": _compared(asset, versions),
         "may_change": may_change,
+        **alt_suggestions.context_for(asset, may_change),
         **talk.context_for(asset, user, may_change),
         "unusable": rights.why_unusable(asset),
         "missing": _missing(asset) if may_change else None,

@@ -27,7 +27,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from dam import custom_fields, custom_forms, editing, field_rules, from_file, usage, versions, words, workflow
-from dam.admin import asset_page, browse, bulk, filters, talk, trashing
+from dam.admin import alt_suggestions, asset_page, browse, bulk, filters, talk, trashing
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.metadata_panel import field_label
 from dam.admin.metadata_tables import table_page
@@ -438,6 +438,11 @@ class AssetAdmin(ModelAdmin):
                 "<int:key>/comment/<int:number>/remove/",
                 guard(self.on_asset(talk.remove_comment)),
                 name="dam_asset_remove_comment",
+            ),
+            path(
+                "<int:key>/alt-suggestions/<int:number>/<slug:verdict>/",
+                guard(self.on_asset(alt_suggestions.decide)),
+                name="dam_asset_alt_suggestion",
             ),
             path("<int:key>/assign/", guard(self.on_asset(talk.assign)), name="dam_asset_assign"),
             path("<int:key>/panel/", guard(self.on_asset(browse.panel)), name="dam_asset_panel"),

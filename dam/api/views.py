@@ -21,6 +21,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from dam import editing, organising, usage, workflow
+from dam.api.alt_suggestions import AltSuggestionActions
 from dam.api.browsing import FacetActions
 from dam.api.collaboration import CommentActions
 from dam.api.coverage import CoverageActions
@@ -73,6 +74,7 @@ class AssetViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
+    AltSuggestionActions,
     CommentActions,
     DuplicateActions,
     FacetActions,

@@ -30,6 +30,7 @@ from dam.models.organisation import (
 from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.models.removal import PendingRemoval
 from dam.models.sharing import ShareLink
+from dam.models.suggestions import AltTextSuggestion, SuggestionState
 from dam.models.uploads import UploadPurpose, UploadSession, UploadState
 from dam.models.webhooks import (
     TEST_EVENT,
@@ -44,6 +45,7 @@ __all__ = [
     "AT_WORK",
     "SKU",
     "TEST_EVENT",
+    "AltTextSuggestion",
     "Asset",
     "AssetCount",
     "AssetKind",
@@ -86,6 +88,7 @@ __all__ = [
     "SKUStatus",
     "SavedSearch",
     "ShareLink",
+    "SuggestionState",
     "Tag",
     "ToldExpiry",
     "UploadPurpose",

@@ -55,7 +55,12 @@ class Encoder(ABC):
 
     The public methods load the weights once, lazily and under a lock, and check what comes
     out; a new encoder writes only the underscored hooks. Constructing an encoder is cheap.
+
+    Attributes:
+        paid: whether a vendor bills each picture and text (`search.encoders.paid`).
     """
+
+    paid = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

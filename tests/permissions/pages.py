@@ -84,6 +84,8 @@ dam_asset_comment                      hidden                 302    302    404 
 dam_asset_comment                      trashed                302    302    404    404    405    405    405
 dam_asset_remove_comment               owner's comment        302    302    405    405    405    405    405
 dam_asset_remove_comment               comment on hidden      302    302    404    404    405    405    405
+dam_asset_alt_suggestion               suggestion             302    302    405    405    405    405    405
+dam_asset_alt_suggestion               suggestion on hidden   302    302    404    404    405    405    405
 dam_asset_assign                       shown                  302    302    405    405    405    405    405
 dam_asset_assign                       foreign                302    302    405    405    405    405    405
 dam_asset_assign                       made                   302    302    405    405    405    405    405
@@ -217,6 +219,7 @@ dam_webhookdelivery_history            delivery               302    302    403 
 dam_webhookdelivery_delete             delivery               302    302    403    403    403    403    403
 dam_webhookdelivery_change             delivery               302    302    403    403    403    403    200
 search_page                            -                      302    302    200    200    200    200    200
+search_spend                           -                      302    302    403    403    200    200    200
 search_sku_suggestions                 open SKU               302    302    200    200    200    200    200
 search_sku_suggestions                 hidden SKU             302    302    404    404    200    200    200
 search_reindex                         -                      302    302    403    403    200    200    200
@@ -271,6 +274,8 @@ page                                   on what                nobody store  cont
 
 dam_asset_add_version                  shown                  302    302    403    302    302    302    302
 dam_asset_add_version                  hidden                 302    302    404    404    302    302    302
+dam_asset_alt_suggestion               suggestion             302    302    403    302    302    302    302
+dam_asset_alt_suggestion               suggestion on hidden   302    302    404    404    302    302    302
 dam_asset_assign                       shown                  302    302    403    302    302    302    302
 dam_asset_assign                       hidden                 302    302    404    404    302    302    302
 dam_asset_change                       shown                  302    302    403    200=   200=   200=   200=
@@ -396,7 +401,7 @@ def address(world: World, name: str, what: str) -> str:
     fixed: dict[str, Any] = {
         "ending": "csv", "verb": VERBS.get(what, "start"), "name": "review", "app_label": what, "number": 1,
         "content_type_id": 1, "key": getattr(thing, "pk", None), "object_id": getattr(thing, "pk", None),
-        "id": getattr(thing, "pk", None), "public_id": getattr(thing, "public_id", None),
+        "id": getattr(thing, "pk", None), "public_id": getattr(thing, "public_id", None), "verdict": "accept",
     }  # fmt: skip
     if what in NUMBERED:
         holder, numbered = NUMBERED[what]
@@ -418,6 +423,8 @@ VERBS = {"job": "pause", "reindex": "resume", "former space": "catch_up"}
 NUMBERED = {
     "owner's comment": ("shown", "owner's comment"),
     "comment on hidden": ("hidden", "comment on hidden"),
+    "suggestion": ("shown", "suggestion"),
+    "suggestion on hidden": ("hidden", "suggestion on hidden"),
     "own link": ("own collection", "own link"),
     "their link": ("their collection", "their link"),
 }

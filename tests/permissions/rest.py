@@ -60,6 +60,12 @@ POST   /assets/{public_id}/comments/                   shown                    
 POST   /assets/{public_id}/comments/                   draft                          401    403   404   201   201   201   201
 DELETE /assets/{public_id}/comments/{number}/          owner's comment                401    403   403   204   403   403   204
 DELETE /assets/{public_id}/comments/{number}/          comment on hidden              401    403   404   404   403   403   204
+GET    /assets/{public_id}/alt-texts/                  shown                          401    403   200   200   200   200   200
+GET    /assets/{public_id}/alt-texts/                  hidden                         401    403   404   404   200   200   200  !
+POST   /assets/{public_id}/alt-texts/{number}/accept/  suggestion                     401    403   403   200   200   200   200
+POST   /assets/{public_id}/alt-texts/{number}/accept/  suggestion on hidden           401    403   404   404   200   200   200
+POST   /assets/{public_id}/alt-texts/{number}/dismiss/ suggestion                     401    403   403   204   204   204   204
+POST   /assets/{public_id}/alt-texts/{number}/dismiss/ suggestion on hidden           401    403   404   404   204   204   204
 GET    /assets/{public_id}/duplicates/                 shown                          200    200   200   200   200   200   200  !
 GET    /assets/{public_id}/duplicates/                 hidden                         404    404   404   404   200   200   200
 POST   /assets/{public_id}/links/                      shown                          401    403   403   201   201   201   201
@@ -215,6 +221,7 @@ DELETE /saved-searches/{id}/                           own search               
 DELETE /saved-searches/{id}/                           their search                   401    403   404   404   404   404   404
 DELETE /saved-searches/{id}/                           shared search                  401    403   403   403   204   403   204
 
+GET    /search/spend/                                  -                              401    403   403   403   200   200   200
 GET    /search/                                        words of hidden                200    200   200   200   200   200   200  !
 GET    /search/                                        the newest                     200    200   200   200   200   200   200  !
 GET    /search/                                        the hidden tag                 200    200   200   200   200   200   200  !
@@ -332,7 +339,12 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         name: {"public_id": asset.public_id, "preset": "web", "number": 2} for name, asset in assets.items()
     }
-    for name, asset in (("owner's comment", "shown"), ("comment on hidden", "hidden")):
+    for name, asset in (
+        ("owner's comment", "shown"),
+        ("comment on hidden", "hidden"),
+        ("suggestion", "shown"),
+        ("suggestion on hidden", "hidden"),
+    ):
         found[name] = {"public_id": assets[asset].public_id, "number": things[name].pk}
     for name in ("owner's task", "colleague's task", "entry", "own edit", "their edit", "own search",
                  "their search", "shared search", "pair", "rule"):  # fmt: skip

@@ -17,6 +17,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from dam import (
+    alt_suggestions,
     bulk_edits,
     collaboration,
     custom_fields,
@@ -253,6 +254,13 @@ def _talk(world: World, owner: User, editor: User, keeper: User, colleague: User
         "shared search": SavedSearch.objects.create(
             owner=editor, name=f"For all {STAFF}", query="kind=prop", shared=True
         ),
+    }
+    words = {"shown": "A lantern that burns", "hidden": f"A sledge {HIDDEN}"}
+    for name, text in words.items():
+        alt_suggestions.suggest([(assets[name], alt_suggestions.Words(alt_text=text))], source="a model")
+    world.things |= {
+        "suggestion": assets["shown"].alt_suggestions.get(),
+        "suggestion on hidden": assets["hidden"].alt_suggestions.get(),
     }
     # They were told while they could still open it.
     told = [world.people[CONTRIBUTOR], owner, world.people[STOREFRONT]]

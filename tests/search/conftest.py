@@ -14,6 +14,8 @@ from tests.encoders import DIRECTORY
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
+    from tests.search.vendor_server import VendorServer
+
 TINY = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
@@ -55,3 +57,17 @@ def colours(settings: SettingsWrapper) -> str:
     settings.SEARCH_ENCODER = "colours:8"
     settings.SEARCH_BATCH_SIZE = 4
     return settings.SEARCH_ENCODER
+
+
+@pytest.fixture
+def vendors(settings: SettingsWrapper) -> Iterator[VendorServer]:
+    """One server on loopback in place of all vendors."""
+    from tests.search.vendor_server import KEY, VendorServer
+
+    with VendorServer() as running:
+        settings.OPENAI_API_KEY = settings.DASHSCOPE_API_KEY = settings.GEMINI_API_KEY = KEY
+        settings.OPENAI_BASE_URL = f"{running.url}/v1"
+        settings.DASHSCOPE_BASE_URL = f"{running.url}/dashscope/api/v1"
+        settings.GEMINI_BASE_URL = running.url
+        settings.SEARCH_VENDOR_TIMEOUT_SECONDS = settings.SEARCH_VENDOR_QUERY_SECONDS = 5
+        yield running

@@ -14,7 +14,7 @@ from search.calibration import calibrate_due
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
 from search.models import Reindex
-from search.outbox import DrainReport, drain, enqueue_missing, status
+from search.outbox import DrainReport, drain, enqueue_missing, go_on_within_budget, status
 from search.tasks import SWEEP_NEWEST
 from search.upgrade import upgrade_outdated
 
@@ -79,6 +79,7 @@ class Command(BaseCommand):
             )[1]
             calibrate_due()
             return report
+        go_on_within_budget()
         enqueue_missing(SWEEP_NEWEST)
         report = drain(progress=True)
         if not report.postponed:
@@ -103,6 +104,12 @@ class Command(BaseCommand):
                 f"reindex to {run['encoder']}: {run['state']}, {run['done']} of {run['total']}"
                 + (f", {run['failed']} failed" if run["failed"] else "")
                 + (f" ({run['error']})" if run["error"] else "")
+            )
+        for account in standing["spend"]:
+            self.stdout.write(
+                f"  {account['encoder']} has cost {account['spent']} {account['currency']} "
+                f"(budget {account['budget']}), today {account['today']} (budget {account['budget_day']}); "
+                f"{account['waiting']} entries wait for the budget"
             )
         for row in standing["errors"]:
             self.stdout.write(f"  asset {row['asset']} ({row['state']}): {row['error']}")

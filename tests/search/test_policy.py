@@ -1,0 +1,577 @@
+"""Policies: which assets get the dearer encoder, within which budget, and what becomes of the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.utils import timezone
+from PIL import Image
+
+from dam import editing
+from dam.models import AltTextSuggestion, Asset
+from search import outbox, policy, spend, tasks
+from search.encoders.paid import Answer, Call
+from search.encoders.registry import get_encoder
+from search.models import (
+    Embedding,
+    IndexEntry,
+    IndexState,
+    PictureDescription,
+    Space,
+    SpaceCoverage,
+    SpaceState,
+    Spend,
+    SpendAccount,
+    SpendReservation,
+)
+from search.reconcile import reconcile
+from search.spaces import active_spaces, index_of, live_space, live_spaces
+from tests.factories import AssetFactory, CollectionFactory, TagFactory
+from tests.search import vendor_server as vendor
+from tests.search.vendor_server import KEY, VendorServer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip", "vendors")]
+Drain = Callable[[], outbox.DrainReport]
+
+
+@pytest.fixture
+def chosen(settings: Any) -> Callable[..., None]:
+    """`chosen("gemini", KINDS=["garment"])`: the policy of this test."""
+
+    def configure(encoder: str, **criteria: Any) -> None:
+        settings.SEARCH_POLICY, settings.SEARCH_QUALITY_ENCODER = "chosen", encoder
+        for name, value in criteria.items():
+            setattr(settings, f"SEARCH_QUALITY_{name}", value)
+
+    return configure
+
+
+def quality_space() -> Space:
+    return Space.objects.get(coverage=SpaceCoverage.CHOSEN, state=SpaceState.LIVE)
+
+
+def held(space: Space | None = None) -> set[int]:
+    return {key for page in index_of(space or quality_space()).ids() for key in page}
+
+
+def coloured(colour: str, **given: Any) -> Asset:
+    """A plain picture; its file differs from every other's."""
+    picture = given.pop("picture", {"colour": colour, "seed": Asset.objects.count()})
+    return AssetFactory(picture=picture, **given)
+
+
+def waiting() -> list[IndexEntry]:
+    return list(IndexEntry.objects.filter(state=IndexState.PENDING).order_by("asset_key"))
+
+
+def due_again() -> None:
+    IndexEntry.objects.update(not_before=timezone.now())
+
+
+def micros() -> int:
+    return sum(Spend.objects.values_list("micros", flat=True))
+
+
+# --- Who enters ----------------------------------------------------------------------------------
+
+
+def test_the_chosen_enter_both_spaces_and_the_others_one(
+    index_now: Drain, chosen: Any, vendors: VendorServer
+) -> None:
+    above = TagFactory(slug="hero")
+    below = TagFactory(slug="front", parent=above)
+    drawer = CollectionFactory()
+    chosen("gemini", FIRST=1, TAGS=["hero"], COLLECTIONS=[drawer.pk], KINDS=["garment"])
+    first, plain = AssetFactory(), AssetFactory()
+    garment, tagged, collected = AssetFactory(kind="garment"), AssetFactory(), AssetFactory()
+    editing.update_assets([tagged], actor=None, changes={}, add_tags=[below.slug])
+    editing.add_to_collection(drawer, [collected], actor=None)
+    assert policy.problem() == ""
+    report = index_now()
+    assert [space.encoder for space in live_spaces()] == [live_space().encoder, "gemini:gemini-embedding-2"]
+    assert held() == {first.pk, garment.pk, tagged.pk, collected.pk}
+    assert held(live_space()) == held() | {plain.pk}
+    assert (report.indexed, report.failed, report.postponed) == (9, 0, "")
+    assert [len(call.items) for call in vendors.made("gemini")] == [4]
+    assert all(drift.clean for drift in reconcile()), "reconcile knows the policy"
+
+
+def test_what_is_chosen_no_longer_leaves_and_comes_back_for_nothing(
+    index_now: Drain, chosen: Any, vendors: VendorServer
+) -> None:
+    TagFactory(slug="hero")
+    chosen("gemini", TAGS=["hero"])
+    asset, other = AssetFactory(), AssetFactory()
+    index_now()
+    assert held() == set()
+    editing.update_assets([asset], actor=None, changes={}, add_tags=["hero"])
+    index_now()
+    assert held() == {asset.pk}
+    editing.update_assets([asset], actor=None, changes={}, remove_tags=["hero"])
+    assert index_now().removed == 1
+    assert held() == set()
+    assert held(live_space()) == {asset.pk, other.pk}
+    editing.update_assets([asset], actor=None, changes={}, add_tags=["hero"])
+    index_now()
+    assert held() == {asset.pk}
+    editing.trash([asset], actor=None)
+    index_now()
+    editing.restore([asset], actor=None)
+    index_now()
+    assert held() == {asset.pk}
+    assert len(vendors.made("gemini")) == 1, "one picture is paid for once"
+    assert Spend.objects.get().asset_key == asset.pk
+
+
+def test_the_sweep_follows_what_moves_without_touching_an_asset(
+    chosen: Any, settings: Any, vendors: VendorServer
+) -> None:
+    above, tag = TagFactory(slug="hero"), TagFactory(slug="front")
+    chosen("gemini", TAGS=["hero"])
+    assets = [AssetFactory() for _ in range(3)]
+    editing.update_assets(assets[:1], actor=None, changes={}, add_tags=["front"])
+    tasks.sweep()
+    assert held() == set()
+    tag.parent = above
+    tag.save()
+    tasks.sweep()
+    assert held() == {assets[0].pk}
+    chosen("gemini", TAGS=[], FIRST=2)
+    tasks.sweep()
+    assert held() == {assets[0].pk, assets[1].pk}
+    editing.trash([assets[0]], actor=None)
+    tasks.sweep()
+    assert held() == {assets[1].pk, assets[2].pk}
+    # No policy any more: the space is searched no longer, and kept as it is.
+    settings.SEARCH_POLICY = "one"
+    tasks.sweep()
+    assert live_spaces() == [live_space()]
+    assert Space.objects.get(coverage=SpaceCoverage.CHOSEN).state == SpaceState.RETIRED
+    chosen("gemini")
+    assert [space.coverage for space in live_spaces()] == ["all", "chosen"]
+    assert len(vendors.made("gemini")) == 3
+
+
+def test_a_policy_that_makes_no_sense_says_so_and_stops_no_upload(
+    chosen: Any, settings: Any, index_now: Drain
+) -> None:
+    settings.SEARCH_POLICY = "some"
+    assert "it is “one” or “chosen”" in policy.problem()
+    for encoder, criteria, sentence in (
+        ("", {}, "names no encoder"),
+        ("gemini", {}, "chooses nothing"),
+        ("gemini", {"KINDS": ["hat"]}, "names no kinds: hat"),
+        ("gemini", {"KINDS": [], "TAGS": ["nobody"]}, "names no tags: nobody"),
+        (settings.SEARCH_ENCODER, {"TAGS": [], "FIRST": 5}, "one of them has to be another"),
+        ("nonsense", {"FIRST": 5}, "There is no encoder “nonsense”"),
+    ):
+        chosen(encoder, **criteria)
+        assert sentence in policy.problem()
+    AssetFactory()
+    assert index_now().indexed == 1
+
+
+# --- Budgets -------------------------------------------------------------------------------------
+
+
+def test_a_used_up_budget_leaves_the_rest_pending_until_it_is_raised(
+    index_now: Drain, chosen: Any, settings: Any, vendors: VendorServer
+) -> None:
+    chosen("openai", KINDS=["garment"])
+    settings.SEARCH_VENDOR_CALLS = 1
+    price = spend.to_micros(get_encoder("openai").ceiling_per_picture)
+    assets = [coloured("red", kind="garment") for _ in range(4)]
+    # One picture in words: 1,000 tokens in, 200 out. Of its ceiling, three times fit.
+    paid = 1000 * 0.75 + 200 * 4.5
+    settings.SEARCH_BUDGET_TOTAL = str(Decimal(int(2 * paid) + price) / 1_000_000)
+    report = index_now()
+    assert "The budget of openai:gpt-5.4-mini/text-embedding-3-large is used up" in report.postponed
+    assert "SEARCH_BUDGET_TOTAL is raised" in report.postponed
+    account = SpendAccount.objects.get()
+    assert account.spent_micros == micros() <= int(2 * paid) + price
+    assert SpendReservation.objects.count() == 0
+    assert held(live_space()) == {asset.pk for asset in assets}, "the other space goes on"
+    described = PictureDescription.objects.count()
+    assert 2 <= described < 4
+    assert {(entry.waits_for_budget, entry.attempts) for entry in waiting()} == {(True, 1)}
+    # Nothing happens as long as the budget stays, and a change of words needs no money.
+    calls = len(vendors.calls)
+    tasks.sweep()
+    assert (len(vendors.calls), len(waiting())) == (calls, 4)
+    settings.SEARCH_BUDGET_TOTAL = "5"
+    tasks.sweep()
+    assert held() == {asset.pk for asset in assets}
+    assert waiting() == []
+    assert len(vendors.made("describe")) == 4, "no picture is described twice"
+    assert SpendAccount.objects.get().spent_micros == micros()
+    assert set(Spend.objects.filter(purpose="describe").values_list("asset_key", flat=True)) == {
+        asset.pk for asset in assets
+    }
+
+
+def test_a_day_s_budget_lets_the_rest_go_on_tomorrow(
+    index_now: Drain, chosen: Any, settings: Any, vendors: VendorServer
+) -> None:
+    chosen("gemini", FIRST=100)
+    settings.SEARCH_PRICES = {"gemini-embedding-2": {"batch": 1}}
+    settings.SEARCH_VENDOR_CALLS = 1
+    assets = [AssetFactory() for _ in range(3)]
+    # 258 tokens at 0.45 USD a million cost 117 millionths; set aside are 1,024 tokens, 461.
+    settings.SEARCH_BUDGET_DAY = str(Decimal(117 + 461 + 50) / 1_000_000)
+    index_now()
+    assert len(held()) == 2
+    (entry,) = waiting()
+    assert "Today's budget" in entry.last_error
+    assert timezone.localtime(entry.not_before).date() == timezone.localdate() + timedelta(days=1)
+    SpendAccount.objects.update(day=timezone.localdate() - timedelta(days=1))  # a night passes
+    tasks.sweep()
+    assert held() == {asset.pk for asset in assets}
+    account = SpendAccount.objects.get()
+    assert (account.spent_micros, account.day_micros) == (3 * 117, 117)
+    settings.SEARCH_BUDGET_DAY = "much"
+    AssetFactory()
+    assert "SEARCH_BUDGET_DAY is no amount: “much”" in index_now().postponed
+
+
+def test_of_two_workers_that_reach_for_the_last_of_a_budget_one_gets_it(
+    settings: Any, vendors: VendorServer
+) -> None:
+    encoder = get_encoder("gemini")
+    price = encoder.ceiling_per_picture
+    settings.SEARCH_BUDGET_TOTAL = str(Decimal(2 * spend.to_micros(price)) / 1_000_000)
+    made: list[tuple[str, ...]] = []
+
+    def send(keys: Any) -> Answer:
+        made.append(tuple(keys))
+        return Answer(price, 1)  # as dear as can be
+
+    calls = [Call("embed", "m", (f"{n}",), price, "USD", send) for n in range(5)]  # type: ignore[arg-type]
+    with pytest.raises(spend.BudgetExhausted):
+        spend.Accountant().pay(encoder, calls, lambda call, answer: None)
+    assert len(made) == 2
+    assert SpendAccount.objects.get().spent_micros == 2 * spend.to_micros(price)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_never_pass_the_budget(settings: Any, vendors: VendorServer) -> None:
+    encoder = get_encoder("gemini")
+    price = encoder.ceiling_per_picture
+    settings.SEARCH_BUDGET_TOTAL = str(Decimal(7 * spend.to_micros(price)) / 1_000_000)
+    settings.SEARCH_VENDOR_CALLS = 2
+    refused: list[str] = []
+    made: list[str] = []
+
+    def worker(number: int) -> None:
+        def send(keys: Any) -> Answer:
+            made.extend(keys)
+            return Answer(price, 1)
+
+        calls = [Call("embed", "m", (f"{number}.{n}",), price, "USD", send) for n in range(4)]  # type: ignore[arg-type]
+        try:
+            spend.Accountant().pay(encoder, calls, lambda call, answer: None)
+        except spend.BudgetExhausted as error:
+            refused.append(str(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=worker, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(made) == 7
+    assert len(refused) >= 3
+    assert SpendAccount.objects.get().spent_micros == micros() == 7 * spend.to_micros(price)
+
+
+def test_what_a_dead_worker_set_aside_is_counted_as_spent(chosen: Any, settings: Any) -> None:
+    encoder = get_encoder("gemini")
+    call = Call("embed", "m", ("a" * 64,), Decimal("0.5"), "USD", lambda keys: Answer(Decimal(0), 0))  # type: ignore[arg-type]
+    spend.Accountant(assets={"a" * 64: 7})._reserve(encoder, call)  # and then it is killed
+    assert SpendAccount.objects.get().spent_micros == 500_000
+    tasks.sweep()
+    assert SpendReservation.objects.count() == 1, "it may still be at work"
+    SpendReservation.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    tasks.sweep()
+    assert SpendReservation.objects.count() == 0
+    row = Spend.objects.get()
+    assert (row.asset_key, row.micros, row.assumed) == (7, 500_000, True)
+    assert SpendAccount.objects.get().spent_micros == 500_000
+
+
+# --- What goes wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encoder", "status", "code", "message"),
+    [
+        ("dashscope", 400, "DataInspectionFailed", "Input data may contain inappropriate content"),
+        ("gemini", 400, "INVALID_ARGUMENT", "The image was blocked for safety reasons"),
+    ],
+)
+def test_one_picture_that_is_refused_fails_alone(
+    index_now: Drain,
+    chosen: Any,
+    vendors: VendorServer,
+    encoder: str,
+    status: int,
+    code: str,
+    message: str,
+) -> None:
+    chosen(encoder, FIRST=100)
+    assets = [coloured(colour) for colour in ("#0000ff", "#ff0000", "#0000ff", "#0000ff")]
+    vendors.always[encoder] = vendor.refusing("red", status, code, message)
+    report = index_now()
+    assert (report.failed, report.postponed) == (1, "")
+    failed = IndexEntry.objects.get(state=IndexState.FAILED)
+    assert failed.asset_key == assets[1].pk
+    assert "does not take this picture" in failed.last_error
+    assert KEY not in failed.last_error
+    assert held() == {assets[0].pk, assets[2].pk, assets[3].pk}
+    assert [len(call.items) for call in vendors.made(encoder)] == [4, 2, 2, 1, 1]
+    assert Spend.objects.count() == 3, "what was refused costs nothing"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence", "asked_again"),
+    [
+        (vendor.saying(None, refusal="I cannot help with that"), "refused to describe it", 0),
+        (vendor.saying("", reason="content_filter"), "filters held the description back", 0),
+        (vendor.saying("{not json"), "no description that can be read", 1),
+        (vendor.failing(400, "content_policy_violation", "Not allowed"), "does not take this picture", 0),
+    ],
+)
+def test_a_description_that_is_refused_fails_the_entry_and_is_remembered(
+    index_now: Drain,
+    chosen: Any,
+    vendors: VendorServer,
+    behaviour: vendor.Behaviour,
+    sentence: str,
+    asked_again: int,
+) -> None:
+    chosen("openai", FIRST=100)
+    asset = coloured("red")
+    vendors.always["describe"] = behaviour
+    assert index_now().failed == 1
+    entry = IndexEntry.objects.get(state=IndexState.FAILED)
+    assert sentence in entry.last_error
+    assert KEY not in entry.last_error
+    assert entry.asset_key == asset.pk
+    assert AltTextSuggestion.objects.count() == 0
+    before = len(vendors.calls)
+    outbox.retry_failed()
+    index_now()
+    assert len(vendors.calls) - before == asked_again
+    assert IndexEntry.objects.get(asset_key=asset.pk, space=quality_space()).state == IndexState.FAILED
+
+
+@pytest.mark.parametrize("encoder", ["openai", "dashscope", "gemini"])
+def test_an_outage_leaves_all_pending_and_loses_nothing(
+    index_now: Drain, chosen: Any, vendors: VendorServer, encoder: str
+) -> None:
+    chosen(encoder, FIRST=100)
+    assets = [AssetFactory() for _ in range(3)]
+    what = "describe" if encoder == "openai" else encoder
+    vendors.always[what] = vendor.failing(429, "rate", after=120)
+    report = index_now()
+    assert "rate limit" in report.postponed
+    assert {(entry.attempts, entry.waits_for_budget) for entry in waiting()} == {(1, False)}
+    wait = (waiting()[0].not_before - timezone.now()).total_seconds()
+    assert 100 < wait <= 120, "as long as the vendor asks"
+    vendors.always[what] = vendor.failing(401, "InvalidApiKey")
+    due_again()
+    assert "does not accept the key" in index_now().postponed
+    assert len(waiting()) == 3
+    vendors.always.clear()
+    due_again()
+    assert index_now().postponed == ""
+    assert held() == {asset.pk for asset in assets}
+    assert SpendAccount.objects.get().spent_micros == micros()
+
+
+def test_what_arrived_before_an_outage_is_kept_and_not_paid_for_again(
+    index_now: Drain, chosen: Any, vendors: VendorServer, settings: Any
+) -> None:
+    chosen("openai", FIRST=100)
+    settings.SEARCH_VENDOR_CALLS = 1
+    assets = [coloured("red") for _ in range(3)]
+    vendors.script([vendor.well, vendor.well, vendor.failing(500, "down")])
+    assert "OpenAI failed (500)" in index_now().postponed
+    assert PictureDescription.objects.count() == 2
+    due_again()
+    vendors.always["openai"] = vendor.failing(500, "down")
+    index_now()
+    assert len(vendors.made("describe")) == 4
+    assert Embedding.objects.filter(space=quality_space()).count() == 0
+    vendors.always.clear()
+    due_again()
+    index_now()
+    assert held() == {asset.pk for asset in assets}
+    assert len(vendors.made("describe")) == 4, "three that arrived and one that failed"
+    assert Spend.objects.filter(purpose="describe").count() == 3
+
+
+def test_a_lost_answer_is_counted_as_if_it_had_been_billed(
+    index_now: Drain, chosen: Any, vendors: VendorServer, settings: Any
+) -> None:
+    chosen("gemini", FIRST=100)
+    settings.SEARCH_VENDOR_TIMEOUT_SECONDS = 0.4
+    asset = AssetFactory()
+    vendors.script([vendor.slow(1.2)])
+    assert "did not answer in time" in index_now().postponed
+    lost = Spend.objects.get()
+    assert (lost.assumed, lost.asset_key) == (True, asset.pk)
+    assert lost.micros == spend.to_micros(get_encoder("gemini").ceiling_per_picture)
+
+
+# --- What people see -------------------------------------------------------------------------------
+
+
+def test_a_description_becomes_a_suggestion_and_no_text_of_the_asset(
+    index_now: Drain, chosen: Any, vendors: VendorServer
+) -> None:
+    chosen("openai", FIRST=100)
+    asset = coloured("red", alt_text="Written by a person")
+    index_now()
+    suggestion = AltTextSuggestion.objects.get()
+    assert (suggestion.asset_id, suggestion.alt_text_zh) == (asset.pk, "一件red的东西")
+    assert suggestion.source == "gpt-5.4-mini, prompt 1"
+    asset.refresh_from_db()
+    assert (asset.alt_text, asset.alt_text_zh, asset.description) == ("Written by a person", "", "")
+    # Another prompt or model is another description; the same one is never bought twice.
+    assert PictureDescription.objects.count() == 1
+    editing.trash([asset], actor=None)
+    editing.delete_forever([asset], actor=None)
+    assert PictureDescription.objects.count() == 0, "what was made of a file goes with it"
+    assert Spend.objects.count() == 2, "what it cost does not"
+
+
+def test_words_are_searched_in_both_spaces_and_search_goes_on_without_the_vendor(
+    index_now: Drain, chosen: Any, vendors: VendorServer, staff_api: Any
+) -> None:
+    chosen("gemini", FIRST=100)
+    coloured("red", title="Scarf")
+    index_now()
+    found = staff_api.get("/api/v1/search/", {"q": "scarf"})
+    assert [hit["title"] for hit in found.json()["results"]] == ["Scarf"]
+    vendors.always["gemini"] = vendor.failing(503, "down")
+    found = staff_api.get("/api/v1/search/", {"q": "a scarf"})
+    assert found.status_code == 200
+    assert [hit["title"] for hit in found.json()["results"]] == ["Scarf"]
+
+
+def test_spend_is_seen_by_editors_over_rest_and_in_the_command(
+    index_now: Drain,
+    chosen: Any,
+    settings: Any,
+    staff_api: Any,
+    vendors: VendorServer,
+    django_assert_max_num_queries: Any,
+) -> None:
+    chosen("openai", FIRST=100)
+    settings.SEARCH_BUDGET_TOTAL, settings.SEARCH_BUDGET_DAY = "2", "none"
+    assets = [coloured("red") for _ in range(3)]
+    index_now()
+    get_encoder("openai").encode_texts(["a red scarf"])
+    get_encoder("openai").encode_texts(["a red hat"])
+    with django_assert_max_num_queries(12):
+        told = staff_api.get("/api/v1/search/spend/").json()
+    (account,) = told["accounts"]
+    # Three pictures at 0.75 and 4.50 USD a million, their words and two queries at 0.13.
+    assert account["spent"] == account["today"] == spend.shown(3 * 1650 + 39 + 2 * 13)
+    assert (account["budget"], account["budget_day"], account["waiting"]) == ("2.00", "none", 0)
+    days = {(row["model"], row["purpose"]): (row["calls"], row["amount"]) for row in told["by_day"]}
+    assert days == {
+        ("gpt-5.4-mini", "describe"): (3, "0.00495"),
+        ("text-embedding-3-large", "embed"): (3, "0.000039"),
+        ("text-embedding-3-large", "query"): (2, "0.000026"),
+    }
+    assert {row["asset"] for row in told["by_asset"]} == {str(asset.public_id) for asset in assets}
+    assert {row["amount"] for row in told["by_asset"]} == {"0.001663"}
+    assert told["prices"][0]["source"].startswith("https://")
+    out = StringIO()
+    call_command("index", "--status", "--json", stdout=out)
+    (listed,) = json.loads(out.getvalue())["spend"]
+    assert listed == account
+    out = StringIO()
+    call_command("index", "--status", stdout=out)
+    assert "has cost 0.005015 USD (budget 2.00)" in out.getvalue()
+
+
+def test_the_page_shows_budgets_and_what_waits(
+    index_now: Drain, chosen: Any, settings: Any, client: Any, editor: Any, stranger: Any
+) -> None:
+    client.force_login(editor)
+    assert "No encoder behind an API is in use" in client.get("/admin/search/space/spend/").text
+    chosen("gemini", FIRST=100)
+    settings.SEARCH_BUDGET_TOTAL = "0"
+    asset = AssetFactory(title="Scarf")
+    index_now()
+    page = client.get("/admin/search/space/spend/").text
+    assert "1 asset waits for the budget; nothing is lost." in page
+    settings.SEARCH_BUDGET_TOTAL = "3"
+    tasks.sweep()
+    page = client.get("/admin/search/space/spend/").text
+    assert "0.000117 of 3.00 USD" in page
+    assert "waits for the budget" not in page
+    assert asset.title in page
+    settings.SEARCH_BUDGET_TOTAL = "a lot"
+    assert "SEARCH_BUDGET_TOTAL is no amount" in client.get("/admin/search/space/spend/").text
+    client.force_login(stranger)
+    assert client.get("/admin/search/space/spend/").status_code == 302
+
+
+def test_the_doctor_looks_at_keys_budgets_and_vendors_without_paying(
+    chosen: Any, settings: Any, vendors: VendorServer
+) -> None:
+    def doctor() -> dict[str, tuple[str, str]]:
+        out = StringIO()
+        with contextlib.suppress(CommandError):
+            call_command("doctor", "--json", stdout=out)
+        return {one["part"]: (one["level"], one["sentence"]) for one in json.loads(out.getvalue())}
+
+    chosen("dashscope", FIRST=10)
+    part = "encoder dashscope:qwen3-vl-embedding"
+    level, sentence = doctor()[part]
+    assert (level, "1,000 pictures cost at most 2.304 CNY" in sentence) == ("ok", True)
+    vendors.always["other"] = vendor.failing(401, "InvalidApiKey")
+    assert doctor()[part][0] == "problem"
+    settings.DASHSCOPE_API_KEY = ""
+    assert "There is no key. Set DASHSCOPE_API_KEY" in doctor()[part][1]
+    settings.DASHSCOPE_API_KEY, settings.SEARCH_BUDGET_TOTAL = KEY, "0"
+    vendors.always.clear()
+    assert doctor()[part][0] == "warning"
+    settings.SEARCH_QUALITY_FIRST = 0
+    assert doctor()["policy"][0] == "problem"
+    assert vendors.made("dashscope") == []
+
+
+def test_a_picture_to_search_with_is_paid_for_within_the_budget(settings: Any, vendors: VendorServer) -> None:
+    encoder = get_encoder("openai")
+    settings.SEARCH_BUDGET_TOTAL = "0"
+    with pytest.raises(spend.BudgetExhausted):
+        encoder.encode_images([Image.new("RGB", (64, 48), "red")])
+    assert vendors.calls == []
+    encoder.encode_texts(["words are never refused"])
+    assert len(vendors.calls) == 1
+
+
+def test_queries_of_indexing_do_not_grow_with_the_batch(
+    index_now: Drain, chosen: Any, settings: Any, django_assert_max_num_queries: Any
+) -> None:
+    chosen("dashscope", FIRST=100)
+    for _ in range(12):
+        AssetFactory()
+    active_spaces()
+    with django_assert_max_num_queries(75):
+        index_now()
