@@ -219,6 +219,7 @@ dam_webhookdelivery_history            delivery               302    302    403 
 dam_webhookdelivery_delete             delivery               302    302    403    403    403    403    403
 dam_webhookdelivery_change             delivery               302    302    403    403    403    403    200
 search_page                            -                      302    302    200    200    200    200    200
+search_query_picture                   -                      302    302    404    404    404    404    404
 search_spend                           -                      302    302    403    403    200    200    200
 search_sku_suggestions                 open SKU               302    302    200    200    200    200    200
 search_sku_suggestions                 hidden SKU             302    302    404    404    200    200    200

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
-from django.urls import reverse
 from rest_framework.test import APIClient
 
 from dam import editing
@@ -196,43 +194,3 @@ def test_rest_refuses_a_picture_that_is_none(api: APIClient) -> None:
     assert answer.status_code == 400
     assert "not a picture" in str(answer.json()["errors"]["image"])
     assert api.post(URL, {}, format="json").status_code == 400
-
-
-# The page
-
-
-def test_the_page_shows_pictures_and_where_more_are(library: dict[str, Asset], administrator: User) -> None:
-    client = Client()
-    client.force_login(administrator)
-    page = client.get(reverse("admin:search_page"), {"q": "金色王冠"})
-    html = page.content.decode()
-    assert page.status_code == 200
-    assert html.index("Golden crown") < html.index("Red dress")
-    assert f"?like={library['crown'].public_id}" in html
-    assert "4 candidates" in html
-
-
-def test_the_page_searches_with_a_picture(library: dict[str, Asset], administrator: User) -> None:
-    client = Client()
-    client.force_login(administrator)
-    upload = SimpleUploadedFile("query.png", picture(format="PNG", seed=4))
-    page = client.post(reverse("admin:search_page"), {"image": upload})
-    assert page.status_code == 200
-    assert "Like your picture" in page.content.decode()
-    wrong = client.post(reverse("admin:search_page"), {"image": SimpleUploadedFile("x.jpg", text_as_jpg())})
-    assert wrong.status_code == 400
-    assert "not a picture" in wrong.content.decode()
-
-
-def test_the_page_is_for_staff(stranger: User) -> None:
-    client = Client()
-    client.force_login(stranger)
-    assert client.get(reverse("admin:search_page")).status_code == 302
-
-
-def test_an_empty_library_says_what_to_do(administrator: User) -> None:
-    client = Client()
-    client.force_login(administrator)
-    page = client.get(reverse("admin:search_page"), {"q": "crown"}).content.decode()
-    assert reverse("admin:dam_asset_upload") in page
-    assert "The library is empty" in page
