@@ -20,9 +20,11 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]{2,}")
 _TRUSTED_PIECES = 36_000
 _SHORTEST_PIECE = 5
 _SHORTEST_IN_E = 7
+# Before “ed” and “ing” a short stem doubles its last letter: “running”, so “runing” is no word.
+_UNDOUBLED = r"(?<!\b[^aeiou][aeiou][^aeiouwxy])"
 _ENDINGS = (
     (r"ies$", "y"), (r"(?<=[sxz])es$", ""), (r"(?<=[cs]h)es$", ""), (r"(?<=[^aeiou]o)es$", ""), (r"s$", ""),
-    (r"ed$", ""), (r"d$", ""), (r"ing$", ""), (r"ly$", ""),
+    (rf"{_UNDOUBLED}ed$", ""), (r"d$", ""), (rf"{_UNDOUBLED}ing$", ""), (r"ly$", ""),
 )  # fmt: skip
 
 
