@@ -26,7 +26,7 @@ CHART_HEIGHT = 100
 class ReportForm(forms.Form):
     """Period, language and list, all in the address."""
 
-    days = forms.TypedChoiceField(required=False, coerce=int, empty_value=30, label=gettext_lazy("Period"))
+    days = forms.TypedChoiceField(coerce=int, label=gettext_lazy("Period"))
     language = forms.ChoiceField(
         required=False,
         choices=[("", gettext_lazy("Any")), *QueryLanguage.choices],
