@@ -96,5 +96,5 @@ def test_a_synonym_finds_what_has_the_other_word(
     team.post(f"{LIST}add/", {"words": "jumper", "words_zh": "毛线衫"})
     answer = api.get("/api/v1/search/", {"q": "毛线衫"}).json()
     assert answer["results"][0]["title"] == "Nautical jumper"
-    assert "bm25" in answer["results"][0]["legs"]
+    assert {"bm25", "words"} & answer["results"][0]["legs"].keys()  # as the server ranks words or not
     assert answer["understood"]["wanted"] == "毛线衫"
