@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
 from dam.models import SKU
 from dam.organising import shown_to
 from dam.words import CHINESE
-from search.known_words import is_chinese, is_plain_english
+from search.known_words import is_chinese, is_english, is_plain_english
 from search.terms import pinyin_of
 from search.vocabulary import Vocabulary, is_stranger, is_word, shown
 
@@ -29,6 +32,8 @@ _QUOTED = re.compile('"[^"]*"|“[^”]*”')
 _CHUNK = re.compile(rf"[^\s{CHINESE}，。、；：！？“”\"()（）,;:!?]+")
 _LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
 _VOWELS = frozenset("aeiou")
+# Misspelt, they would turn what is not wanted into what is.
+_NEGATING = ("without", "except", "excluding")
 
 
 def corrections(text: str, vocabulary: Vocabulary, user: Any) -> dict[str, str]:
@@ -51,6 +56,19 @@ def corrections(text: str, vocabulary: Vocabulary, user: Any) -> dict[str, str]:
         if typed.lower() not in codes and (meant in told or all(name in told for name in names[meant]))
     }
     return dict(list(certain.items())[:MOST_CORRECTIONS])
+
+
+def negations(text: str) -> dict[str, str]:
+    """Misspelt words of negation → how they are written."""
+    found = {}
+    for typed in dict.fromkeys(_LETTERS.findall(_QUOTED.sub(" ", text))):
+        word = typed.lower()
+        if word in _NEGATING or is_english(word):
+            continue
+        near = process.extractOne(word, _NEGATING, scorer=DamerauLevenshtein.distance, score_cutoff=1)
+        if near is not None and len(word) >= len("except"):
+            found[typed] = near[0]
+    return found
 
 
 def apply(text: str, corrected: dict[str, str]) -> str:

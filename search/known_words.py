@@ -19,9 +19,12 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]{2,}")
 # Pieces at the end of a byte-pair vocabulary are rare enough to be parts of words or misspelt ones.
 _TRUSTED_PIECES = 36_000
 _SHORTEST_PIECE = 5
+_SHORTEST_IN_E = 7
+# Before “ed” and “ing” a short stem doubles its last letter: “running”, so “runing” is no word.
+_UNDOUBLED = r"(?<!\b[^aeiou][aeiou][^aeiouwxy])"
 _ENDINGS = (
     (r"ies$", "y"), (r"(?<=[sxz])es$", ""), (r"(?<=[cs]h)es$", ""), (r"(?<=[^aeiou]o)es$", ""), (r"s$", ""),
-    (r"ed$", ""), (r"d$", ""), (r"ing$", ""), (r"ing$", "e"), (r"ly$", ""),
+    (rf"{_UNDOUBLED}ed$", ""), (r"d$", ""), (rf"{_UNDOUBLED}ing$", ""), (r"ly$", ""),
 )  # fmt: skip
 
 
@@ -36,7 +39,10 @@ def is_plain_english(word: str) -> bool:
     if word in words:
         return True
     stems = (re.sub(ending, instead, word) for ending, instead in _ENDINGS)
-    return any(stem in words or _undoubled(stem) in words for stem in stems if 2 < len(stem) < len(word))
+    if any(stem in words or _undoubled(stem) in words for stem in stems if 2 < len(stem) < len(word)):
+        return True
+    # Not of short ones: “runing” is no form of “rune”.
+    return len(word) > _SHORTEST_IN_E and re.sub("ing$", "e", word) in words
 
 
 def is_chinese(word: str) -> bool:

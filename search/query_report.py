@@ -125,7 +125,7 @@ def by_language(query: ReportQuery) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(query: ReportQuery, beyond: Q) -> QuerySet[SearchDay, dict[str, Any]]:
+def _rows(query: ReportQuery, beyond: Q) -> QuerySet[SearchDay, Any]:
     """Grouped by question, those of the list, in its order."""
     grouped = query.sums().order_by().values("normalised").annotate(
         spoken=Max("language"),

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from dam.table_downloads import csv_download
 from search import query_log
@@ -26,22 +26,20 @@ CHART_HEIGHT = 100
 class ReportForm(forms.Form):
     """Period, language and list, all in the address."""
 
-    days = forms.TypedChoiceField(
-        required=False,
-        coerce=int,
-        empty_value=30,
-        choices=[
-            (days, ngettext_lazy("The last day", "The last %(days)d days", days) % {"days": days})
-            for days in PERIODS
-        ],
-        label=gettext_lazy("Period"),
-    )
+    days = forms.TypedChoiceField(coerce=int, label=gettext_lazy("Period"))
     language = forms.ChoiceField(
         required=False,
         choices=[("", gettext_lazy("Any")), *QueryLanguage.choices],
         label=gettext_lazy("Language"),
     )
     list = forms.ChoiceField(required=False, choices=list(LISTS.items()), widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["days"].choices = [  # type: ignore[attr-defined]
+            (days, ngettext("The last day", "The last %(days)d days", days) % {"days": days})
+            for days in PERIODS
+        ]
 
     def query(self) -> ReportQuery:
         """What is asked for; expects valid data."""
@@ -57,7 +55,7 @@ def searches_page(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
         query_log.sum_up()
         messages.success(request, _("All searches up to now are counted."))
         return redirect(request.get_full_path())
-    form = ReportForm(request.GET)
+    form = ReportForm({"days": str(ReportQuery.days), **request.GET.dict()})
     query = form.query() if form.is_valid() else ReportQuery()
     if request.GET.get("export") == "csv":
         return csv_download(table(query), f"searches-{query.chosen}.csv")

@@ -72,10 +72,11 @@ def suggest(typed: str, *, user: Any) -> list[Suggestion]:
     entries = _told(vocabulary.beginning(text, strangers, LOOKED_AT), strangers)
     if not entries and not found and len(text) >= SHORTEST_WITH_TYPO:
         entries = _told(vocabulary.almost_beginning(text, strangers, LOOKED_AT), strangers)
-    entries.sort(
-        key=lambda entry: (not _is_whole(entry, text), -entry.weight(strangers), _ORDER.index(entry.kind))
+    best_first = sorted(
+        entries,
+        key=lambda entry: (not _is_whole(entry, text), -entry.weight(strangers), _ORDER.index(entry.kind)),
     )
-    named = (Suggestion(entry.text, entry.kind, entry.weight(strangers)) for entry in entries)
+    named = (Suggestion(entry.text, entry.kind, entry.weight(strangers)) for entry in best_first)
     return _once([*found, *named])[:MOST]
 
 

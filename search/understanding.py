@@ -50,7 +50,10 @@ def understand(text: str, *, user: Any = STRANGER, correct: bool = True) -> Unde
     vocabulary = current()
     strangers = is_stranger(user)
     written = " ".join(unicodedata.normalize("NFKC", text).split())
-    taken = negation.split(written, lambda phrase: vocabulary.knows(phrase, strangers))
+    turned = correcting.negations(written) if correct else {}
+    taken = negation.split(
+        correcting.apply(written, turned), lambda phrase: vocabulary.knows(phrase, strangers)
+    )
     said = [taken.wanted, *taken.unwanted]
     corrected = correcting.corrections(" \n ".join(said), vocabulary, user) if correct else {}
     wanted, *unwanted = (correcting.apply(part, corrected) for part in said)
@@ -58,7 +61,7 @@ def understand(text: str, *, user: Any = STRANGER, correct: bool = True) -> Unde
         wanted=wanted,
         unwanted=tuple(unwanted),
         also=tuple(_also(wanted, vocabulary, strangers)),
-        corrections=corrected,
+        corrections=turned | corrected,
     )
 
 

@@ -33,6 +33,8 @@ MOST_TERMS = 150_000
 MOST_QUERIES = 5_000
 # So often more assets must have a word than the next that lies as near; else nobody can tell which was meant.
 CLEAR_LEAD = 3
+# What begins with so few letters is kept for the next who asks.
+LONGEST_KEPT = 3
 # A reading that took so long is done in the background, and so much less often than it takes time.
 SLOW_SECONDS, RESTING_FACTOR = 0.5, 20
 STRANGER = AnonymousUser()
@@ -56,7 +58,7 @@ QUERY = "query"
 
 @dataclass
 class Vocabulary:
-    """What is known. Built once, then only read.
+    """What is known. Built once, then only read; what was looked up at length is kept.
 
     Attributes:
         words: Latin words and Chinese names in lower case → assets that have them (everywhere, storefront).
@@ -76,6 +78,8 @@ class Vocabulary:
     prefixes: list[tuple[str, int]] = field(default_factory=list)
     groups: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     groups_of_word: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _short: dict[tuple[str, bool, int], list[Entry]] = field(default_factory=dict)
+    _beginnings: dict[tuple[str, int], list[str]] = field(default_factory=dict)
 
     # ── Building ──────────────────────────────────────────────────────────────────────────────────
 
@@ -155,25 +159,37 @@ class Vocabulary:
 
     def beginning(self, text: str, strangers: bool, most: int) -> list[Entry]:
         """Entries of which a word, the pinyin or its initials begin so, those that most assets have first."""
-        start = bisect_left(self.prefixes, (text,))
-        end = bisect_left(self.prefixes, (text + "\U0010ffff",))
-        places = {place for _key, place in self.prefixes[start:end]}
-        return self._heaviest(places, strangers, most)
+        asked = (text, strangers, most)
+        if len(text) > LONGEST_KEPT:
+            return self._heaviest(self._places(text), strangers, most)
+        if asked not in self._short:  # many begin so, and everybody begins so
+            self._short[asked] = self._heaviest(self._places(text), strangers, most)
+        return self._short[asked]
 
     def almost_beginning(self, text: str, strangers: bool, most: int) -> list[Entry]:
         """As `beginning`, with one letter wrong, left out, added or exchanged; not the first one."""
-        start = bisect_left(self.prefixes, (text[0],))
-        end = bisect_left(self.prefixes, (text[0] + "\U0010ffff",))
-        beginnings: dict[str, set[int]] = defaultdict(set)
-        for key, place in self.prefixes[start:end]:
-            for length in (len(text) - 1, len(text), len(text) + 1):
-                if len(key) >= length:
-                    beginnings[key[:length]].add(place)
-        near = process.extract(
-            text, list(beginnings), scorer=DamerauLevenshtein.distance, score_cutoff=1, limit=None
-        )
-        places = {place for known, _distance, _at in near for place in beginnings[known]}
+        near = {
+            known
+            for length in (len(text) - 1, len(text), len(text) + 1)
+            for known, _distance, _at in process.extract(
+                text, self._beginnings_of(text[0], length), scorer=DamerauLevenshtein.distance,
+                score_cutoff=1, limit=None,
+            )
+        }  # fmt: skip
+        places = {place for known in near for place in self._places(known)}
         return self._heaviest(places, strangers, most)
+
+    def _places(self, text: str) -> set[int]:
+        start, end = (bisect_left(self.prefixes, (text + after,)) for after in ("", "\U0010ffff"))
+        return {place for _key, place in self.prefixes[start:end]}
+
+    def _beginnings_of(self, letter: str, length: int) -> list[str]:
+        """The first letters, so many, of everything that begins with this one; cut once."""
+        if (letter, length) not in self._beginnings:
+            start, end = (bisect_left(self.prefixes, (letter + after,)) for after in ("", "\U0010ffff"))
+            cut = (key[:length] for key, _place in self.prefixes[start:end] if len(key) >= length)
+            self._beginnings[letter, length] = list(dict.fromkeys(cut))
+        return self._beginnings[letter, length]
 
     def alike(self, word: str) -> Iterator[tuple[int, tuple[str, ...]]]:
         """The groups that this word (lower case) is in."""

@@ -40,8 +40,8 @@ class SynonymForm(forms.ModelForm):
         label=gettext_lazy("Words (Chinese)"),
         required=False,
         help_text=gettext_lazy(
-            "With commas between them: 裤子，长裤. Whoever searches for one of the words finds what has any of "
-            "them; everybody who may search may learn of them."
+            "With commas between them: 裤子，长裤. Whoever searches for one of the words finds what has any "
+            "of them; they are no secret from anybody who may search."
         ),
     )
 

@@ -52,6 +52,7 @@ def world(db: None, index_now: Callable[[], Any], settings: Any, caplog: pytest.
     """Built once for all that a test asks: what each request writes is taken back."""
     caplog.set_level("CRITICAL", "django.request")
     settings.DAM_IMPORT_FOLDERS = ["/nowhere"]
+    settings.SEARCH_VOCABULARY_SECONDS = 0
     made = build()
     index_now()
     return made

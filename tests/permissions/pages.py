@@ -244,6 +244,19 @@ search_space_add                       -                      302    302    403 
 search_space_history                   space                  302    302    302    302    302    302    302
 search_space_delete                    space                  302    302    403    403    403    403    403
 search_space_change                    space                  302    302    403    403    302    302    302
+search_synonym_changelist              -                      302    302    403    403    200    200    200
+search_synonym_add                     -                      302    302    403    403    200    200    200
+search_synonym_history                 synonym                302    302    403    403    200    200    200
+search_synonym_delete                  synonym                302    302    403    403    200    200    200
+search_synonym_change                  synonym                302    302    403    403    200    200    200
+search_synonym_import                  -                      302    302    403    403    200    200    200
+search_synonym_export                  -                      302    302    403    403    200    200    200
+search_searches                        -                      302    302    403    403    200    200    200
+search_searchlog_changelist            -                      302    302    403    403    403    403    200
+search_searchlog_add                   -                      302    302    403    403    403    403    403
+search_searchlog_history               logged search          302    302    403    403    403    403    200
+search_searchlog_delete                logged search          302    302    403    403    403    403    403
+search_searchlog_change                logged search          302    302    403    403    403    403    200
 search_indexentry_changelist           -                      302    302    403    403    200    200    200
 search_indexentry_add                  -                      302    302    403    403    403    403    403
 search_indexentry_history              index entry            302    302    302    302    302    302    302
@@ -345,6 +358,11 @@ search_judgements_import               -                      302    302    403 
 search_evaluationquery_add             -                      302    302    403    403    302    302    302
 search_evaluationquery_delete          query                  302    302    403    403    302    302    302
 search_indexentry_changelist           -, again               302    302    403    403    302    302    302
+search_synonym_add                     -                      302    302    403    403    302    302    302
+search_synonym_change                  synonym                302    302    403    403    302    302    302
+search_synonym_delete                  synonym                302    302    403    403    302    302    302
+search_synonym_import                  -                      302    302    403    403    200    200    200
+search_searches                        -                      302    302    403    403    302    302    302
 search_sku_suggestions                 open SKU               302    302    403    403    302    302    302
 search_sku_suggestions                 hidden SKU             302    302    404    404    302    302    302
 auth_user_change                       editor                 302    302    403    403    403    403    200=
@@ -358,6 +376,8 @@ ASKED = (
     "/admin/autocomplete/?app_label=dam&model_name=renditionpreset&field_name=watermark_asset&term=",
     "/admin/search/?s=zq",
     "/admin/search/space/find/?q=sledge",
+    "/admin/search/searchlog/report/?list=slow",
+    "/admin/search/synonym/?q=zq",
     "/admin/dam/asset/?q=sledge",
     "/admin/dam/asset/?state=trashed",
     "/admin/dam/asset/?view=list",
@@ -514,6 +534,9 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     },
     "search_evaluationquery_add": lambda world: {"text": "Lamp", "language": "en"},
     "search_indexentry_changelist": lambda world: _chosen("index_again", IndexEntry.objects.first()),
+    "search_synonym_add": lambda world: {"words": "coat, jacket", "words_zh": ""},
+    "search_synonym_change": lambda world: {"words": "changed, other", "words_zh": ""},
+    "search_synonym_import": lambda world: {"table": _table("en,zh", "hat|cap,")},
     "search_sku_suggestions": lambda world: {
         "role": "detail", "assets": [str(world.assets["foreign"].public_id)]
     },

@@ -16,10 +16,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from dam.models import BulkEdit, Import, ImportState
+from search import query_log
 from tests.permissions.world import PEOPLE, World, finish_edit, spool
 from tests.pictures import picture
 
@@ -222,6 +224,9 @@ DELETE /saved-searches/{id}/                           their search             
 DELETE /saved-searches/{id}/                           shared search                  401    403   403   403   204   403   204
 
 GET    /search/spend/                                  -                              401    403   403   403   200   200   200
+GET    /search/suggestions/                            words of hidden                200    200   200   200   200   200   200  !
+POST   /search/clicks/                                 shown                          204    204   204   204   204   204   204
+POST   /search/clicks/                                 hidden                         400    400   400   400   204   204   204
 GET    /search/                                        words of hidden                200    200   200   200   200   200   200  !
 GET    /search/                                        the newest                     200    200   200   200   200   200   200  !
 GET    /search/                                        the hidden tag                 200    200   200   200   200   200   200  !
@@ -409,6 +414,11 @@ def _json(**body: Any) -> Sent:
     return {"data": body, "format": "json"}
 
 
+def _clicked(world: World, name: str) -> Sent:
+    query_id = signing.dumps(world.things["logged search"].pk, salt=query_log.SALT)
+    return _json(query_id=query_id, asset=_id(world, name), position=1)
+
+
 def _form(**body: Any) -> Sent:
     return {"data": body, "format": "multipart"}
 
@@ -514,6 +524,9 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     ("POST /saved-searches/", "for everybody"): lambda world: _json(
         name="New", query="kind=prop", shared=True
     ),
+    ("GET /search/suggestions/", "words of hidden"): lambda world: {"data": {"q": "sledge"}},
+    ("POST /search/clicks/", "shown"): lambda world: _clicked(world, "shown"),
+    ("POST /search/clicks/", "hidden"): lambda world: _clicked(world, "hidden"),
     ("GET /search/", "words of hidden"): lambda world: {"data": {"q": "sledge"}},
     ("GET /search/", "the hidden tag"): lambda world: {"data": {"tag": world.things["hidden tag"].slug}},
     ("GET /search/", "the hidden SKU"): lambda world: {"data": {"sku": world.things["hidden SKU"].code}},

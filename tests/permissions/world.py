@@ -62,9 +62,18 @@ from dam.roles import Role
 from generation.jobs import create_job
 from generation.models import GenerationItem, GenerationJob
 from generation.planning import plan_outfits
-from search import judging
+from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
-from search.models import EvaluationQuery, EvaluationRun, Reindex, ReindexState, Space, SpaceState
+from search.models import (
+    EvaluationQuery,
+    EvaluationRun,
+    Reindex,
+    ReindexState,
+    SearchLog,
+    Space,
+    SpaceState,
+    Synonym,
+)
 from search.spaces import live_space
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory, UserFactory
 from tests.pictures import picture
@@ -152,6 +161,7 @@ def build() -> World:
     _administrate(world, people[ADMINISTRATOR], editor, keeper)
     _generate(world, editor)
     _measure(world, people[ADMINISTRATOR])
+    _search(world, keeper)
     for name, user in people.items():
         world.tokens[name] = Token.objects.create(user=user).key
         world.sessions[name] = Client()
@@ -334,6 +344,17 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     world.things |= {"season": season, "retired field": retired, "cost": cost, "rule": rule}
     entry = AuditEntry.objects.filter(actor=keeper).latest("pk")
     world.things |= {"preset": preset, "hook": hook, "delivery": sent, "entry": entry}
+
+
+def _search(world: World, keeper: User) -> None:
+    """A question of somebody else, counted; words that mean the same; the library's own words."""
+    asked = SearchLog.objects.create(
+        text=f"Sled {HIDDEN}", normalised=f"sled {HIDDEN}", language="en", entrance="page", account=keeper,
+        of_library=True, total=0, took_ms=3,
+    )  # fmt: skip
+    world.things |= {"logged search": asked, "synonym": Synonym.objects.create(words=["sled", "sledge"])}
+    query_log.sum_up()
+    terms.refresh()
 
 
 def _generate(world: World, editor: User) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
 
-from dam import editing
-from search import terms
-from search.models import AssetTerms
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from dam import editing, organising
+from dam.models import Asset, AssetState, Tag
+from search import synonyms
+from search.models import AssetTerms, Synonym, Term, TermChange
+from search.tasks import refresh_vocabulary, sweep_vocabulary
 from search.understanding import understand
 from tests.factories import AssetFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip", "words_at_once")]
+SEARCH, PAGE = "/api/v1/search/", "/admin/search/space/find/"
 
 # asked | wanted | not wanted
 TABLE = """
@@ -67,7 +80,7 @@ red drss                            | red dress                |
 golden crwon                        | golden crown             |
 elegnat dress                       | elegant dress            |
 lihgthouse                          | lighthouse               |
-shirt withuot logo                  | shirt withuot logo       |
+shirt withuot logo                  | shirt                    | logo
 dress without lase                  | dress                    | lace
 hongse lianyiqun                    | 红色连衣裙                 |
 hongselianyiqun                     | 红色连衣裙                 |
@@ -98,24 +111,25 @@ zorblatt                            | zorblatt                 |
 
 
 @pytest.fixture
-def library() -> None:
+def library() -> dict[str, Asset]:
     """Words in both languages; the SKU SHRIT has a code that looks like a misspelt word."""
     dress = TagFactory(slug="dress", label="Dress", label_zh="连衣裙", synonyms=["frock"])
     red = TagFactory(slug="red", label="Red", label_zh="红色")
     lace = TagFactory(slug="lace", label="Lace", label_zh="蕾丝")
+    assets = {}
     for number in range(3):
-        asset = AssetFactory(title=f"Red dress {number}", title_zh="红色连衣裙")
+        asset = assets[f"dress {number}"] = AssetFactory(title=f"Red dress {number}", title_zh="红色连衣裙")
         asset.tags.add(dress, red)
-    crown = AssetFactory(title="Golden crown", title_zh="王冠")
+    crown = assets["crown"] = AssetFactory(title="Golden crown", title_zh="王冠")
     crown.tags.add(lace)
-    AssetFactory(title="No swimming", title_zh="灯塔")
-    AssetFactory(title="Elegant lighthouse")
-    editing.link_sku(crown, SKUFactory(code="SHRIT", name="Cotton shirt", name_zh="棉衬衫"), actor=None)
-    editing.link_sku(crown, SKUFactory(code="NOSW", name="No swimming"), actor=None)
-    editing.update_assets([crown], actor=None, changes={"description": "x"})
-    for asset_id in AssetTerms.objects.values_list("pk", flat=True):
-        terms.note([asset_id])
-    terms.refresh()
+    assets["sign"] = AssetFactory(title="Sign", title_zh="灯塔")
+    assets["lighthouse"] = AssetFactory(title="Elegant lighthouse")
+    shirt = SKUFactory(code="SHRIT", name="Cotton shirt", name_zh="棉衬衫")
+    editing.link_sku(crown, shirt, actor=None)
+    editing.link_sku(assets["sign"], SKUFactory(code="NOSW", name="No swimming"), actor=None)
+    editing.update_assets(list(assets.values()), actor=None, changes={"description": "seen"})
+    refresh_vocabulary()
+    return assets
 
 
 def rows() -> list[tuple[str, str, list[str]]]:
@@ -126,7 +140,7 @@ def rows() -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def test_questions_are_taken_apart_as_the_table_says(library: None) -> None:
+def test_questions_are_taken_apart_as_the_table_says(library: dict[str, Asset], api: APIClient) -> None:
     taken = [(asked, understand(asked)) for asked, _wanted, _unwanted in rows()]
     wrong = [
         f"{asked}: {found.wanted!r}, not {list(found.unwanted)} instead of {wanted!r}, not {unwanted}"
@@ -135,3 +149,123 @@ def test_questions_are_taken_apart_as_the_table_says(library: None) -> None:
     ]
     assert not wrong, "\n".join(wrong)
     assert len(taken) >= 60
+    # The same through REST, the command and the page, with the way back.
+    understood = api.get(SEARCH, {"q": "red drss without lase"}).json()["understood"]
+    assert (understood["wanted"], understood["unwanted"]) == ("red dress", ["lace"])
+    assert understood["corrections"] == {"drss": "dress", "lase": "lace"}
+    literal = api.get(SEARCH, {"q": "red drss", "literal": "true"}).json()["understood"]
+    assert (literal["wanted"], literal["corrections"]) == ("red drss", {})
+    out = StringIO()
+    call_command("search", "hongse lianyiqun", stdout=out)
+    assert "Showing results for “红色连衣裙”; --literal" in out.getvalue()
+    out = StringIO()
+    call_command("search", "hongse lianyiqun", "--literal", "--json", stdout=out)
+    assert json.loads(out.getvalue())["understood"]["wanted"] == "hongse lianyiqun"
+
+
+def test_the_page_says_what_it_took_a_word_for(
+    library: dict[str, Asset], editor: User, client: Client
+) -> None:
+    client.force_login(editor)
+    page = client.get(PAGE, {"q": "golden crwon", "kind": "other"})
+    assert "Showing results for <strong>golden crown</strong>." in page.content.decode()
+    literal = client.get(PAGE + page.context["literal_url"])
+    assert literal.context["results"].understood.wanted == "golden crwon"
+    assert literal.context["asked"].filters.kind == ("other",)
+    assert "Showing results for" not in literal.content.decode()
+    assert "Showing results for" not in client.get(PAGE, {"q": "golden crown"}).content.decode()
+
+
+def test_what_was_tagged_in_one_language_is_found_in_the_other(library: dict[str, Asset]) -> None:
+    assert {"连衣裙", "frock", "红色"} <= set(understand("red dress").also)
+    assert understand("frocks").also[:2] == ("Dress", "连衣裙")
+    assert "Dress" in understand("一条连衣裙").also
+    assert understand("crown").also == ()
+    synonyms.save(Synonym(words=["crown", "tiara"], words_zh=["皇冠"]), actor=None)
+    assert understand("golden Crown").also == ("tiara", "皇冠")
+    assert understand("皇冠").also == ("crown", "tiara")
+    synonyms.delete(Synonym.objects.get(), actor=None)
+    assert understand("皇冠").also == ()
+
+
+def test_words_of_hidden_assets_are_told_to_the_team_alone(library: dict[str, Asset], editor: User) -> None:
+    secret = TagFactory(slug="zephyr", label="Zephyr", label_zh="西风计划", synonyms=["dress"])
+    hidden = AssetFactory(title="Marlinspike", title_zh="秘密样品", state=AssetState.DRAFT)
+    hidden.tags.add(secret)
+    editing.update_assets([hidden], actor=None, changes={"description": "seen"})
+    refresh_vocabulary()
+    for asked in ("zehpyr", "marlinspik", "mimiyangpin", "mmyp", "秘密洋品"):
+        assert understand(asked).corrections == {}, asked
+        assert understand(asked, user=AnonymousUser()).wanted == asked
+        assert understand(asked, user=editor).corrections != {}, asked
+    assert "Zephyr" in understand("dress", user=editor).also
+    assert "Zephyr" not in understand("dress").also
+
+
+def test_a_word_is_forgotten_the_moment_its_last_asset_leaves_the_storefront(
+    library: dict[str, Asset], editor: User
+) -> None:
+    assert understand("golden crwon").wanted == "golden crown"
+    editing.set_state([library["crown"]], actor=None, state=AssetState.ARCHIVED)
+    assert TermChange.objects.exists()  # nobody has counted it yet
+    assert understand("golden crwon").wanted == "golden crwon"
+    assert understand("elegnat lighthouse").wanted == "elegnat lighthouse"  # nobody can be sure of it now
+    assert understand("red drss").wanted == "red dress"  # more assets have it than may have gone
+    assert understand("golden crwon", user=editor).wanted == "golden crown"
+    refresh_vocabulary()
+    assert understand("golden crwon").wanted == "golden crwon"
+    assert understand("elegnat lighthouse").wanted == "elegant lighthouse"
+    until = timezone.localdate() - timedelta(days=1)
+    AssetTerms.objects.filter(pk=library["lighthouse"].pk).update(until=until)
+    assert understand("elegnat lighthouse").wanted == "elegnat lighthouse"
+    Asset.objects.filter(pk=library["lighthouse"].pk).update(usable_until=until)
+    sweep_vocabulary()
+    assert not TermChange.objects.exists()
+    assert not Term.objects.filter(text="lighthouse", storefront__gt=0).exists()
+
+
+def counts() -> dict[tuple[str, str], tuple[int, int]]:
+    rows = Term.objects.values_list("kind", "text", "everywhere", "storefront")
+    return {(kind, text): (everywhere, storefront) for kind, text, everywhere, storefront in rows}
+
+
+def test_numbers_counted_by_change_are_those_counted_anew(library: dict[str, Asset]) -> None:
+    dress, other, crown = library["dress 0"], library["dress 1"], library["crown"]
+    assert counts()["tag", "连衣裙"] == (3, 3)
+    editing.update_assets([dress], actor=None, changes={"title": "Blue gown"})
+    editing.set_state([dress], actor=None, state=AssetState.DRAFT)
+    editing.trash([other], actor=None)
+    refresh_vocabulary()
+    assert counts()["tag", "连衣裙"] == (2, 1)
+    assert counts()["word", "gown"] == (1, 0)
+    editing.restore([other], actor=None)
+    organising.save(_renamed(Tag.objects.get(slug="dress"), "Robe"), actor=None)
+    editing.trash([crown], actor=None)
+    editing.delete_forever([crown], actor=None)
+    refresh_vocabulary()
+    by_change = counts()
+    assert ("tag", "Dress") not in by_change
+    assert by_change["tag", "Robe"] == (3, 2)
+    assert ("sku", "Cotton shirt") not in by_change
+    Term.objects.all().delete()
+    AssetTerms.objects.all().delete()
+    sweep_vocabulary()
+    assert counts() == by_change
+
+
+def _renamed(tag: Tag, label: str) -> Tag:
+    tag.label = label
+    return tag
+
+
+def test_understanding_costs_no_query_where_every_word_is_known(
+    library: dict[str, Asset], settings: Any, django_assert_num_queries: Any
+) -> None:
+    understand("golden crown")
+    settings.SEARCH_VOCABULARY_SECONDS = 60
+    with django_assert_num_queries(0):
+        assert understand("golden crown without logo", user=None).unwanted == ("logo",)
+    with django_assert_num_queries(
+        4
+    ):  # codes of SKUs, assets that wait, that are over, words on the storefront
+        assert understand("golden crwon").wanted == "golden crown"
