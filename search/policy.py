@@ -62,7 +62,20 @@ def governs(space: Space) -> bool:
     """Whether it is for the policy to say what the space holds."""
     if space.coverage != SpaceCoverage.CHOSEN or not quality_encoder():
         return False
-    return get_encoder(quality_encoder()).space.slug == space.slug
+    try:
+        return get_encoder(quality_encoder()).space.slug == space.slug
+    except EncoderError:  # a setting that cannot be leaves everything as it is, until it is put right
+        return True
+
+
+def is_wanted(space: Space) -> bool:
+    """Whether a space of chosen assets is searched and kept: what would cost money, only if the policy asks
+    for it. Between a change of the policy and the next sweep nothing is paid for that nobody wants.
+    """
+    try:
+        return governs(space) or not get_encoder(space.encoder).paid
+    except EncoderError:
+        return False
 
 
 def belonging(space: Space) -> AssetQuerySet:

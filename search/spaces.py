@@ -33,7 +33,7 @@ def live_spaces() -> list[Space]:
     """Every space that a query asks: the one that holds every asset, then those that hold chosen ones."""
     _ensure_chosen()
     chosen = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN).order_by("id")
-    return [live_space(), *chosen]
+    return [live_space(), *filter(policy.is_wanted, chosen)]
 
 
 def active_spaces() -> list[Space]:

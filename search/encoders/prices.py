@@ -64,13 +64,15 @@ def _overridden(price: Price, given: dict[str, Any] | None) -> Price:
         return price
     try:
         numbers = {name: Decimal(str(given[name])) for name in _NUMBERS if name in given}
-        whole = {name: int(given[name]) for name in ("picture_tokens", "batch") if name in given}
+        whole: dict[str, int] = {
+            name: int(given[name]) for name in ("picture_tokens", "batch") if name in given
+        }
     except (InvalidOperation, TypeError, ValueError) as error:
         raise EncoderError(
             _('SEARCH_PRICES holds no numbers. It looks like {"%(model)s": {"input": 0.2, "batch": 8}}.')
             % {"model": price.name}
         ) from error
-    words = {name: str(given[name]) for name in ("currency", "as_of") if name in given}
+    words: dict[str, str] = {name: str(given[name]) for name in ("currency", "as_of") if name in given}
     changes: dict[str, Any] = dict(numbers)
     changes.update(whole)
     changes.update(words)

@@ -152,10 +152,15 @@ def test_the_sweep_follows_what_moves_without_touching_an_asset(
     editing.trash([assets[0]], actor=None)
     tasks.sweep()
     assert held() == {assets[1].pk, assets[2].pk}
-    # No policy any more: the space is searched no longer, and kept as it is.
-    settings.SEARCH_POLICY = "one"
+    # A setting that cannot be changes nothing until it is put right.
+    chosen("nonsense")
     tasks.sweep()
+    assert quality_space().encoder == "gemini:gemini-embedding-2"
+    # No policy any more: the space is searched and paid for no longer, at once, and kept as it is.
+    settings.SEARCH_POLICY = "one"
+    AssetFactory()
     assert live_spaces() == [live_space()]
+    tasks.sweep()
     assert Space.objects.get(coverage=SpaceCoverage.CHOSEN).state == SpaceState.RETIRED
     chosen("gemini")
     assert [space.coverage for space in live_spaces()] == ["all", "chosen"]
