@@ -6,9 +6,9 @@ import argparse
 import subprocess
 import sys
 
-from tests.benchmarks import duplicates, listing
+from tests.benchmarks import duplicates, listing, relevance
 
-SUITES = {"duplicates": duplicates.run, "listing": listing.run}
+SUITES = {"duplicates": duplicates.run, "listing": listing.run, "relevance": relevance.run}
 
 
 def main() -> None:
