@@ -96,7 +96,10 @@ def _shown_collections(keys: Sequence[int], user: Any, *, wanted: bool) -> tuple
     """Those that the caller may see; of others nothing is told, not even what is in them."""
     if not keys:
         return ()
-    shown = tuple(collections_of(user).filter(pk__in=keys).values_list("pk", flat=True))
+    if not has_role(user, Role.CONTRIBUTOR):
+        shown: tuple[int, ...] = ()
+    else:
+        shown = tuple(collections_of(user).filter(pk__in=keys).values_list("pk", flat=True))
     return shown or ((0,) if wanted else ())
 
 
