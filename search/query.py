@@ -117,7 +117,7 @@ def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
 
 
 def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
-    understood = understand(request.text) if request.text.strip() else Understanding("")
+    understood = _understood(request.text.strip())
     found = _ask(request, understood, where, depth)
     ranking = Ranking()
     for leg in found.legs:
@@ -125,9 +125,11 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
     candidates = admitted(list(ranking.fused), where)
     refused = found.unwanted | word_index.naming(understood.unwanted, list(candidates))
     candidates = {key: one for key, one in candidates.items() if key not in refused}
-    ranking.keep(candidates)
     if request.colours and request.asks_by_meaning:
-        ranking.add(legs.colour_leg(request, list(candidates)))
+        near = legs.colour_leg(request, list(candidates))
+        candidates = {hit.id: candidates[hit.id] for hit in near.hits}
+        ranking.add(near)
+    ranking.keep(candidates)
     if families := colour_families(understood.wanted):
         ranking.favour(key for key, candidate in candidates.items() if candidate.colour in families)
     order = ranking.ordered()
@@ -145,6 +147,12 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
         facets=facets(list(candidates.values()), where.user),
         empty_because="" if order else _why_empty(request, understood, found),
     )
+
+
+def _understood(text: str) -> Understanding:
+    """The sentence taken apart; as it is where nothing would be left of it."""
+    understood = understand(text) if text else Understanding("")
+    return understood if understood.wanted or understood.unwanted else Understanding(text)
 
 
 def _ask(request: SearchRequest, understood: Understanding, where: Where, depth: int) -> legs.Found:

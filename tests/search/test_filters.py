@@ -93,14 +93,14 @@ def test_a_range_of_days_includes_both_its_ends(shelf: dict[str, Any]) -> None:
 
 
 HOSTILE = (
-    'royal" or id > 0 or "',
-    "royal' or 1 == 1 or '",
-    'royal\\" or id > 0 or \\"',
-    "royal\\",
-    'royal"]) or id > 0 or array_contains_any(tags, ["x',
-    "royal\n\u2028\x1f",
-    "{royal}",
-    "皇家'\"",
+    'nothing" or id > 0 or "',
+    "nothing' or 1 == 1 or '",
+    'nothing\\" or id > 0 or \\"',
+    "nothing\\",
+    'nothing"]) or id > 0 or array_contains_any(tags, ["x',
+    "nothing\n\u2028\x1f",
+    "{nothing}",
+    "没有'\"",
 )
 
 
