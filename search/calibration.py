@@ -82,7 +82,7 @@ def _loaded(space: int, dimension: int, when: datetime) -> Calibrated | None:
     return Calibrated(_matrix(row.background, dimension), row.bar)
 
 
-def _matrix(kept: bytes, dimension: int) -> Floats:
+def _matrix(kept: bytes | memoryview, dimension: int) -> Floats:
     return np.frombuffer(kept, dtype="<f4").reshape(-1, dimension).astype(np.float32)
 
 
