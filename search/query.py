@@ -135,9 +135,11 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
     candidates = admitted(list(ranking.fused), where)
     refused = found.unwanted | word_index.naming(understood.unwanted, list(candidates))
     candidates = {key: one for key, one in candidates.items() if key not in refused}
-    ranking.keep(candidates)
     if request.colours and request.asks_by_meaning:
-        ranking.add(legs.colour_leg(request, list(candidates)))
+        near = legs.colour_leg(request, list(candidates))
+        candidates = {hit.id: candidates[hit.id] for hit in near.hits}
+        ranking.add(near)
+    ranking.keep(candidates)
     if families := colour_families(understood.wanted):
         ranking.favour(key for key, candidate in candidates.items() if candidate.colour in families)
     order = ranking.ordered()
@@ -158,9 +160,12 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
 
 
 def _understood(request: SearchRequest, where: Where) -> Understanding:
-    if not request.text.strip():
+    """The sentence taken apart; as it is where nothing would be left of it."""
+    text = request.text.strip()
+    if not text:
         return Understanding("")
-    return understand(request.text, user=where.user, correct=not request.literal)
+    understood = understand(text, user=where.user, correct=not request.literal)
+    return understood if understood.wanted or understood.unwanted else Understanding(text)
 
 
 def _ask(request: SearchRequest, understood: Understanding, where: Where, depth: int) -> legs.Found:

@@ -6,7 +6,7 @@ The nearest pictures must stand higher above the space's background than sentenc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from search.calibration import NEAREST, Calibrated, kept_vectors
 from search.index import IndexHit
 from search.models import Space
 
+# Mean F1 of 228 questions about photos of clothing, 88 of them absurd, in the starter encoder's space: .897
+# with .55, .905 with .6, .908 with .65, .906 with .7; the best flat threshold in hindsight gives .889.
 REACHED = 0.65
 
 
 def least_score(
-    calibrated: Calibrated, hits: Sequence[IndexHit], vectors: dict[int, NDArray[np.float32]]
+    calibrated: Calibrated, hits: Sequence[IndexHit], vectors: Mapping[int, NDArray[np.float32]]
 ) -> float:
     """The cosine from which a hit is relevant; infinite where none is.
 

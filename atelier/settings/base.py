@@ -132,6 +132,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AssetKindEnum": "dam.models.AssetKind",
         "AssetStateEnum": "dam.models.AssetState",
+        "AssetOriginEnum": "dam.models.AssetOrigin",
+        "AspectEnum": "search.api.serializers.ASPECTS",
+        "SearchedStateEnum": "search.api.serializers.STATES",
         "SKURoleEnum": "dam.models.SKURole",
         "SKUStatusEnum": "dam.models.SKUStatus",
         "InputRoleEnum": "generation.models.InputRole",

@@ -21,9 +21,9 @@ class AnyOf(serializers.ListField):
         kwargs = {"required": False, "default": (), "max_length": MAX_VALUES, **kwargs}
         super().__init__(child=child, **kwargs)
 
-    def to_internal_value(self, data: Any) -> tuple[Any, ...]:
+    def to_internal_value(self, data: Any) -> list[Any]:
         several = data if isinstance(data, list | tuple) else [data]
-        return tuple(super().to_internal_value([value for value in several if value not in ("", None)]))
+        return list(super().to_internal_value([value for value in several if value not in ("", None)]))
 
 
 class ColourField(serializers.CharField):

@@ -86,7 +86,8 @@ class FiltersSerializer(serializers.Serializer):
     def filters(self) -> Filters:
         """What was given, for the search."""
         given = {name: self.validated_data[name] for name in Filters.__dataclass_fields__}
-        return Filters(**{**given, "colour": tuple(c for c in given["colour"] if c in FAMILIES)})
+        given["colour"] = [colour for colour in given["colour"] if colour in FAMILIES]
+        return Filters(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
 
     def picked_colours(self) -> tuple[str, ...]:
         return tuple(colour for colour in self.validated_data["colour"] if HEX.fullmatch(colour))
@@ -96,7 +97,10 @@ def _shown_collections(keys: Sequence[int], user: Any, *, wanted: bool) -> tuple
     """Those that the caller may see; of others nothing is told, not even what is in them."""
     if not keys:
         return ()
-    shown = tuple(collections_of(user).filter(pk__in=keys).values_list("pk", flat=True))
+    if not has_role(user, Role.CONTRIBUTOR):
+        shown: tuple[int, ...] = ()
+    else:
+        shown = tuple(collections_of(user).filter(pk__in=keys).values_list("pk", flat=True))
     return shown or ((0,) if wanted else ())
 
 

@@ -14,10 +14,12 @@ from search.index.connection import Capabilities, IndexMismatch, connect, report
 from search.index.lexemes import lexemes
 from search.index.reading import HIGHEST, Row, rows_between
 
-# Raised with every change of the fields. A collection of an earlier schema goes on serving what it knows
-# until `search.upgrade` has built its successor.
-SCHEMA = 2
-PALETTE_SINCE = 2
+# A collection that lacks one of these goes on serving what it knows until `search.upgrade` has built its
+# successor. (Its description could tell a version, but Milvus Lite keeps none.)
+FIELDS = frozenset({
+    "id", "vector", "kind", "state", "origin", "colour_family", "aspect", "owner", "created", "rights_expire",
+    "tags", "skus", "collections", "palette",
+})  # fmt: skip
 TEXT_BYTES = 8_000
 LIST_CAPACITY = 200
 LEAST_EF = 128
@@ -65,23 +67,19 @@ class VectorIndex:
         self.dimension = dimension
         self.space = space
         self._ready_for: int | None = None
-        self._schema = SCHEMA
-
-    @property
-    def schema(self) -> int:
-        """The version of the fields that the collection has."""
-        self.ensure()
-        return self._schema
+        self._fields: frozenset[str] = frozenset()
 
     @property
     def outdated(self) -> bool:
         """The collection lacks fields that a new one would have."""
-        return self.schema < SCHEMA
+        self.ensure()
+        return not self._fields >= FIELDS
 
     @property
     def has_palette(self) -> bool:
         """Assets can be filtered by picked colours."""
-        return self.schema >= PALETTE_SINCE
+        self.ensure()
+        return "palette" in self._fields
 
     @property
     def full_text(self) -> bool:
@@ -99,16 +97,15 @@ class VectorIndex:
         client, capabilities = connect()
         if self._ready_for == id(client):
             return
-        if client.has_collection(self.name):
-            self._check_space(client)
-        else:
+        if not client.has_collection(self.name):
             self._create(client, capabilities)
+        self._check_space(client)
         client.load_collection(self.name)
         self._ready_for = id(client)
 
     def _check_space(self, client: MilvusClient) -> None:
         found = client.describe_collection(self.name)
-        space, _hash, schema = str(found.get("description", "")).partition("#")
+        space = str(found.get("description", ""))
         dimension = _dimension(found)
         if (space and space != self.space) or dimension != self.dimension:
             raise IndexMismatch(
@@ -116,12 +113,10 @@ class VectorIndex:
                 f"{dimension} dimensions, not {self.space} with {self.dimension}. "
                 "Run `manage.py index --reindex ENCODER` to build a new one beside it."
             )
-        self._schema = int(schema or 1)
+        self._fields = frozenset(field["name"] for field in found["fields"])
 
     def _create(self, client: MilvusClient, capabilities: Capabilities) -> None:
-        schema = client.create_schema(
-            auto_id=False, enable_dynamic_field=False, description=f"{self.space}#{SCHEMA}"
-        )
+        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=self.space)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dimension)
         for name, length in (
@@ -154,7 +149,6 @@ class VectorIndex:
         if capabilities.full_text:
             _add_full_text(schema, indexes, capabilities)
         client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level="Bounded")
-        self._schema = SCHEMA
 
     @reporting_outages
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:

@@ -7,9 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, listing, search
+from tests.benchmarks import duplicates, listing, relevance, search
 
-SUITES = {"duplicates": duplicates.run, "listing": listing.run, "search": search.run}
+SUITES = {
+    "duplicates": duplicates.run,
+    "listing": listing.run,
+    "relevance": relevance.run,
+    "search": search.run,
+}
 
 
 def main() -> None:

@@ -1,0 +1,329 @@
+"""The ranking: pages, groups, facets, colours, reasons, what nothing answers, and what changes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+from PIL import Image
+from pymilvus import CollectionSchema
+from rest_framework.test import APIClient
+
+from dam import editing
+from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
+from dam.versions import add_version
+from search import calibration
+from search.models import Calibration, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
+from search.query import Part, SearchError, SearchRequest, SearchResults, search
+from search.spaces import index_of, live_space
+from search.upgrade import claim_collection, upgrade_outdated
+from tests.factories import AssetFactory
+from tests.pictures import picture
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
+URL = "/api/v1/search/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    cache.clear()
+
+
+def titles(results: SearchResults) -> list[str]:
+    return [hit.asset.title for hit in results.hits]
+
+
+# Pages
+
+
+def test_pages_neither_repeat_nor_skip_while_the_library_changes(index_now: Callable) -> None:
+    assets = [AssetFactory(title=f"Lamp {number}") for number in range(7)]
+    index_now()
+    first = search(SearchRequest(text="lamp", limit=2), user=None)
+    shown = titles(first)
+    rest = [asset for asset in assets if asset.title not in shown]
+    editing.trash([rest[0]], actor=None)
+    editing.update_assets([rest[1]], actor=None, changes={"title": "Lamp lamp lamp"})
+    AssetFactory(title="Lamp, new")
+    index_now()
+    after = first.next
+    while after:
+        page = search(SearchRequest(text="lamp", limit=2, after=after), user=None)
+        shown += titles(page)
+        after = page.next
+    assert len(shown) == len(set(shown))
+    kept = {asset.title for asset in rest[2:]} | {"Lamp lamp lamp"} | set(titles(first))
+    assert set(shown) == kept
+    assert first.total == 7
+    assert "Lamp, new" in titles(search(SearchRequest(text="lamp"), user=None))
+
+
+def test_pages_go_on_when_the_ranking_is_no_longer_kept(index_now: Callable) -> None:
+    for number in range(5):
+        AssetFactory(title=f"Lamp {number}")
+    index_now()
+    first = search(SearchRequest(text="lamp", limit=2), user=None)
+    cache.clear()
+    second = search(SearchRequest(text="lamp", limit=3, after=first.next), user=None)
+    assert len({*titles(first), *titles(second)}) == 5
+    assert second.next == ""
+
+
+def test_a_cursor_serves_its_own_question_and_caller_alone(index_now: Callable, editor: User) -> None:
+    AssetFactory(title="Lamp"), AssetFactory(title="Lamp shade")
+    index_now()
+    after = search(SearchRequest(text="lamp", limit=1), user=None).next
+    with pytest.raises(SearchError, match="not made by this search"):
+        search(SearchRequest(text="chair", limit=1, after=after), user=None)
+    with pytest.raises(SearchError, match="not made by this search"):
+        search(SearchRequest(text="lamp", limit=1, after=after), user=editor)
+
+
+# Groups, facets, reasons
+
+
+def test_the_same_thing_is_one_hit_and_can_be_opened(index_now: Callable) -> None:
+    article = SKU.objects.create(code="CHAIR")
+    for code in ("CHAIR-RED", "CHAIR-BLUE"):
+        SKU.objects.create(code=code, parent=article)
+    red = AssetFactory(title="Chair in red", skus=[("CHAIR-RED", "packshot")])
+    blue = AssetFactory(title="Chair in blue", skus=[("CHAIR-BLUE", "packshot")])
+    first, second, apart = (AssetFactory(title=f"Table {number}") for number in range(3))
+    DuplicatePair.objects.create(first=first, second=second, distance=2)
+    DuplicatePair.objects.create(first=second, second=apart, distance=9, state=PairState.DIFFERENT)
+    index_now()
+    asked = SearchRequest(text="furniture", collapse=True)
+    results = search(asked, user=None)
+    assert (results.total, results.groups, len(results.hits)) == (5, 3, 3)
+    groups = {
+        frozenset(titles(search(SearchRequest(text="furniture", group=hit.group), user=None)))
+        for hit in results.hits
+        if hit.similar
+    }
+    assert groups == {frozenset({red.title, blue.title}), frozenset({first.title, second.title})}
+    assert sum(1 + hit.similar for hit in results.hits) == 5
+    assert len(search(SearchRequest(text="furniture"), user=None).hits) == 5
+    best = next(hit for hit in results.hits if hit.similar)
+    editing.trash([best.asset], actor=None)
+    assert len(search(SearchRequest(text="furniture", collapse=True), user=None).hits) == 3
+    with pytest.raises(SearchError, match="group"):
+        search(SearchRequest(text="furniture", group="no such"), user=None)
+
+
+def test_facets_count_what_the_caller_may_open(index_now: Callable, editor: User) -> None:
+    AssetFactory(title="Cup", kind=AssetKind.PROP, tags=["kitchen", "blue"])
+    AssetFactory(title="Plate", kind=AssetKind.PROP, tags=["kitchen"])
+    AssetFactory(title="Secret", kind=AssetKind.SCENE, state="draft", tags=["kitchen"])
+    index_now()
+    inside = search(SearchRequest(text="dishes"), user=editor).facets
+    outside = search(SearchRequest(text="dishes"), user=AnonymousUser()).facets
+    counts = {name: {one.value: one.count for one in found} for name, found in inside.items()}
+    assert counts["kind"] == {"prop": 2, "scene": 1}
+    assert counts["tag"] == {"kitchen": 3, "blue": 1}
+    assert counts["state"] == {"approved": 2, "draft": 1}
+    assert [(one.value, one.count) for one in outside["tag"]] == [("kitchen", 2), ("blue", 1)]
+    assert [(one.value, one.label, one.count) for one in outside["kind"]] == [("prop", "Prop", 2)]
+    assert "state" not in outside
+
+
+def test_each_hit_says_why(index_now: Callable) -> None:
+    AssetFactory(title="Red dress", title_zh="红色连衣裙", tags=["summer"], skus=[("DR-9", "packshot")])
+    AssetFactory(title="Something else")
+    index_now()
+    hit = search(SearchRequest(text="summer dress"), user=None).hits[0]
+    assert {(match.word, match.field) for match in hit.why.words} == {("dress", "title"), ("summer", "tag")}
+    assert {leg.leg for leg in hit.why.legs} == set(hit.legs)
+    assert [leg.rank for leg in hit.why.legs if leg.leg in ("bm25", "words")] == [1]
+    assert "“dress”" in hit.why.sentence
+    assert search(SearchRequest(text="dr-9"), user=None).hits[0].why.exact == "DR-9"
+    with translation.override("zh-hans"):
+        hit = search(SearchRequest(text="红色"), user=None).hits[0]
+        assert [(match.word, match.field) for match in hit.why.words] == [("红色", "title")]
+
+
+# Colours and weighted parts
+
+
+def plain(colour: str) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (120, 90), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_picked_colour_finds_the_nearest_first(index_now: Callable, staff_api: APIClient) -> None:
+    for name, colour in (("Teal", "#0a7f80"), ("Darker teal", "#0b6a70"), ("Red", "#d01020")):
+        AssetFactory(title=name, file=plain(colour))
+    index_now()
+    results = search(SearchRequest(colours=("#0a8082",)), user=None)
+    assert titles(results) == ["Teal", "Darker teal"]
+    assert results.hits[0].why.colours
+    assert titles(search(SearchRequest(text="Red", colours=("#0a8082",)), user=None)) == [
+        "Teal",
+        "Darker teal",
+    ]
+    answer = staff_api.get(URL, {"colour": "#D0101E"}).json()
+    assert [asset["title"] for asset in answer["results"]] == ["Red"]
+    assert staff_api.get(URL, {"colour": "#12"}).status_code == 400
+    with pytest.raises(SearchError, match="#1e90ff"):
+        search(SearchRequest(colours=("blue",)), user=None)
+
+
+def test_parts_have_weights_and_may_be_unwanted(index_now: Callable, staff_api: APIClient) -> None:
+    blue, red = (AssetFactory(title=c, file=picture(colour=c, seed=n)) for n, c in enumerate(("blue", "red")))
+    other = AssetFactory(title="other", file=picture(colour="green", seed=9))
+    index_now()
+    liked = search(SearchRequest(parts=(Part(asset=other), Part(asset=red, weight=-0.9))), user=None)
+    assert titles(liked) == ["blue"]
+    near_red = search(SearchRequest(parts=(Part(image=Image.open(red.current.file)),)), user=None)
+    assert titles(near_red)[0] == "red"
+    away = search(SearchRequest(parts=(Part(image=Image.open(red.current.file), weight=-1.0),)), user=None)
+    assert titles(away)[-1] == "red"
+    body = {"like": [str(blue.public_id), str(other.public_id)], "like_weight": [1, -0.5]}
+    assert [a["title"] for a in staff_api.post(URL, body, format="json").json()["results"]] == ["red"]
+    body["like_weight"] = [1, 2, 3]
+    assert list(staff_api.post(URL, body, format="json").json()["errors"]) == ["like_weight"]
+
+
+# What nothing answers
+
+
+def test_a_question_that_nothing_answers_finds_nothing_and_says_so(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        AssetFactory(title=f"Lamp {number}")
+    index_now()
+    space = live_space()
+    assert titles(search(SearchRequest(text="quantum tax return form"), user=None))  # not calibrated yet
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    assert calibration.calibrate_due() == 1
+    assert calibration.calibrate_due() == 0
+    Calibration.objects.update(bar=50.0)
+    calibration._loaded.cache_clear()
+    cache.clear()
+    results = search(SearchRequest(text="quantum tax return form"), user=None)
+    assert (results.hits, results.total) == ([], 0)
+    assert "quantum tax return form" in results.empty_because
+    assert titles(search(SearchRequest(text="lamp 1"), user=None))[0] == "Lamp 1"
+    assert len(search(SearchRequest(text="quantum tax", relevant_only=False), user=None).hits) == 3
+    assert len(search(SearchRequest(like=Asset.objects.get(title="Lamp 1")), user=None).hits) == 2
+    assert Space.objects.get(pk=space.pk).calibrated is not None
+
+
+def test_calibration_is_done_again_when_the_library_has_grown(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    AssetFactory(), AssetFactory()
+    index_now()
+    calibration.calibrate_due()
+    background = bytes(Calibration.objects.get().background)
+    AssetFactory()
+    index_now()
+    assert calibration.calibrate_due() == 1
+    row = Calibration.objects.get()
+    assert (row.pictures, bytes(row.background)) == (3, background)
+
+
+# Spaces beside the first, other schemas and dimensions
+
+
+def test_a_space_that_does_not_answer_fails_no_question(index_now: Callable) -> None:
+    AssetFactory(title="Lamp")
+    index_now()
+    Space.objects.create(
+        slug="gone", encoder="openclip:tiny-clip//nowhere.pt", weights="none", dimension=8,
+        collection="assets_gone", state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN,
+    )  # fmt: skip
+    results = search(SearchRequest(text="lamp"), user=None)
+    assert titles(results) == ["Lamp"]
+    assert "nowhere.pt" in results.degraded
+
+
+def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
+    kept, trashed = AssetFactory(title="Lamp", file=plain("#0a7f80")), AssetFactory(title="Gone")
+    add_field = CollectionSchema.add_field
+    without = lambda self, name, *a, **k: None if name == "palette" else add_field(self, name, *a, **k)  # noqa: E731
+    with monkeypatch.context() as before:
+        before.setattr(CollectionSchema, "add_field", without)
+        index_now()
+    old = index_of(live_space())
+    assert old.outdated
+    assert not old.has_palette
+    assert "Lamp" in titles(search(SearchRequest(text="lamp", colours=("#0a7f80",)), user=None))
+    editing.trash([trashed], actor=None)
+    assert upgrade_outdated() == 1
+    assert upgrade_outdated() == 0
+    index_now()
+    index = index_of(live_space())
+    assert index.name != old.name
+    assert index.has_palette
+    assert index.count() == 1
+    assert titles(search(SearchRequest(colours=("#0a7f80",)), user=None)) == ["Lamp"]
+    assert IndexEntry.objects.get(asset_key=kept.pk).state == IndexState.INDEXED
+
+
+def test_a_collection_of_another_dimension_is_left_alone_and_one_beside_it_filled(
+    index_now: Callable,
+) -> None:
+    AssetFactory(title="Lamp")
+    index_now()
+    space = live_space()
+    other = Space(slug=space.slug, dimension=48, collection="assets_other_dimension")
+    index_of(other).ensure()
+    Space.objects.filter(pk=space.pk).update(collection="assets_other_dimension")
+    space = live_space()
+    results = search(SearchRequest(text="lamp"), user=None)
+    assert (titles(results), bool(results.degraded)) == (["Lamp"], True)
+    claim_collection(space)
+    index_now()
+    cache.clear()
+    results = search(SearchRequest(text="lamp"), user=None)
+    assert (titles(results), results.degraded) == (["Lamp"], "")
+    assert index_of(other).dimension == 48
+    assert index_of(other).count() == 0
+
+
+def test_an_edited_picture_is_encoded_again(index_now: Callable) -> None:
+    asset = AssetFactory(title="Changing", file=picture(colour="blue", seed=1))
+    AssetFactory(title="Other", file=picture(colour="green", seed=2))
+    index_now()
+    new = picture(colour="red", seed=3)
+    add_version(asset, new, filename="new.jpg", actor=None)
+    assert index_now().encoded == 1
+    hits = search(SearchRequest(image=Image.open(BytesIO(new))), user=None).hits
+    assert hits[0].asset == asset
+    assert hits[0].legs["cosine"] > 0.99
+
+
+# What it costs
+
+
+def test_a_question_costs_the_same_queries_however_many_it_finds(
+    index_now: Callable, staff_api: APIClient
+) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as caught:
+            assert staff_api.get(URL, {"q": "lamp", "limit": 50}).status_code == 200
+        return len(caught)
+
+    AssetFactory(title="Lamp", tags=["light"], skus=[("LA-0", "packshot")])
+    index_now()
+    cost()
+    few = cost()
+    for number in range(1, 9):
+        AssetFactory(title=f"Lamp {number}", tags=["light"], skus=[(f"LA-{number}", "packshot")])
+    index_now()
+    assert cost() == few
+    assert few <= 16
