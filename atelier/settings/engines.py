@@ -47,12 +47,13 @@ SEARCH_ENCODERS = {
     "openclip": "search.encoders.openclip.OpenClipEncoder",
     "transformers": "search.encoders.transformers.TransformersEncoder",
 }
-# Who runs `openclip:` and `transformers:` encoders: "openvino" or "torch"; "auto": torch on a GPU, else OpenVINO.
+# Who runs `openclip:` and `transformers:` encoders: "openvino", "torch", or "auto": torch on a GPU, else
+# OpenVINO.
 SEARCH_RUNTIME = env.str("SEARCH_RUNTIME", default="auto")
 # On the CPU: "f32", "bf16", "int8" (a space of its own); "auto": bf16 where the processor has it.
 SEARCH_PRECISION = env.str("SEARCH_PRECISION", default="auto")
 # Where towers that were exported to OpenVINO are kept; made anew when missing.
-SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default=str(DATA_DIR / "encoders")))
+SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default="") or DATA_DIR / "encoders")
 SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
 # Empty: Milvus Lite, started when needed as one server process over the data folder.
 MILVUS_URI = env.str("MILVUS_URI", default="")

@@ -15,6 +15,17 @@ from PIL import Image
 from search.encoders.base import EncoderError, SpaceSpec
 from search.encoders.local import Arrays, Frontend, LocalEncoder, Recipe, Towers
 
+# What open_clip and torch raise for weights that are out of reach, cut off, or of another model.
+UNUSABLE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    EOFError,
+    AssertionError,
+    pickle.UnpicklingError,
+)
+
 
 class OpenClipEncoder(LocalEncoder):
     """`openclip:MODEL/PRETRAINED`, PRETRAINED a tag of open_clip or the path of a checkpoint.
@@ -77,7 +88,7 @@ class OpenClipEncoder(LocalEncoder):
                 precision="fp32",
                 device="cpu",
             )
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        except UNUSABLE as error:
             raise EncoderError(self._cannot_load(error)) from error
         model.eval().requires_grad_(False)
         picture, text = _towers(model)

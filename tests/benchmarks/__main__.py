@@ -6,9 +6,9 @@ import argparse
 import subprocess
 import sys
 
-from tests.benchmarks import duplicates, listing
+from tests.benchmarks import duplicates, encode, listing
 
-SUITES = {"duplicates": duplicates.run, "listing": listing.run}
+SUITES = {"duplicates": duplicates.run, "encode": encode.run, "listing": listing.run}
 
 
 def main() -> None:
