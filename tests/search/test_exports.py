@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from django.core.management import CommandError, call_command
 from PIL import Image
 
 from search.encoders.base import EncoderError, SpaceSpec
@@ -24,11 +28,11 @@ PICTURES = [Image.new("RGB", (90, 70), name) for name in ("red", "green", "blue"
 
 
 class Fickle(torch.nn.Module):
-    """Takes another way where sentences are long: a trace keeps only the way of its example."""
+    """Takes another way for two sentences than for others: a trace keeps only the way of its example."""
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         values = tokens.float()
-        return values if int(tokens.sum()) % 7 == 3 else values.flip(1)
+        return values if tokens.shape[0] == 2 else values.flip(1)
 
 
 class FickleEncoder(LocalEncoder):
@@ -177,3 +181,24 @@ def test_a_gpu_gives_the_same_vectors_in_bfloat16(checkpoint: Path, place: Path,
     settings.SEARCH_RUNTIME, settings.SEARCH_PRECISION = "openvino", "f32"
     on_cpu = OpenClipEncoder(f"tiny-clip/{checkpoint}").encode_images(PICTURES * 20)
     assert cosines(on_gpu, on_cpu).min() >= 0.999
+
+
+@pytest.mark.django_db
+def test_the_doctor_says_what_runs_the_encoder(tiny_clip: str, place: Path, settings: Any) -> None:
+    def said() -> dict[str, str]:
+        out = StringIO()
+        with contextlib.suppress(CommandError):
+            call_command("doctor", "--json", stdout=out)
+        return next(row for row in json.loads(out.getvalue()) if row["part"] == "encoder runtime")
+
+    settings.SEARCH_PRECISION = "f32"
+    assert said()["sentence"].endswith("f32, exported at its first use")
+    OpenClipEncoder(tiny_clip.partition(":")[2]).encode_texts(["a dress"])
+    finding = said()
+    assert (finding["level"], "cosine to torch 1.0000" in finding["sentence"]) == ("ok", True)
+    (record,) = place.glob("*/export.json")
+    kept = json.loads(record.read_text())
+    record.write_text(json.dumps({**kept, "cosine": {"picture": 0.5, "text": 1.0}}))
+    finding = said()
+    assert finding["level"] == "warning"
+    assert finding["sentence"].startswith("Runs in torch, f32. The OpenVINO export")

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
+from dam.pictures import glance
 from search import outbox
 from search.encoders.base import Encoder, EncoderError, SpaceSpec, Vectors
 from search.encoders.registry import get_encoder
@@ -87,6 +89,15 @@ def test_pictures_in_memory_are_bounded_however_many_wait(watched: WatchedEncode
     assert (report.indexed, report.encoded) == (40, 40)
     assert watched.most <= outbox.BATCHES_AT_ONCE * 4
     assert watched.sizes == [4] * 10
+
+
+def test_a_picture_comes_as_small_as_it_is_needed() -> None:
+    for size, shown in (((1600, 400), (400, 100)), ((300, 900), (100, 300)), ((90, 60), (90, 60))):
+        file = BytesIO()
+        Image.new("RGB", size, (200, 30, 30)).save(file, "JPEG", quality=95)
+        seen = glance(file, 100)
+        assert seen.size == shown
+        assert np.abs(np.asarray(seen, dtype=int) - (200, 30, 30)).max() <= 3
 
 
 def test_encoding_gives_way_to_whoever_waits(watched: WatchedEncoder, index_now: Drain) -> None:
