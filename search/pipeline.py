@@ -20,8 +20,7 @@ from search.pictures import PictureError, open_for_encoding
 
 logger = logging.getLogger(__name__)
 
-# Whoever waits for an answer goes first: measured, a query beside a bulk import needs no longer for it.
-NICE = 10
+NICER = 10  # whoever waits for an answer goes first
 DECODERS = max(2, os.cpu_count() or 1)
 
 
@@ -98,7 +97,8 @@ def _encode(encoder: Encoder, hashes: Sequence[str], prepared: list[Future[Any]]
 
 def _give_way() -> None:
     """Lower this thread's priority; threads that the encoder starts from it inherit that."""
+    thread = threading.get_native_id()
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICER)
     except OSError as error:
         logger.warning("Indexing keeps its priority: %s", error)

@@ -50,12 +50,13 @@ SEARCH_ENCODERS = {
     "dashscope": "search.encoders.dashscope_multimodal.DashScopeEncoder",
     "gemini": "search.encoders.gemini_embedding.GeminiEncoder",
 }
-# Who runs `openclip:` and `transformers:` encoders: "openvino" or "torch"; "auto": torch on a GPU, else OpenVINO.
+# Who runs `openclip:` and `transformers:` encoders: "openvino", "torch", or "auto": torch on a GPU, else
+# OpenVINO.
 SEARCH_RUNTIME = env.str("SEARCH_RUNTIME", default="auto")
 # On the CPU: "f32", "bf16", "int8" (a space of its own); "auto": bf16 where the processor has it.
 SEARCH_PRECISION = env.str("SEARCH_PRECISION", default="auto")
 # Where towers that were exported to OpenVINO are kept; made anew when missing.
-SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default=str(DATA_DIR / "encoders")))
+SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default="") or DATA_DIR / "encoders")
 SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
 # How long a process works with the words that it knows before it asks whether there are new ones.
 SEARCH_VOCABULARY_SECONDS = env.float("SEARCH_VOCABULARY_SECONDS", default=5)

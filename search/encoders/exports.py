@@ -33,8 +33,9 @@ TOWERS = ("picture", "text")
 RECORD = "export.json"
 SAMPLES = Path(__file__).with_name("samples")
 SENTENCES = (
-    "a red dress", "white sneakers on a wooden floor", "一件红色的连衣裙", "白色运动鞋", "a person wearing a long coat",
-    "striped shirt", "模特穿着黑色西装外套", "a photo of a hat without a logo, on a plain background",
+    "a red dress", "white sneakers on a wooden floor", "一件红色的连衣裙", "白色运动鞋",
+    "a person wearing a long coat", "striped shirt", "模特穿着黑色西装外套",
+    "a photo of a hat without a logo, on a plain background",
 )  # fmt: skip
 # Cosine to torch's float32 vectors that the worst sample must reach.
 BOUNDS = {"f32": 0.9999, "bf16": 0.999, "int8": 0.97}
@@ -107,8 +108,8 @@ def export_of(encoder: LocalEncoder) -> Export:
 def _unfaithful(export: Export) -> str:
     worst = min(export.cosine.values())
     return (
-        f"The OpenVINO export in {export.folder.name} ({export.precision}) differs from torch: cosine {worst:.4f} "
-        f"where {BOUNDS[export.precision]} is needed."
+        f"The OpenVINO export in {export.folder.name} ({export.precision}) differs from torch: cosine "
+        f"{worst:.4f} where {BOUNDS[export.precision]} is needed."
     )
 
 

@@ -110,7 +110,8 @@ class LocalEncoder(Encoder):
         runtime = OPENVINO if runtime == "openvino" else runtime
         if runtime == TORCH and precision == "int8":
             raise EncoderError(
-                "SEARCH_PRECISION=int8 needs OpenVINO on the CPU; set SEARCH_RUNTIME=openvino, or SEARCH_PRECISION=auto."
+                "SEARCH_PRECISION=int8 needs OpenVINO on the CPU; set SEARCH_RUNTIME=openvino, or "
+                "SEARCH_PRECISION=auto."
             )
         return runtime
 

@@ -94,7 +94,7 @@ class TransformersEncoder(LocalEncoder):
             raise EncoderError(self._cannot_load(error)) from error
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
             raise EncoderError(
-                f"{self._argument} ({type(model).__name__}) does not encode pictures and sentences into one space."
+                f"{self._argument} ({type(model).__name__}) does not encode both pictures and sentences."
             )
         model.eval().requires_grad_(False)
         picture_inputs, text_inputs = self._inputs()

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, listing, relevance, search
+from tests.benchmarks import duplicates, encode, listing, relevance, search
 
 SUITES = {
     "duplicates": duplicates.run,
+    "encode": encode.run,
     "listing": listing.run,
     "relevance": relevance.run,
     "search": search.run,

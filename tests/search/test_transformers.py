@@ -135,10 +135,9 @@ def test_siglip_pads_its_sentences_as_it_was_trained(
     assert np.allclose(encoder.encode_texts(SENTENCES)[:1], encoder.encode_texts(SENTENCES[:1]), atol=1e-5)
 
 
-def test_a_model_whose_export_differs_runs_in_torch_and_says_so(
+def test_siglip_2_takes_pictures_of_any_shape(
     siglip2: Path, pictures: list[Image.Image], settings: Any
 ) -> None:
-    """SigLIP 2 takes pictures of any shape in a loop, which a trace does not keep."""
     settings.SEARCH_PRECISION = "f32"
     encoder = TransformersEncoder(str(siglip2))
     model = Siglip2Model.from_pretrained(siglip2).eval()
@@ -146,9 +145,6 @@ def test_a_model_whose_export_differs_runs_in_torch_and_says_so(
     with torch.inference_mode():
         expected = _unit(model.get_image_features(**pixels))
     assert np.allclose(encoder.encode_images(pictures), expected, atol=2e-5)
-    runtime = encoder.runtime()
-    assert (runtime.engine, runtime.precision) == ("torch", "f32")
-    assert "differs from torch" in runtime.problem
 
 
 def test_the_space_is_that_of_the_weights_whoever_runs_them(chinese_clip: Path, settings: Any) -> None:
@@ -189,5 +185,5 @@ def test_code_from_a_hub_is_not_run(tmp_path: Path) -> None:
         '{"model_type": "fg-clip", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}'
     )
     (tmp_path / "evil.py").write_text("raise SystemExit('it ran')")
-    with pytest.raises(EncoderError, match="trust_remote_code|does not recognize"):
+    with pytest.raises(EncoderError, match=r"trust_remote_code|does not recognize"):
         _ = TransformersEncoder(str(tmp_path)).space
