@@ -228,7 +228,7 @@ def test_judgements_go_out_and_come_in_as_a_table(
     assert sorted(Judgement.objects.values_list("asset_key", "grade")) == before
     line = f"{library['green'].public_id},1,a green thing,en\n".encode()
     assert "1 judgement taken in, 1 new query." in take(b"asset,relevance,query,language\n" + line)
-    assert judging.Judgement.objects.count() == 4
+    assert Judgement.objects.count() == 4
 
 
 def test_a_deleted_picture_takes_its_judgements_along(

@@ -11,7 +11,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from dam import editing
@@ -259,3 +261,61 @@ def test_a_dropped_space_leaves_nothing_and_kept_vectors_save_the_encoding(libra
     assert list(Space.objects.all()) == [old]
     assert not Embedding.objects.exclude(space=old).exists()
     assert Reindex.objects.filter(encoder=OTHER).get().space is None
+
+
+def test_the_page_starts_shows_and_switches(
+    library: list[Asset], administrator: Any, client: Client, django_assert_max_num_queries: Callable
+) -> None:
+    client.force_login(administrator)
+    address = reverse("admin:search_reindex")
+
+    def shown() -> str:
+        with django_assert_max_num_queries(30):
+            return client.get(address).content.decode()
+
+    def do(name: str, key: int, *parts: str, **sent: str) -> str:
+        answer = client.post(reverse(f"admin:{name}", args=[key, *parts]), sent, follow=True)
+        return answer.content.decode()
+
+    assert "Another encoder" in shown()
+    assert "Known families" in client.post(address, {"encoder": "nonsense"}, follow=True).content.decode()
+    assert "Choose or type an encoder" in client.post(address, {}, follow=True).content.decode()
+    assert not Reindex.objects.exists()
+    client.post(address, {"encoder": OTHER})
+    run = Reindex.objects.get()
+    assert (run.by, run.state, run.switch_when_complete) == (administrator, ReindexState.CHECKING, False)
+    work_off()
+    numbers = client.get(reverse("admin:search_reindex_progress", args=[run.pk])).json()
+    assert (numbers["state"], numbers["done"], numbers["total"], numbers["at_work"]) == (
+        "running",
+        0,
+        9,
+        True,
+    )
+    assert "Paused." in do("search_reindex_verb", run.pk, "pause")
+    assert "This cannot be done now" in do("search_reindex_verb", run.pk, "pause")
+    assert 'data-at-work="false"' in shown()
+    do("search_reindex_verb", run.pk, "resume")
+    while work_off():
+        pass
+    run.refresh_from_db()
+    assert run.space is not None
+    IndexEntry.objects.filter(space=run.space, asset_key=library[0].pk).update(
+        state=IndexState.FAILED, last_error="The file is gone."
+    )
+    assert "The file is gone." in shown()
+    assert "1 asset failed in this space" in do("search_reindex_verb", run.pk, "switch")
+    assert live_space() != run.space
+    assert "1 entry is tried again." in do("search_reindex_verb", run.pk, "retry")
+    work_off()
+    assert f"Search uses {OTHER} now" in do("search_reindex_verb", run.pk, "switch")
+    old = Space.objects.get(state=SpaceState.STANDBY)
+    assert "Search uses colours:8 now" in do("search_space_verb", old.pk, "switch")
+    assert "not encoded for it any more" in do("search_space_verb", run.space.pk, "let_go")
+    assert "begins as soon as" in do("search_space_verb", run.space.pk, "catch_up")
+    assert "can be dropped" in do("search_space_drop", run.space.pk)
+    do("search_reindex_verb", Reindex.objects.latest("pk").pk, "cancel")
+    assert "is dropped by the worker" in do("search_space_drop", run.space.pk, vectors="yes")
+    tasks.sweep()
+    assert list(Space.objects.all()) == [old]
+    assert client.post(reverse("admin:search_reindex_verb", args=[run.pk, "nonsense"])).status_code == 404

@@ -71,4 +71,12 @@ def _judged() -> dict[str, Any]:
     failed = [f"{run.encoder}: {run.problem}" for run in runs if run.state == RunState.FAILED]
     if failed:
         raise CommandError(" ".join(failed), returncode=1)
-    return {"runs": [{"encoder": run.encoder, "k": run.k, "by_language": run.metrics} for run in runs]}
+    return {
+        "runs": [{"encoder": run.encoder, "k": run.k, "by_language": _ordered(run.metrics)} for run in runs]
+    }
+
+
+def _ordered(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Always in the same order, which PostgreSQL's JSON does not keep."""
+    names = (*evaluation_runs.MEASURES, "queries", "judged")
+    return {language: {name: metrics[language][name] for name in names} for language in sorted(metrics)}
