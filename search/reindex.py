@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from dam.models import Asset
 from search.models import IndexEntry, IndexState, Space, SpaceState
@@ -51,7 +52,11 @@ def switch(space: Space) -> None:
 
 
 def _enqueue_all(space: Space) -> None:
-    """Entries for assets that have none, or one from a time when this space was not kept."""
+    """Entries for assets that have none, or one from a time when this space was not kept; and for what left
+    the library in that time.
+    """
+    gone = space.entries.filter(~Exists(Asset.objects.in_library().filter(pk=OuterRef("asset_key"))))
+    enqueue(gone.values_list("asset_key", flat=True), [space])
     after = 0
     while keys := list(
         Asset.objects.in_library()
