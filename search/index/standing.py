@@ -42,12 +42,14 @@ def standing_of(name: str) -> Standing:
     built: dict[str, Any] = {}
     if client.list_indexes(name, field_name="vector"):
         built = client.describe_index(name, "vector") or {}
+    loading = _loading(client.get_load_state(name))
+    asks_nodes = loading == 100 and not capabilities.lite  # of what is not loaded there are no replicas
     return Standing(
         exists=True,
-        loading=_loading(client.get_load_state(name)),
+        loading=loading,
         unindexed=int(built.get("pending_index_rows", 0)),
         index_type=str(built.get("index_type", "")),
-        lost_replicas=0 if capabilities.lite else _lost(client.describe_replica(name)),
+        lost_replicas=_lost(client.describe_replica(name)) if asks_nodes else 0,
     )
 
 

@@ -79,5 +79,5 @@ def test_a_manifest_with_addresses_and_paths_takes_nothing_in(tmp_path: Path) ->
     result = json.loads(out.getvalue())
     assert result["imported"] == 1
     assert len(result["rejected"]) == 4
-    assert Asset.objects.get().title == "good"
+    assert Asset.objects.get().title == "Good"
     assert calls == []
