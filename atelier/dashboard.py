@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,6 +15,7 @@ from dam import facets
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.roles import sees_library
 from generation.models import FINAL_STATES, GenerationJob, JobState
+from search.index.standing import LITE_LIMIT
 from search.models import IndexEntry, IndexState, Space, SpaceState
 
 RECENT = 12
@@ -75,12 +77,14 @@ def index_state() -> dict[str, Any]:
     waiting = numbers.get(IndexState.PENDING, 0) + numbers.get(IndexState.WORKING, 0)
     indexed = numbers.get(IndexState.INDEXED, 0)
     failed = numbers.get(IndexState.FAILED, 0)
+    total = indexed + waiting + failed
     return {
         "encoder": space.encoder if space else "",
         "indexed": indexed,
         "waiting": waiting,
         "failed": failed,
-        "all": indexed + waiting + failed,
+        "all": total,
+        "too_many": not settings.MILVUS_URI and total > LITE_LIMIT,
     }
 
 

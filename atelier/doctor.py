@@ -31,10 +31,11 @@ from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder
 from search.index import IndexMismatch, IndexUnavailable
 from search.index.connection import connect, milvus_uri
+from search.index.standing import LITE_LIMIT, standing_of
 from search.models import IndexEntry, IndexState, Space, SpaceState
 from search.spaces import encoder_of, index_of
 
-LITE_LIMIT = 20_000  # assets; beyond it Milvus Lite's answers take longer than people wait
+UNINDEXED = 100_000  # vectors; so many wait for Milvus's own index during any large import
 SMALL_DISK_GB = 5
 
 
@@ -243,10 +244,53 @@ def _index() -> Iterator[Finding]:
             "milvus",
             Level.WARNING,
             _("%(count)d assets are many for Milvus Lite.") % {"count": count},
-            _("Start a Milvus server, set MILVUS_URI and run “manage.py index”."),
+            _("Start a Milvus server, set MILVUS_URI and run “manage.py reconcile --fix --only index”."),
         )
     if space is not None:
+        yield from _collection(space)
         yield from _space(space)
+
+
+def _collection(space: Space) -> Iterator[Finding]:
+    """What its server says of the collection, before anything is asked of it that would load it."""
+    standing = standing_of(space.collection)
+    if not standing.exists:
+        yield Finding(
+            "index",
+            Level.WARNING,
+            _("The collection %(name)s is not in Milvus.") % {"name": space.collection},
+            _("“manage.py reconcile --fix --only index” builds it from the database."),
+        )
+        return
+    if standing.loading < 100:
+        yield Finding(
+            "index",
+            Level.WARNING,
+            _("Milvus has loaded %(share)d %% of the collection %(name)s.")
+            % {"share": standing.loading, "name": space.collection},
+            _("The next search loads it; if this stays, Milvus lacks memory."),
+        )
+    if not standing.index_type:
+        yield Finding(
+            "index",
+            Level.PROBLEM,
+            _("The vectors of %(name)s have no index in Milvus.") % {"name": space.collection},
+            _("Create one (docs/scaling.md), or drop the collection and run “manage.py reconcile --fix”."),
+        )
+    if standing.unindexed > UNINDEXED:
+        yield Finding(
+            "index",
+            Level.WARNING,
+            _("Milvus has not indexed %(count)d vectors yet.") % {"count": standing.unindexed},
+            _("Until then search is slower and finds less; if this stays, look at Milvus's index node."),
+        )
+    if standing.lost_replicas:
+        yield Finding(
+            "index",
+            Level.WARNING,
+            _("%(count)d replicas of the collection have no node.") % {"count": standing.lost_replicas},
+            _("Start query nodes, or load the collection with fewer replicas."),
+        )
 
 
 def _space(space: Space) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from dam.models import Tag
 from dam.people import signed_in
 from search.facets import LABELS
 from search.forms import CHOICES, PicturesForm, SearchForm
-from search.models import IndexEntry, IndexState, SpaceState
+from search.models import OPEN_STATES, IndexEntry, SpaceState
 from search.page_address import Address
 from search.query import SearchError, SearchRequest, SearchResults, search
 from search.query_log import source_of
@@ -153,9 +153,8 @@ def _show(request: HttpRequest, site: AdminSite, form: SearchForm, problem: str 
 
 def _pending() -> int:
     """How many assets still wait for their vectors; MOST_PENDING stands for more."""
-    open_states = (IndexState.PENDING, IndexState.WORKING)
-    waiting = IndexEntry.objects.filter(space__state=SpaceState.LIVE, state__in=open_states)
-    return waiting.order_by()[:MOST_PENDING].count()
+    waiting = IndexEntry.objects.filter(space__state=SpaceState.LIVE, state__in=OPEN_STATES)
+    return waiting.order_by().values("pk")[:MOST_PENDING].count()
 
 
 def _given(form: SearchForm, address: Address) -> list[Given]:

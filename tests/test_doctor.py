@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from dam.models import PendingRemoval
+from search.index.connection import connect
+from search.index.standing import standing_of
+from search.spaces import index_of, live_space
+from tests.factories import AssetFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +67,47 @@ def test_files_that_the_storage_does_not_delete_are_a_warning() -> None:
         "It did not delete 1 files of deleted assets.",
     )
     assert "reconcile --only files --fix" in finding["advice"]
+
+
+def findings_about(part: str) -> list[dict[str, str]]:
+    out = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("doctor", "--json", stdout=out)
+    return [finding for finding in json.loads(out.getvalue()) if finding["part"] == part]
+
+
+def test_a_collection_that_is_lost_or_not_loaded_is_a_warning(index_now: Callable) -> None:
+    AssetFactory()
+    index_now()
+    (sound,) = findings_about("index")
+    assert (sound["level"], sound["sentence"]) == ("ok", "1 vectors, 0 waiting, 0 failed")
+
+    name = live_space().collection
+    connect()[0].release_collection(name)
+    released = findings_about("index")[0]
+    assert (released["level"], released["sentence"]) == (
+        "warning",
+        f"Milvus has loaded 0 % of the collection {name}.",
+    )
+    connect()[0].load_collection(name)
+
+    index_of(live_space()).drop()
+    assert not standing_of(name).exists
+    lost = findings_about("index")[0]
+    assert (lost["level"], lost["sentence"]) == ("warning", f"The collection {name} is not in Milvus.")
+    assert "reconcile --fix" in lost["advice"]
+
+
+def test_too_many_assets_for_milvus_lite_are_said(
+    index_now: Callable, settings: Any, client: Client, administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AssetFactory()
+    index_now()
+    client.force_login(administrator)
+    warning = "There are too many assets for Milvus Lite"
+    assert warning not in client.get(reverse("admin:index")).content.decode()
+    monkeypatch.setattr("atelier.doctor.LITE_LIMIT", 0)
+    monkeypatch.setattr("atelier.dashboard.LITE_LIMIT", 0)
+    assert (warning in client.get(reverse("admin:index")).content.decode()) == (not settings.MILVUS_URI)
+    sentences = [finding["sentence"] for finding in findings_about("milvus")]
+    assert ("1 assets are many for Milvus Lite." in sentences) == (not settings.MILVUS_URI)

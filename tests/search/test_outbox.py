@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from dam import editing
 from dam.models import Asset
 from search import outbox, tasks
+from search.documents import document_for
 from search.models import Embedding, IndexEntry, IndexState
 from search.reconcile import reconcile
 from search.spaces import index_of, live_space
-from tests.factories import AssetFactory
+from tests.factories import AssetFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
 Drain = Callable[[], outbox.DrainReport]
@@ -207,3 +212,69 @@ def test_reconcile_finds_and_mends_drift_both_ways(index_now: Drain) -> None:
     index_now()
     assert reconcile()[0].clean
     assert in_milvus() == {kept.pk, lost.pk, changed.pk}
+
+
+def test_reconcile_compares_every_field_and_vectors_far_apart(index_now: Drain) -> None:
+    """What was written past the outbox, or stays in Milvus under ids that are far away."""
+    sound, retitled, retagged, expired = (AssetFactory(title=f"Old {number}") for number in range(4))
+    index_now()
+    index = index_of(live_space())
+    assert reconcile()[0].clean
+    Asset.objects.filter(pk=retitled.pk).update(title="Untold")
+    tag = TagFactory()
+    retagged.tags.add(tag)
+    Asset.objects.filter(pk=expired.pk).update(usable_until=date(2020, 1, 1))
+    far = [10**15, 2**62]
+    document = document_for(sound, {})
+    vectors = np.ones((2, index.dimension), dtype=np.float32)
+    index.upsert([replace(document, id=key) for key in far], vectors)
+
+    started = time.perf_counter()
+    (drift,) = reconcile()
+    assert time.perf_counter() - started < 20  # ids far apart are not walked one window after the other
+    told = [retitled.pk] if index.full_text else []  # without BM25 Milvus is not told of words
+    assert drift.outdated_assets == sorted([*told, retagged.pk, expired.pk])
+    assert (drift.orphaned_ids, drift.missing_assets) == (far, [])
+    reconcile(fix=True)
+    index_now()
+    (after,) = reconcile()
+    assert (after.clean, after.pending, in_milvus()) == (
+        True,
+        0,
+        set(Asset.objects.values_list("pk", flat=True)),
+    )
+
+
+def test_a_page_of_ids_that_is_full_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.index.reading.MOST", 4)
+    index = index_of(live_space())
+    keys = [1, 2, 3, 50, 51, 10**6, 10**9, 10**12, 10**15, 2**62]
+    documents = [replace(document_for(AssetFactory(), {}), id=key) for key in keys]
+    index.upsert(documents, np.ones((len(keys), index.dimension), dtype=np.float32))
+    pages = list(index.ids())
+    assert [key for page in pages for key in page] == keys
+    assert max(len(page) for page in pages) < 4
+
+
+def test_an_account_that_is_deleted_leaves_the_index(index_now: Drain, editor: User) -> None:
+    asset = AssetFactory(owner=editor)
+    index_now()
+    editor.delete()
+    assert states() == [IndexState.PENDING]
+    index_now()
+    ((row,),) = index_of(live_space()).rows(-1, asset.pk, ["owner"], consistency="Strong")
+    assert row["owner"] == 0
+    assert reconcile()[0].clean
+
+
+@pytest.mark.skipif("not config.getoption('--services')", reason="SQLite plans in its own way")
+def test_the_next_batch_is_found_by_the_index_of_open_entries(db: None) -> None:
+    space = live_space()
+    IndexEntry.objects.bulk_create(
+        IndexEntry(space=space, asset_key=key, state=IndexState.INDEXED) for key in range(20_000)
+    )
+    IndexEntry.objects.filter(asset_key__gte=19_990).update(state=IndexState.PENDING)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE search_indexentry")
+    plan = IndexEntry.objects.claimable().filter(space=space).order_by("id")[:64].explain()
+    assert "search_entry_open" in plan

@@ -107,7 +107,7 @@ class Web(Process):
         assert self.runs, self.output
         try:
             return requests.get(f"{self.url}/health/ready", timeout=10).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 
