@@ -220,10 +220,8 @@ class WordSerializer(serializers.Serializer):
     """A word of the question that stands in the asset."""
 
     word = serializers.CharField()
-    field = serializers.CharField(  # type: ignore[assignment]
-        help_text="sku, title, tag, alt_text or description."
-    )
-    label = serializers.CharField(help_text="The field in the caller's language.")
+    field = serializers.CharField(help_text="sku, title, tag, alt_text or description.")
+    label = serializers.CharField(help_text="The field in the caller's language.")  # type: ignore[assignment]
 
 
 class WhySerializer(serializers.Serializer):
