@@ -107,12 +107,25 @@ def fill(at_most: int = 50_000) -> int:
 
 def _rewrite(asset_ids: Sequence[int]) -> None:
     texts: dict[int, list[str]] = defaultdict(list)
+    described: dict[int, list[str]] = {}
     own = Asset.objects.filter(pk__in=asset_ids).values_list(
-        "pk", "custom", "title", "title_zh", "current__original_name", "alt_text", "alt_text_zh"
+        "pk",
+        "description",
+        "description_zh",
+        "custom",
+        "title",
+        "title_zh",
+        "current__original_name",
+        "alt_text",
+        "alt_text_zh",
     )
     customs = {}
-    for key, custom, *written in own:
+    for key, description, description_zh, custom, *written in own:
         texts[key] += [text or "" for text in written]
+        described[key] = [
+            description,
+            description_zh,
+        ]  # last: of a long one, what is over 400 words is left out
         if custom:
             customs[key] = custom
     codes = AssetSKU.objects.filter(asset__in=asset_ids).values_list("asset_id", "sku__code", "sku__name")
@@ -133,7 +146,10 @@ def _rewrite(asset_ids: Sequence[int]) -> None:
         [
             AssetWords(
                 asset_id=key,
-                words="".join(f" {word}" for word in [*words_of(texts[key]), *marked.get(key, ())]),
+                words="".join(
+                    f" {word}"
+                    for word in [*words_of(texts[key] + described.get(key, [])), *marked.get(key, ())]
+                ),
             )
             for key in sorted(texts)
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -63,9 +63,10 @@ def query_vectors(request: SearchRequest, understood: Understanding, space: Spac
 def _of_parts(parts: Sequence[Part], space: Space) -> list[tuple[float, Vector]]:
     """The pictures reach the encoder as one batch."""
     pictures = [part.image for part in parts if part.image is not None]
-    encoded = iter(encoder_of(space).encode_images(pictures) if pictures else ())
+    encoded: Iterator[Vector] = iter(encoder_of(space).encode_images(pictures) if pictures else ())
     kept = _kept([part.asset for part in parts if part.asset is not None], space)
-    found = []
+    found: list[tuple[float, Vector]] = []
+    vector: Vector | None
     for part in parts:
         if part.image is not None:
             vector = next(encoded)

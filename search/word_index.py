@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Lower
@@ -39,7 +40,7 @@ def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
     return _scored(found, asked)[:limit]
 
 
-def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset], limit: int) -> dict[int, str]:
+def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int) -> dict[int, str]:
     return dict(rows.filter(asset__in=admitted).values_list("asset_id", "words")[:limit])
 
 

@@ -85,9 +85,10 @@ class FiltersSerializer(serializers.Serializer):
 
     def filters(self) -> Filters:
         """What was given, for the search."""
-        given = {name: self.validated_data[name] for name in Filters.__dataclass_fields__}
+        given: dict[str, Any] = {name: self.validated_data[name] for name in Filters.__dataclass_fields__}
         given["colour"] = [colour for colour in given["colour"] if colour in FAMILIES]
-        return Filters(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
+        several = {name: tuple(values) for name, values in given.items() if isinstance(values, list)}
+        return Filters(**{**given, **several})
 
     def picked_colours(self) -> tuple[str, ...]:
         return tuple(colour for colour in self.validated_data["colour"] if HEX.fullmatch(colour))
@@ -224,8 +225,8 @@ class WordSerializer(serializers.Serializer):
     """A word of the question that stands in the asset."""
 
     word = serializers.CharField()
-    field = serializers.CharField(help_text="sku, title, tag, alt_text or description.")  # type: ignore[assignment]
-    label = serializers.CharField(help_text="The field in the caller's language.")
+    field = serializers.CharField(help_text="sku, title, tag, alt_text or description.")
+    label = serializers.CharField(help_text="The field in the caller's language.")  # type: ignore[assignment]
 
 
 class WhySerializer(serializers.Serializer):

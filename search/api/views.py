@@ -72,7 +72,9 @@ def _with_ranking(hit: Hit) -> Any:
 def _narrowed(wanted: SearchRequest, asked: FiltersSerializer) -> SearchRequest:
     """What else is wanted beside what the view looks for."""
     given = asked.filters()
-    both = {name: (*ours, *getattr(given, name)) for name, ours in vars(wanted.filters).items() if ours}
+    both: dict[str, Any] = {
+        name: (*ours, *getattr(given, name)) for name, ours in vars(wanted.filters).items() if ours
+    }
     return replace(
         wanted,
         filters=replace(given, **both),

@@ -163,10 +163,9 @@ def test_a_picked_colour_finds_the_nearest_first(index_now: Callable, staff_api:
     results = search(SearchRequest(colours=("#0a8082",)), user=None)
     assert titles(results) == ["Teal", "Darker teal"]
     assert results.hits[0].why.colours
-    assert titles(search(SearchRequest(text="Red", colours=("#0a8082",)), user=None)) == [
-        "Teal",
-        "Darker teal",
-    ]
+    both = search(SearchRequest(text="Red", colours=("#0a8082",)), user=None)
+    assert set(titles(both)) == {"Teal", "Darker teal"}
+    assert both.total == 2
     answer = staff_api.get(URL, {"colour": "#D0101E"}).json()
     assert [asset["title"] for asset in answer["results"]] == ["Red"]
     assert staff_api.get(URL, {"colour": "#12"}).status_code == 400

@@ -117,9 +117,10 @@ class Command(BaseCommand):
 
 
 def _filters(options: dict[str, Any]) -> Filters:
-    given = {name: options[name] for name in Filters.__dataclass_fields__}
+    given: dict[str, Any] = {name: options[name] for name in Filters.__dataclass_fields__}
     given["colour"] = [colour for colour in given["colour"] if not HEX.fullmatch(colour)]
-    return Filters(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
+    several = {name: tuple(values) for name, values in given.items() if isinstance(values, list)}
+    return Filters(**{**given, **several})
 
 
 def _picture(path: Path | None) -> Image.Image | None:
