@@ -21,9 +21,9 @@ from dam.models import Asset
 from search import evaluation_runs, judging, reindex, tasks
 from search.evaluation_models import Grade, Preference, RunState
 from search.metrics import average_precision, ndcg_at, overlap_at, precision_at, recall_at, scores
-from search.models import EncoderVote, EvaluationQuery, EvaluationRun, Judgement, QueryResult
+from search.models import EncoderVote, EvaluationQuery, EvaluationRun, Judgement, QueryResult, Space
 from search.rankings import comparable_spaces
-from search.spaces import live_space
+from search.spaces import index_of, live_space
 from tests.factories import AssetFactory
 
 OTHER = "colours:12"
@@ -89,6 +89,13 @@ def staff(client: Client, editor: Any) -> Client:
     return client
 
 
+def beside() -> Space:
+    """A second space, complete and not switched to, as every reader sees it."""
+    space, _report = reindex.reindex(OTHER, switch_over=False)
+    index_of(space).count()  # a strongly consistent read returns when Milvus has caught up
+    return space
+
+
 def page(client: Client, name: str, *args: Any, **query: Any) -> str:
     response = client.get(reverse(f"admin:{name}", args=args), query)
     assert response.status_code == 200, response.content
@@ -144,7 +151,7 @@ def test_runs_are_per_space_and_nightly_only_where_something_changed(query: Eval
     tasks.evaluate_changed()
     tasks.evaluate_changed()
     assert [run.encoder for run in EvaluationRun.objects.all()] == ["colours:8"]
-    reindex.reindex(OTHER, switch_over=False)
+    beside()
     tasks.evaluate_changed()
     assert [run.encoder for run in EvaluationRun.objects.order_by("pk")] == ["colours:8", OTHER]
     Judgement.objects.filter(grade=Grade.WRONG).delete()
@@ -264,7 +271,7 @@ def test_two_encoders_answer_side_by_side_and_people_vote(
     staff: Client, editor: Any, reviewer: Any, query: EvaluationQuery
 ) -> None:
     assert "There is one space only" in page(staff, "search_side_by_side", q="red")
-    new, _report = reindex.reindex(OTHER, switch_over=False)
+    new = beside()
     old = live_space()
     assert comparable_spaces() == [old, new]
     shown = page(staff, "search_side_by_side", q="red")
