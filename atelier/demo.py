@@ -18,7 +18,7 @@ from generation.running import run_job
 from search.calibration import calibrate_due
 from search.outbox import drain
 from search.query import Filters, SearchRequest, search
-from search.spaces import index_of, live_space
+from search.spaces import encoder_of, index_of, live_space
 
 QUERIES = ("golden crown", "金色手表", "一位精灵弓箭手")
 COMPOSITION = "戴着火焰皇冠的精灵弓箭手"
@@ -69,8 +69,10 @@ def run_demo(say: Say) -> Report:
 
     Raises:
         DemoError: a step found or made nothing.
+        EncoderError: the index was built with other weights than the encoder has now; nothing was done.
     """
     started = time.perf_counter()
+    encoder_of(live_space())
     report = Report()
     _load(report, say)
     _index(report, say)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 
 ROOT = Path(__file__).resolve().parents[1]
+OLD_SPACE = (
+    "from search.models import Space; "
+    "Space.objects.create(slug='starter-before', encoder='starter', weights='heads-of-before', "
+    "dimension=512, collection='before', state='live')"
+)
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
-def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def embedded(**environment: str) -> dict[str, str]:
+    """This process's environment without the servers that a test run may have set."""
     unset = ("DATABASE_URL", "REDIS_URL", "MILVUS_URI", "S3_BUCKET", "DJANGO_SETTINGS_MODULE")
-    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    return {name: value for name, value in os.environ.items() if name not in unset} | environment
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=kept | environment,
+        env=embedded(**environment),
         capture_output=True,
         text=True,
         timeout=120,
@@ -33,6 +47,18 @@ def told(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stderr, done.stderr
     return done.stderr
+
+
+def answers(url: str, seconds: float = 120) -> bool:
+    """Whether a site on this machine answers within some seconds, with whatever status."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            requests.get(url, timeout=5)
+            return True
+        except requests.RequestException:
+            time.sleep(0.2)
+    return False
 
 
 @pytest.fixture
@@ -75,6 +101,34 @@ def test_a_port_that_is_taken(data: str) -> None:
         sentence = told(manage("serve", "--port", port, ATELIER_DATA=data))
     assert f"Port {port} on 127.0.0.1 cannot be used" in sentence
     assert f"make run PORT={int(port) + 1}" in sentence
+
+
+def test_an_index_of_other_weights_names_the_command_that_renews_it(data: str) -> None:
+    assert manage("migrate", ATELIER_DATA=data).returncode == 0
+    made = manage("shell", "--no-imports", "--command", OLD_SPACE, ATELIER_DATA=data)
+    assert made.returncode == 0, made.stderr
+    advice = "Run `manage.py index --reindex starter`."
+    sentence = told(manage("demo", ATELIER_DATA=data))
+    assert "weights heads-of-before" in sentence
+    assert advice in sentence
+    with closing(sqlite3.connect(f"{data}/atelier.sqlite3")) as database:
+        assert database.execute("select count(*) from dam_asset").fetchone() == (0,)  # it loaded nothing
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--no-demo", "--port", str(port)],
+        cwd=ROOT,
+        env=embedded(ATELIER_DATA=data),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as site:
+        came_up = answers(f"http://127.0.0.1:{port}/health/live")
+        site.send_signal(signal.SIGINT)
+        _, said = site.communicate(timeout=60)
+    assert came_up
+    assert f"Search by meaning does not work: {sentence.removeprefix('CommandError: ').strip()}" in said
 
 
 def test_a_traceback_for_those_who_ask_for_one(data: str) -> None:

@@ -14,8 +14,10 @@ from honcho.manager import Manager
 
 from atelier.setup import Administrator, SetupError, ensure_administrator, prepare, require_free_port
 from dam.models import Asset
+from search.encoders.base import EncoderError
 from search.index import IndexUnavailable
 from search.index.connection import milvus_uri
+from search.spaces import encoder_of, live_space
 
 
 class Command(BaseCommand):
@@ -41,8 +43,16 @@ class Command(BaseCommand):
             from django.core.management import call_command
 
             call_command("demo")
+        self._say_what_search_needs()
         self._welcome(host, port, administrator)
         sys.exit(_supervise(host, port))
+
+    def _say_what_search_needs(self) -> None:
+        """The site comes up without search by meaning, but whoever starts it reads why and what to do."""
+        try:
+            encoder_of(live_space())
+        except EncoderError as error:
+            self.stderr.write(self.style.WARNING(f"Search by meaning does not work: {error}"))
 
     def _welcome(self, host: str, port: int, administrator: Administrator | None) -> None:
         with translation.override("en"):

@@ -112,5 +112,4 @@ def validate(clothing: Path, picture: Head, text: Head) -> Figures:
         "clothing": judge.clothing(clothing, "validation", captions.VALIDATION),
         "drawings": judge.drawings("colour", ("train", "validation")),
         "lines": judge.drawings("line", ("train", "validation")),
-        "classes": judge.classes(clothing),
     }
