@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -113,7 +114,7 @@ def _take_pictures(request: HttpRequest, site: AdminSite) -> HttpResponse:
     pictures = PicturesForm(request.FILES.getlist("image"))
     if not pictures.is_valid():
         form = SearchForm(request.GET, user=request.user)
-        return _show(request, site, form, problem=" ".join(pictures.non_field_errors()))
+        return _show(request, site, form, problem=" ".join(map(str, pictures.non_field_errors())))
     address = Address(request.GET)
     for picture in pictures.cleaned_data["pictures"]:
         address = address.also("picture", keep(picture, signed_in(request)))
@@ -179,10 +180,10 @@ def _given(form: SearchForm, address: Address) -> list[Given]:
 
 def _weights(name: str, weight: float) -> list[tuple[str, str, bool]]:
     """Choices of a weight: the value for the address, its words, and whether it holds."""
-    known = list(WEIGHTS)
+    known = [(number, str(words)) for number, words in WEIGHTS]
     if all(number != weight for number, _words in known):
         known.append((weight, f"{weight:g} ×"))
-    return [(f"{name}:{number:g}", str(words), number == weight) for number, words in known]
+    return [(f"{name}:{number:g}", words, number == weight) for number, words in known]
 
 
 def _panels(form: SearchForm, address: Address, results: SearchResults) -> list[Panel]:
@@ -242,7 +243,8 @@ def _chips(form: SearchForm, address: Address) -> list[Chip]:
                 chips.append(
                     Chip(f"{title}: {label}", str(address.without(parameter, key)), parameter != name)
                 )
-    for parameter, title in (("created_from", _("From")), ("created_to", _("Until"))):
-        if given[parameter]:
-            chips.append(Chip(f"{title}: {given[parameter]:%Y-%m-%d}", str(address.set(parameter, ""))))
+    for bound, words in (("created_from", _("From")), ("created_to", _("Until"))):
+        if given[bound]:
+            day = date_format(given[bound], "SHORT_DATE_FORMAT")
+            chips.append(Chip(f"{words}: {day}", str(address.set(bound, ""))))
     return chips
