@@ -15,6 +15,7 @@ from generation.jobs import JobError, create_job
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.planning import Plan, PlanError, plan_composition, plan_outfits, plan_scenes
 from generation.running import run_job
+from search import terms
 from search.calibration import calibrate_due
 from search.outbox import drain
 from search.query import Filters, SearchRequest, search
@@ -105,6 +106,7 @@ def _index(report: Report, say: Say) -> None:
             f"{drained.failed} assets could not be indexed; `manage.py index --status` says which and why."
         )
     calibrate_due()
+    terms.refresh()
     report.indexed += drained.indexed
     report.pictures_per_second = max(report.pictures_per_second, round(drained.pictures_per_second, 1))
     say(f"   {drained.indexed:,} indexed, {drained.pictures_per_second:.0f} pictures per second")

@@ -30,7 +30,7 @@ from search.documents import document_for
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
 from search.index import Document, IndexUnavailable
-from search.models import Embedding, IndexEntry, IndexState, Space
+from search.models import Embedding, IndexEntry, IndexState, Space, SpaceState
 from search.pipeline import Encoded, Pipeline
 from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, worked_spaces
 
@@ -441,7 +441,8 @@ def status() -> dict[str, object]:
                 **{state: counts.get(state, 0) for state in IndexState.values},
             }
         )
-    failures = IndexEntry.objects.filter(~Q(last_error="")).order_by("-id")[:10]
+    kept = Space.objects.exclude(state__in=(SpaceState.RETIRED, SpaceState.DROPPING))
+    failures = IndexEntry.objects.filter(~Q(last_error=""), space__in=kept).order_by("-id")[:10]
     return {
         "spaces": spaces,
         "spend": spend_report.summary(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from search import reindex
+from search import reindex, terms
 from search.calibration import calibrate_due
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
@@ -85,6 +85,8 @@ class Command(BaseCommand):
         if not report.postponed:
             upgrade_outdated()
             calibrate_due()
+        terms.note_missing()
+        terms.refresh()
         return report
 
     def _say(self, report: DrainReport | None, standing: dict[str, Any]) -> None:
