@@ -21,7 +21,7 @@ from search.understanding import Understanding
 Vector = NDArray[np.float32]
 
 # Measured on photos of clothing ("a top", not "t-shirt"; twenty of them in two languages): mAP .600 and 15 %
-# unwanted among the first fifty without it; .675 and 1 % with it and `relevance.shows_unwanted` together;
+# unwanted among the first fifty without it; .671 and 1 % with it and `relevance.shows_unwanted` together;
 # .657 and 0 % with a weight of .3 alone.
 UNWANTED_WEIGHT = 0.15
 
