@@ -83,7 +83,7 @@ def search(
         empty_because=ranked.empty_because,
         next=_next(ranked, reached, _asked(request, user)),
     )
-    if source is None or position:  # later pages belong to the same question
+    if source is None or position or request.group:  # later pages belong to the same question
         return results
     return replace(results, query_id=query_log.record(request, results, source=source, user=user))
 

@@ -40,6 +40,7 @@ from dam.presets import BUILT_IN, Preset
 from dam.renditions import rendition_for
 from dam.versions import add_version
 from generation.models import GenerationItem, GenerationJob
+from search import terms
 from search.models import Embedding, IndexEntry, IndexState
 from search.outbox import MAX_ATTEMPTS
 from search.spaces import index_of, live_space
@@ -199,13 +200,14 @@ def test_nothing_of_a_deleted_asset_is_left_anywhere(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     assets, kept = entangled
+    terms.refresh()
     traces, of_kept = Traces.of(assets), Traces.of([kept])
     assert {
         "dam.Asset", "dam.AssetVersion", "dam.Rendition", "dam.Asset_tags", "dam.AssetSKU",
         "dam.CollectionItem", "dam.Lineage", "dam.Comment", "dam.Assignment", "dam.Notice", "dam.AssetWords",
         "dam.DuplicatePair", "dam.BulkEditItem", "dam.UploadSession", "dam.ImportRow",
-        "generation.GenerationItem", "search.IndexEntry", "search.Embedding", "dam.WebhookDelivery",
-        "dam.AuditEntry",
+        "generation.GenerationItem", "search.IndexEntry", "search.Embedding", "search.AssetTerms",
+        "dam.WebhookDelivery", "dam.AuditEntry",
     } <= traces.in_rows()  # fmt: skip
     assert len(traces.in_files()) == 2 * (1 + 3) + 2
     assert traces.in_milvus() == traces.keys[Asset]
@@ -215,6 +217,7 @@ def test_nothing_of_a_deleted_asset_is_left_anywhere(
     with django_capture_on_commit_callbacks(execute=True):
         by(assets, client)
     index_now()
+    terms.refresh()
 
     assert traces.in_rows() - RECORDS == set()
     assert traces.in_files() == set()
