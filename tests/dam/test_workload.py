@@ -33,7 +33,7 @@ class Meter:
         self.now = self.most = self.decoded = 0
 
     def around(self, decode: Callable) -> Callable:
-        def measured(header: object, image: Image.Image, at_most: int) -> pictures.Picture:
+        def measured(header: object, image: Image.Image, at_most: int) -> Image.Image:
             pixels = image.width * image.height
             with self.lock:
                 self.now += pixels
@@ -51,7 +51,7 @@ class Meter:
 @pytest.fixture
 def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
     meter = Meter()
-    monkeypatch.setattr(pictures, "_decoded", meter.around(pictures._decoded))
+    monkeypatch.setattr(pictures, "_upright", meter.around(pictures._upright))
     return meter
 
 

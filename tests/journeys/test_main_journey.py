@@ -39,7 +39,7 @@ def upload(page: Page, web: Web, code: str, kind: AssetKind) -> None:
 def ask(page: Page, web: Web, words: str) -> list[str]:
     """Type the words into the search page; the ids of what it shows."""
     page.goto(f"{web.url}/search/")
-    box = page.get_by_role("searchbox").first
+    box = page.get_by_label("What are you looking for?")
     box.fill(words)
     box.press("Enter")
     page.wait_for_url(re.compile(r"[?&]q="))
