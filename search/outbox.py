@@ -274,7 +274,7 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
         _keep(space, encoded)
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
-        bought = _buy(space, encoder, batch, pipeline)
+        bought = _buy(space, encoder, waiting, pipeline)
         by_hash, broken = batch.known | bought.vectors, bought.broken
         new.stopped = bought.stopped
         new.refused = batch.by_asset(bought.refused)
@@ -303,8 +303,11 @@ class _Bought:
     stopped: EncoderError | None
 
 
-def _buy(space: Space, encoder: PaidEncoder, batch: Batch, pipeline: Pipeline) -> _Bought:
-    """Have the missing files encoded by a paid encoder, which keeps what it answers before all else."""
+def _buy(space: Space, encoder: PaidEncoder, waiting: Sequence[Batch], pipeline: Pipeline) -> _Bought:
+    """Have the oldest batch's missing files encoded by a paid encoder, which keeps what it answers before all
+    else. Each answer renews the lease, so that no other worker pays for the same once more.
+    """
+    batch = waiting[0]
     # Files are not opened in vain where nothing can be paid for.
     if (stopped := spend.refusal(encoder)) is not None:
         return _Bought({}, {}, {}, stopped)
@@ -312,7 +315,8 @@ def _buy(space: Space, encoder: PaidEncoder, batch: Batch, pipeline: Pipeline) -
     if not pictures:
         return _Bought({}, broken, {}, None)
     keys = {_sha256(asset): asset.pk for asset in batch.assets.values()}
-    paid = spend.encode(space, encoder, pictures, keys)
+    entries = [entry for one in waiting for entry in one.entries]
+    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries))
     return _Bought(paid.vectors, broken, paid.refused, paid.stopped)
 
 
