@@ -1,5 +1,5 @@
-"""Changing the indexes of large tables in migrations: on PostgreSQL without keeping anybody from writing; other
-databases lock the table as they always do. The migration must not be atomic.
+"""Changing the indexes of large tables in migrations: on PostgreSQL without keeping anybody from writing;
+other databases lock the table as they always do. The migration must not be atomic.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ def _finish(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report: 
 
 
 def _follow(space: Space) -> None:
-    """See which collection is the space's now: `search.upgrade` may have replaced it while this drain goes on.
+    """See which collection is the space's now: `search.upgrade` may have replaced it during this drain.
 
     Raises:
         IndexUnavailable: the space is being dropped.

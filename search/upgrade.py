@@ -2,7 +2,8 @@
 
 The collection that is there answers while its successor is built beside it. Then the space points to the
 successor, and whatever changed meanwhile is indexed once more; a drain that goes on beside it notices
-(`search.outbox`). A crash at any moment leaves the old one in place; a sweep begins anew when the lease is over.
+(`search.outbox`). A crash at any moment leaves the old one in place; a sweep begins anew when the lease is
+over.
 """
 
 from __future__ import annotations

@@ -277,9 +277,9 @@ def test_what_a_drain_writes_while_the_collection_is_replaced_is_not_lost(
     index_now()
     index_now()
     index = index_of(live_space())
-    assert [row["kind"] for page in index.rows(-1, asset.pk, ["kind"], consistency="Strong") for row in page] == [
-        "prop"
-    ]
+    assert [
+        row["kind"] for page in index.rows(-1, asset.pk, ["kind"], consistency="Strong") for row in page
+    ] == ["prop"]
     assert IndexEntry.objects.get().state == IndexState.INDEXED
     assert not standing_of(old.name).exists
 
