@@ -53,7 +53,8 @@ def suggest(words: Sequence[tuple[Asset, Words]], *, source: str) -> int:
         asset__in=[one.asset_id for one in new], state=SuggestionState.OPEN
     )
     given_way.update(state=SuggestionState.SUPERSEDED, decided_at=timezone.now())
-    AltTextSuggestion.objects.bulk_create(new)
+    # Another worker may offer words for the same asset; what was paid for beside them must not fail on that.
+    AltTextSuggestion.objects.bulk_create(new, ignore_conflicts=True)
     deeds = [(one.asset, {"source": source, "alt_text": one.alt_text}) for one in new]
     audit.record_many(None, "asset.alt_suggested", deeds)
     return len(new)

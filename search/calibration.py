@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from search.index import IndexHit
 from search.models import Calibration, Embedding, Space
-from search.spaces import encoder_of, index_of, live_spaces
+from search.spaces import encoder_of, index_of, worked_spaces
 
 Floats = NDArray[np.float32]
 
@@ -87,12 +87,13 @@ def _matrix(kept: bytes | memoryview, dimension: int) -> Floats:
 
 
 def calibrate_due() -> int:
-    """Calibrate the live spaces that never were, or whose library has grown by a quarter; how many.
+    """Calibrate the spaces that never were, or whose library has grown by a quarter; how many. Those beside
+    the live ones too: they are compared as if they were live, and may be switched to.
 
     Raises:
         EncoderError, IndexUnavailable: the encoder or Milvus does not answer.
     """
-    due = [space for space in live_spaces() if _is_due(space)]
+    due = [space for space in worked_spaces() if _is_due(space)]
     for space in due:
         calibrate(space)
     return len(due)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from dam.models import Asset
 from dam.people import signed_in
+from dam.table_downloads import csv_download
 from search import evaluation_runs, judging
 from search.dispatch import request_evaluation
 from search.evaluation_chart import chart
@@ -219,22 +219,17 @@ def _judge(request: HttpRequest, query: EvaluationQuery) -> HttpResponse:
 
 def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:
     """Every judgement as CSV."""
-    response = StreamingHttpResponse(judging.as_csv(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="judgements.csv"'
-    return response
+    return csv_download(judging.rows(), "judgements.csv")
 
 
 def take(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Take judgements from a table."""
+    """Take judgements from a table, CSV or XLSX."""
     upload = request.FILES.get("table")
     if upload is None or upload.size is None or upload.size > LARGEST_TABLE:
         messages.error(request, _("Choose a CSV file of at most 20 MB."))
         return redirect("admin:search_evaluation")
     try:
-        text = io.StringIO(upload.read().decode("utf-8-sig"), newline="")
-        count, made = judging.take_table(text, actor=signed_in(request))
-    except UnicodeDecodeError:
-        messages.error(request, _("This is no text; save the table as CSV in UTF-8."))
+        count, made = judging.take_table(upload, actor=signed_in(request))
     except judging.BadTable as error:
         messages.error(request, str(error))
     else:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TextIO
+from typing import IO
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -17,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
+from dam.tables import TableError, read_table
 from search.evaluation_models import Grade, Language
 from search.models import EvaluationQuery, Judgement
 from search.rankings import comparable_spaces, ranked
@@ -24,7 +23,6 @@ from search.rankings import comparable_spaces, ranked
 POOL_DEPTH = 20
 COLUMNS = ("query_id", "iteration", "asset", "relevance", "query", "language", "judged_by", "judged_at")
 SLICE = 1_000
-MOST_ROWS = 100_000
 
 
 class BadTable(ValueError):
@@ -58,11 +56,11 @@ def judge(query: EvaluationQuery, asset: Asset, grade: Grade | None, *, actor: U
     )
 
 
-def rows() -> Iterator[tuple[str, ...]]:
+def rows() -> Iterator[list[str]]:
     """The table: a header, then every judgement. The first four columns are those of TREC's qrels
     (topic, iteration, document, relevance: 2 right, 1 partly, 0 wrong); the others say them in words.
     """
-    yield COLUMNS
+    yield list(COLUMNS)
     judgements = Judgement.objects.select_related("query", "by").order_by("pk")
     after = 0
     while chunk := list(judgements.filter(pk__gt=after)[:SLICE]):
@@ -72,14 +70,14 @@ def rows() -> Iterator[tuple[str, ...]]:
         for one in chunk:
             if one.asset_key in names and one.query.text:
                 by = one.by.get_username() if one.by else ""
-                yield (
+                yield [
                     str(one.query_id), "0", str(names[one.asset_key]), str(one.grade), one.query.text,
                     one.query.language, by, one.judged.isoformat(),
-                )  # fmt: skip
+                ]  # fmt: skip
 
 
 @transaction.atomic
-def take_table(file: TextIO, *, actor: User | None) -> tuple[int, int]:
+def take_table(file: IO[bytes], *, actor: User | None) -> tuple[int, int]:
     """Take judgements from a table as `rows` writes it; asset, relevance, query and language are needed.
     Queries that are missing are made; a judgement that is there is replaced.
 
@@ -89,22 +87,16 @@ def take_table(file: TextIO, *, actor: User | None) -> tuple[int, int]:
     Raises:
         BadTable: nothing was taken.
     """
-    reader = csv.DictReader(file)
-    absent = {"asset", "relevance", "query", "language"} - set(reader.fieldnames or [])
-    if absent:
-        raise BadTable(_("The table lacks the columns %(names)s.") % {"names": ", ".join(sorted(absent))})
-    parsed = [_parsed(number, row) for number, row in enumerate(reader, start=2)]
-    if len(parsed) > MOST_ROWS:
-        raise BadTable(_("The table has more than %(most)d rows; split it.") % {"most": MOST_ROWS})
-    wanted = {text_language for text_language, *_rest in parsed}
+    parsed = _rows(file)
+    wanted = {text_language for _number, text_language, *_rest in parsed}
     queries, made = _queries(wanted)
     keys: dict[UUID, int] = {}
-    names = list({name for _query, name, *_rest in parsed})
+    names = list({name for _number, _query, name, *_rest in parsed})
     for start in range(0, len(names), SLICE):
         chunk = Asset.objects.in_library().filter(public_id__in=names[start : start + SLICE])
         keys |= dict(chunk.values_list("public_id", "pk"))
     judgements = {}
-    for number, (asked, name, grade, when) in enumerate(parsed, start=2):
+    for number, asked, name, grade, when in parsed:
         if name not in keys:
             raise BadTable(
                 _("Line %(number)d: there is no asset %(asset)s.") % {"number": number, "asset": name}
@@ -122,31 +114,51 @@ def take_table(file: TextIO, *, actor: User | None) -> tuple[int, int]:
     return len(judgements), made
 
 
-def _parsed(number: int, row: dict[str, str]) -> tuple[tuple[str, str], UUID, Grade, datetime]:
+_Parsed = tuple[int, tuple[str, str], UUID, Grade, datetime]
+
+
+def _rows(file: IO[bytes]) -> list[_Parsed]:
+    try:
+        table = list(read_table(file))
+    except TableError as error:
+        raise BadTable(str(error)) from error
+    names = [cell.strip() for cell in table[0].cells] if table else []
+    if absent := {"asset", "relevance", "query", "language"} - set(names):
+        raise BadTable(_("The table lacks the columns %(names)s.") % {"names": ", ".join(sorted(absent))})
+    nothing = dict.fromkeys(names, "")
+    found = []
+    for row in table[1:]:
+        if row.problem:
+            raise BadTable(_("Row %(number)d: %(problem)s") % {"number": row.number, "problem": row.problem})
+        found.append(_parsed(row.number, nothing | dict(zip(names, row.cells, strict=False))))
+    return found
+
+
+def _parsed(number: int, row: Mapping[str, str]) -> _Parsed:
     def wrong(column: str, hint: str) -> BadTable:
         words = {"number": number, "value": row[column], "column": column, "hint": hint}
         return BadTable(_("Line %(number)d: “%(value)s” is no %(column)s; %(hint)s.") % words)
 
-    text = (row["query"] or "").strip()
+    text = row["query"].strip()
     if not 0 < len(text) <= 400:
         raise wrong("query", _("give 1 to 400 characters"))
     if row["language"] not in Language.values:
         raise wrong("language", _("give en, zh or other"))
     try:
         name = UUID(row["asset"])
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise wrong("asset", _("give an asset's id")) from error
     try:
         grade = Grade(int(row["relevance"]))
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise wrong("relevance", _("give 2 (right), 1 (partly) or 0 (wrong)")) from error
     try:
-        when = parse_datetime(row.get("judged_at") or "")
+        when = parse_datetime(row.get("judged_at", ""))
     except ValueError as error:
         raise wrong("judged_at", _("give a time like 2026-11-25T12:00:00+00:00")) from error
     if when is not None and timezone.is_naive(when):
         when = timezone.make_aware(when)
-    return (text, row["language"]), name, grade, when or timezone.now()
+    return number, (text, row["language"]), name, grade, when or timezone.now()
 
 
 def _queries(wanted: set[tuple[str, str]]) -> tuple[dict[tuple[str, str], EvaluationQuery], int]:
@@ -157,11 +169,3 @@ def _queries(wanted: set[tuple[str, str]]) -> tuple[dict[tuple[str, str], Evalua
     new = [EvaluationQuery(text=text, language=language) for text, language in sorted(wanted - set(found))]
     EvaluationQuery.objects.bulk_create(new)
     return found | {(one.text, one.language): one for one in new}, len(new)
-
-
-def as_csv() -> Iterator[str]:
-    """The table as text, a line at a time."""
-    for row in rows():
-        line = io.StringIO()
-        csv.writer(line).writerow(row)
-        yield line.getvalue()

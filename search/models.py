@@ -91,6 +91,8 @@ class Space(models.Model):
     # Of a space that is being dropped: whether the computed vectors go too.
     drop_vectors = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # So long one process has its collection to replace (`search.upgrade`).
+    replaced_until = models.DateTimeField(null=True, editable=False)
     # When its `Calibration` was made: whoever has the space knows whether theirs is the last one.
     calibrated = models.DateTimeField(null=True, editable=False)
 

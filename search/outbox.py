@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, Q, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from tqdm import tqdm
 
 from dam import custom_fields
@@ -29,7 +30,7 @@ from search import policy, spend, spend_report
 from search.documents import document_for
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
-from search.index import Document, IndexUnavailable
+from search.index import Document, IndexMismatch, IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space, SpaceState
 from search.pipeline import Encoded, Pipeline
 from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, worked_spaces
@@ -133,7 +134,7 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                 size = len(waiting.popleft().entries)
                 done += size
                 yield size
-        except (IndexUnavailable, EncoderError) as error:
+        except (IndexMismatch, IndexUnavailable, EncoderError) as error:
             for batch in waiting:
                 _postpone(batch.entries, error)
             report.postponed = str(error)
@@ -224,21 +225,36 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
 def _finish(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report: DrainReport) -> None:
     """The oldest batch: remove what is gone, keep new vectors, write the rest in one upsert."""
     batch = waiting[0]
+    _follow(space)
     index_of(space).delete([entry.asset_key for entry in batch.gone])
-    report.removed += _settle(batch.gone, IndexState.REMOVED)
+    report.removed += _settle(space, batch.gone, IndexState.REMOVED)
     _forget_deleted(batch.gone)
 
     vectors = _vectors(space, waiting, pipeline, report)
     ready = [entry for entry in batch.kept if entry.asset_key in vectors.found]
     fields = custom_fields.by_slug() if ready else {}
     documents: list[Document] = [document_for(batch.assets[entry.asset_key], fields) for entry in ready]
+    _follow(space)  # encoding may have taken long
     if ready:
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
     hashes = {entry.pk: _sha256(batch.assets[entry.asset_key]) for entry in ready}
-    report.indexed += _settle(ready, IndexState.INDEXED, hashes)
+    report.indexed += _settle(space, ready, IndexState.INDEXED, hashes)
     report.failed += _fail(batch.kept, vectors.broken) + _refuse(batch.kept, vectors.refused)
     if vectors.stopped is not None:
         raise vectors.stopped  # those that have no vector yet are still this worker's, and are put back
+
+
+def _follow(space: Space) -> None:
+    """See which collection is the space's now: `search.upgrade` may have replaced it during this drain.
+
+    Raises:
+        IndexUnavailable: the space is being dropped.
+    """
+    kept = Space.objects.filter(pk=space.pk).exclude(state=SpaceState.DROPPING)
+    collection = kept.values_list("collection", flat=True).first()
+    if collection is None:
+        raise IndexUnavailable(_("The space of this encoder is being dropped; try again in a minute."))
+    space.collection = collection
 
 
 @dataclass
@@ -258,7 +274,7 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
         _keep(space, encoded)
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
-        bought = _buy(space, encoder, batch, pipeline)
+        bought = _buy(space, encoder, waiting, pipeline)
         by_hash, broken = batch.known | bought.vectors, bought.broken
         new.stopped = bought.stopped
         new.refused = batch.by_asset(bought.refused)
@@ -287,8 +303,11 @@ class _Bought:
     stopped: EncoderError | None
 
 
-def _buy(space: Space, encoder: PaidEncoder, batch: Batch, pipeline: Pipeline) -> _Bought:
-    """Have the missing files encoded by a paid encoder, which keeps what it answers before all else."""
+def _buy(space: Space, encoder: PaidEncoder, waiting: Sequence[Batch], pipeline: Pipeline) -> _Bought:
+    """Have the oldest batch's missing files encoded by a paid encoder, which keeps what it answers before all
+    else. Each answer renews the lease, so that no other worker pays for the same once more.
+    """
+    batch = waiting[0]
     # Files are not opened in vain where nothing can be paid for.
     if (stopped := spend.refusal(encoder)) is not None:
         return _Bought({}, {}, {}, stopped)
@@ -296,7 +315,8 @@ def _buy(space: Space, encoder: PaidEncoder, batch: Batch, pipeline: Pipeline) -
     if not pictures:
         return _Bought({}, broken, {}, None)
     keys = {_sha256(asset): asset.pk for asset in batch.assets.values()}
-    paid = spend.encode(space, encoder, pictures, keys)
+    entries = [entry for one in waiting for entry in one.entries]
+    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries))
     return _Bought(paid.vectors, broken, paid.refused, paid.stopped)
 
 
@@ -318,8 +338,11 @@ def _renew(entries: Sequence[IndexEntry]) -> None:
     )
 
 
-def _settle(entries: Sequence[IndexEntry], state: IndexState, hashes: dict[int, str] | None = None) -> int:
-    """Close the entries that nobody changed since they were read; the others are to be done again.
+def _settle(
+    space: Space, entries: Sequence[IndexEntry], state: IndexState, hashes: dict[int, str] | None = None
+) -> int:
+    """Close the entries that nobody changed since they were read; the others are to be done again, and so are
+    all where the collection that was written to is not the space's any more.
 
     Doing again also mends the race in which another worker wrote newer data to Milvus before our
     older data arrived there.
@@ -328,10 +351,14 @@ def _settle(entries: Sequence[IndexEntry], state: IndexState, hashes: dict[int, 
     content_hash: Case | Value = Value("")
     if hashes:
         content_hash = Case(*(When(pk=pk, then=Value(sha256)) for pk, sha256 in hashes.items()))
+    # No join: PostgreSQL would not look at the revision again after it has waited for another's change.
+    same = Space.objects.filter(pk=space.pk, collection=space.collection)
     settled = 0
     for revision in {entry.revision for entry in entries}:
         keys = [entry.pk for entry in entries if entry.revision == revision]
-        unchanged = IndexEntry.objects.filter(pk__in=keys, revision=revision, state=IndexState.WORKING)
+        unchanged = IndexEntry.objects.filter(
+            pk__in=keys, revision=revision, state=IndexState.WORKING, space__in=same
+        )
         count = unchanged.update(
             state=state,
             leased_until=None,

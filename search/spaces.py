@@ -6,13 +6,15 @@ import logging
 from functools import lru_cache
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from search import policy
 from search.encoders.base import Encoder, EncoderError, SpaceSpec
 from search.encoders.registry import get_encoder
 from search.index import VectorIndex
-from search.models import ReindexState, Space, SpaceCoverage, SpaceState
+from search.models import IndexEntry, IndexState, ReindexState, Space, SpaceCoverage, SpaceState
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +68,19 @@ def _ensure_chosen() -> None:
     except EncoderError as error:
         logger.error("The policy's space cannot be: %s", error)
         return
-    if space.state != SpaceState.LIVE:  # it was left, and is wanted again
-        Space.objects.filter(pk=space.pk).update(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN)
+    if space.state not in (SpaceState.LIVE, SpaceState.DROPPING):
+        _take_up_again(space)
+
+
+@transaction.atomic
+def _take_up_again(space: Space) -> None:
+    """It was left and is wanted again: what changed meanwhile was not noted, so that all is looked at."""
+    left = Space.objects.filter(pk=space.pk).exclude(state__in=(SpaceState.LIVE, SpaceState.DROPPING))
+    if left.update(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN):
+        IndexEntry.objects.filter(space=space).exclude(state=IndexState.REMOVED).update(
+            state=IndexState.PENDING, revision=F("revision") + 1, not_before=timezone.now(),
+            attempts=0, leased_until=None,
+        )  # fmt: skip
 
 
 def retire_unchosen() -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -155,10 +155,12 @@ class Accountant:
     Attributes:
         space: whose vectors they are, where they are kept.
         assets: the asset of each file.
+        answered: called after every call, in the caller's thread and in no transaction of the accountant's.
     """
 
     space: Space | None = None
     assets: Mapping[str, int] = field(default_factory=dict)
+    answered: Callable[[], None] = lambda: None
 
     def pay(self, encoder: PaidEncoder, calls: Sequence[Call], keep: Keep) -> None:
         """Make the calls, some at the same time, each within the budget; the first trouble ends it, but what
@@ -187,6 +189,7 @@ class Accountant:
                         waiting.extend(self._finish(encoder, call, reserved, future, keep))
                     except Exception as error:  # noqa: BLE001  the other answers are kept before it goes on
                         stop = stop or error
+                    self.answered()
         if stop is not None:
             raise stop
 
@@ -356,12 +359,18 @@ class Encoded:
 
 
 def encode(
-    space: Space, encoder: PaidEncoder, pictures: Mapping[str, Image.Image], assets: Mapping[str, int]
+    space: Space,
+    encoder: PaidEncoder,
+    pictures: Mapping[str, Image.Image],
+    assets: Mapping[str, int],
+    *,
+    answered: Callable[[], None],
 ) -> Encoded:
     """Encode pictures by SHA-256 and keep whatever is paid for at once: vectors, descriptions, refusals.
 
     Args:
         assets: the key of the asset that has the file.
+        answered: called with every answer, in this thread: many calls together take long.
     """
     done = Encoded()
     described_with = getattr(encoder, "describes_with", "")
@@ -379,7 +388,7 @@ def encode(
 
     wanted = {sha256: picture for sha256, picture in pictures.items() if sha256 not in done.refused}
     try:
-        encoder.encode_paid(wanted, kept, keep, Accountant(space, assets))
+        encoder.encode_paid(wanted, kept, keep, Accountant(space, assets, answered))
     except EncoderError as error:
         done.stopped = error
     return done

@@ -1,8 +1,9 @@
 """Collections of an earlier schema or of another space are replaced, from vectors that are kept, unnoticed.
 
 The collection that is there answers while its successor is built beside it. Then the space points to the
-successor, and whatever changed meanwhile is indexed once more. A crash at any moment leaves the old one in
-place; the next sweep begins anew.
+successor, and whatever changed meanwhile is indexed once more; a drain that goes on beside it notices
+(`search.outbox`). A crash at any moment leaves the old one in place; a sweep begins anew when the lease is
+over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db.models import Q
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 500
 # So long a search that has read the space's row before it changed may still ask the old collection.
 GRACE_SECONDS = 2.0
+LEASE = timedelta(minutes=10)
 
 
 def upgrade_outdated() -> int:
@@ -40,28 +42,74 @@ def upgrade_outdated() -> int:
         IndexMismatch, IndexUnavailable: a collection holds another space, or Milvus does not answer.
     """
     outdated = [space for space in active_spaces() if index_of(space).outdated]
-    for space in outdated:
-        upgrade(space)
-    return len(outdated)
+    return sum(upgrade(space) for space in outdated)
 
 
-def upgrade(space: Space) -> None:
-    """Build the successor of the space's collection and put it in its place."""
+def upgrade(space: Space) -> bool:
+    """Build the successor of the space's collection and put it in its place; whether it was done here.
+
+    Building takes longer than a sweep's interval: whoever comes meanwhile leaves it to the one at work.
+    """
+    lease = _Lease(space)
+    if not lease.take():
+        return False
+    try:
+        space.refresh_from_db()
+        return index_of(space).outdated and _replace(space, lease)
+    finally:
+        lease.give_back()
+
+
+class _Lease:
+    """One process builds the successor at a time. Of one that was killed the lease runs out."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._until: datetime | None = None
+
+    def take(self) -> bool:
+        now = timezone.now()
+        free = Q(replaced_until=None) | Q(replaced_until__lt=now)
+        return self._hold(Q(free), now + LEASE)
+
+    def renew(self) -> bool:
+        """Whether it is still this process's; once a minute is enough."""
+        if self._until is not None and self._until - timezone.now() > LEASE - timedelta(minutes=1):
+            return True
+        return self._hold(Q(replaced_until=self._until), timezone.now() + LEASE)
+
+    def give_back(self) -> None:
+        Space.objects.filter(pk=self._space.pk, replaced_until=self._until).update(replaced_until=None)
+
+    def _hold(self, mine: Q, until: datetime) -> bool:
+        held = bool(Space.objects.filter(mine, pk=self._space.pk).update(replaced_until=until))
+        self._until = until if held else self._until
+        return held
+
+
+def _replace(space: Space, lease: _Lease) -> bool:
     started = timezone.now()
     old = index_of(space)
     successor = VectorIndex(_successor(old.name), space.dimension, space.slug)
     successor.drop()  # what a crash may have left
     for keys in _indexed(space):
+        if not lease.renew():
+            return False
         _copy(space, keys, successor)
     successor.flush()
-    Space.objects.filter(pk=space.pk).update(collection=successor.name)
+    mine = Space.objects.filter(pk=space.pk, collection=old.name)
+    if not mine.exclude(state=SpaceState.DROPPING).update(collection=successor.name):
+        successor.drop()
+        return False
     space.collection = successor.name
     if space.state == SpaceState.LIVE and space.coverage == SpaceCoverage.ALL:
         successor.point_alias(live_alias())
     time.sleep(GRACE_SECONDS)
     enqueue(_changed_since(space, started), [space])
+    _forget_deleted(space, successor)
     old.drop()
     logger.info("%s is rebuilt as %s.", old.name, successor.name)
+    return True
 
 
 def claim_collection(space: Space) -> None:
@@ -110,6 +158,14 @@ def _copy(space: Space, keys: Sequence[int], successor: VectorIndex) -> None:
         fields = custom_fields.by_slug()
         documents = [document_for(asset, fields) for asset in assets]
         successor.upsert(documents, np.stack([vectors[asset.pk] for asset in assets]))
+
+
+def _forget_deleted(space: Space, successor: VectorIndex) -> None:
+    """Assets that were copied and then deleted for good have no entry any more by which they would leave."""
+    for keys in successor.ids():
+        entries = IndexEntry.objects.filter(space=space, asset_key__in=keys)
+        known = set(entries.values_list("asset_key", flat=True))
+        successor.delete([key for key in keys if key not in known])
 
 
 def _changed_since(space: Space, started: datetime) -> list[int]:

@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
             name='drop_vectors',
             field=models.BooleanField(default=False, editable=False),
         ),
+        migrations.AddField(
+            model_name='space',
+            name='replaced_until',
+            field=models.DateTimeField(editable=False, null=True),
+        ),
         migrations.AlterField(
             model_name='space',
             name='state',

@@ -206,7 +206,7 @@ def test_judgements_go_out_and_come_in_as_a_table(
 ) -> None:
     response = staff.get(reverse("admin:search_judgements_export"))
     table = b"".join(response.streaming_content)
-    lines = table.decode().splitlines()
+    lines = table.decode("utf-8-sig").splitlines()
     assert lines[0] == "query_id,iteration,asset,relevance,query,language,judged_by,judged_at"
     assert lines[1].startswith(f"{query.pk},0,{library['red'].public_id},2,red,en,")
     assert len(lines) == 4
@@ -224,7 +224,7 @@ def test_judgements_go_out_and_come_in_as_a_table(
         (table.replace(b",2,red", b",9,red"), "Line 2: “9” is no relevance"),
         (table.replace(str(library["red"].public_id).encode(), b"0" * 32), "Line 2: there is no asset"),
         (table.replace(b"red,en", b"red,xx"), "“xx” is no language"),
-        (b"\xff\xfe\x00", "save the table as CSV in UTF-8"),
+        (b"\xff\xfe\x00", "save it as CSV in UTF-8"),
     ):
         assert words in take(wrong)
     assert sorted(Judgement.objects.values_list("asset_key", "grade")) == before
@@ -236,6 +236,12 @@ def test_judgements_go_out_and_come_in_as_a_table(
     line = f"{library['green'].public_id},1,a green thing,en\n".encode()
     assert "1 judgement taken in, 1 new query." in take(b"asset,relevance,query,language\n" + line)
     assert Judgement.objects.count() == 4
+
+    # No spreadsheet takes a question for a formula, and it comes back as it was.
+    EvaluationQuery.objects.filter(pk=query.pk).update(text="=1+1")
+    table = b"".join(staff.get(reverse("admin:search_judgements_export")).streaming_content)
+    assert b",2,'=1+1,en," in table
+    assert "4 judgements taken in, 0 new queries." in take(table)
 
 
 def test_a_deleted_picture_takes_its_judgements_along(

@@ -161,9 +161,17 @@ def test_the_sweep_follows_what_moves_without_touching_an_asset(
     AssetFactory()
     assert live_spaces() == [live_space()]
     tasks.sweep()
-    assert Space.objects.get(coverage=SpaceCoverage.CHOSEN).state == SpaceState.RETIRED
+    left = Space.objects.get(coverage=SpaceCoverage.CHOSEN)
+    assert left.state == SpaceState.RETIRED
+    editing.update_assets([assets[1]], actor=None, changes={"kind": "prop"})
+    # What is wanted again learns what changed meanwhile; what is being dropped is left alone.
     chosen("gemini")
+    Space.objects.filter(pk=left.pk).update(state=SpaceState.DROPPING)
+    assert [space.coverage for space in live_spaces()] == ["all"]
+    Space.objects.filter(pk=left.pk).update(state=SpaceState.RETIRED)
     assert [space.coverage for space in live_spaces()] == ["all", "chosen"]
+    tasks.sweep()
+    assert all(drift.clean for drift in reconcile())
     assert len(vendors.made("gemini")) == 3
 
 
@@ -315,6 +323,28 @@ def test_what_a_dead_worker_set_aside_is_counted_as_spent(chosen: Any, settings:
 
 
 # --- What goes wrong -------------------------------------------------------------------------------
+
+
+def test_each_answer_that_is_paid_for_renews_the_lease_of_all_that_waits(
+    index_now: Drain, chosen: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen("gemini", FIRST=20)
+    settings.SEARCH_BATCH_SIZE = 4
+    for _ in range(10):
+        AssetFactory()
+    seen = []
+    kept = spend._keep_vectors
+
+    def late(space: Space, vectors: Any) -> None:
+        mine = IndexEntry.objects.filter(space=space, state=IndexState.WORKING)
+        seen.append(mine.filter(leased_until__lt=timezone.now()).count())
+        mine.update(leased_until=timezone.now() - timedelta(seconds=1))
+        kept(space, vectors)
+
+    monkeypatch.setattr(spend, "_keep_vectors", late)
+    index_now()
+    assert len(seen) > 1
+    assert set(seen) == {0}
 
 
 @pytest.mark.parametrize(

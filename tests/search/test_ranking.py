@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -18,7 +19,9 @@ from rest_framework.test import APIClient
 from dam import editing
 from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
 from dam.versions import add_version
-from search import calibration
+from search import calibration, upgrade
+from search.index import VectorIndex
+from search.index.standing import standing_of
 from search.models import Calibration, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
 from search.query import Part, SearchError, SearchRequest, SearchResults, search
 from search.spaces import index_of, live_space
@@ -245,16 +248,70 @@ def test_a_space_that_does_not_answer_fails_no_question(index_now: Callable) -> 
     assert "nowhere.pt" in results.degraded
 
 
-def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
-    index_now: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
-    kept, trashed = AssetFactory(title="Lamp", file=plain("#0a7f80")), AssetFactory(title="Gone")
+def index_in_earlier_schema(index_now: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     add_field = CollectionSchema.add_field
     without = lambda self, name, *a, **k: None if name == "palette" else add_field(self, name, *a, **k)  # noqa: E731
     with monkeypatch.context() as before:
         before.setattr(CollectionSchema, "add_field", without)
         index_now()
+
+
+def test_what_a_drain_writes_while_the_collection_is_replaced_is_not_lost(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
+    asset = AssetFactory(title="Lamp", kind="garment")
+    index_in_earlier_schema(index_now, monkeypatch)
+    old = index_of(live_space())
+    written = VectorIndex.upsert
+
+    def replaced_meanwhile(*args: Any) -> None:
+        monkeypatch.setattr(VectorIndex, "upsert", written)
+        written(*args)
+        assert upgrade_outdated() == 1
+        # Whoever read the space's row before goes on with the old collection.
+        assert old.name != live_space().collection
+
+    editing.update_assets([asset], actor=None, changes={"kind": "prop"})
+    monkeypatch.setattr(VectorIndex, "upsert", replaced_meanwhile)
+    index_now()
+    index_now()
+    index = index_of(live_space())
+    assert [
+        row["kind"] for page in index.rows(-1, asset.pk, ["kind"], consistency="Strong") for row in page
+    ] == ["prop"]
+    assert IndexEntry.objects.get().state == IndexState.INDEXED
+    assert not standing_of(old.name).exists
+
+
+def test_a_collection_is_replaced_by_one_process_and_without_what_is_deleted_meanwhile(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
+    kept, deleted = AssetFactory(), AssetFactory()
+    index_in_earlier_schema(index_now, monkeypatch)
+    copied = upgrade._copy
+
+    def deleted_meanwhile(*args: Any) -> None:
+        copied(*args)
+        assert upgrade_outdated() == 0, "another process is at it"
+        editing.trash([deleted], actor=None)
+        editing.delete_forever([deleted], actor=None)
+        index_now()
+
+    monkeypatch.setattr(upgrade, "_copy", deleted_meanwhile)
+    assert upgrade_outdated() == 1
+    index_now()
+    assert {key for page in index_of(live_space()).ids() for key in page} == {kept.pk}
+    assert Space.objects.get().replaced_until is None
+
+
+def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
+    kept, trashed = AssetFactory(title="Lamp", file=plain("#0a7f80")), AssetFactory(title="Gone")
+    index_in_earlier_schema(index_now, monkeypatch)
     old = index_of(live_space())
     assert old.outdated
     assert not old.has_palette
