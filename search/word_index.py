@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
 from dam.models.asset import AssetQuerySet
+from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import lexemes
 from search.understanding import understand
@@ -78,7 +79,7 @@ def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:
 
 
 def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
-    return AssetWords.objects.filter(asset__in=keys).values_list("asset_id", "words")
+    return AssetWords.objects.filter(Among("asset", keys)).values_list("asset_id", "words")
 
 
 def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:

@@ -121,8 +121,8 @@ def test_facets_count_what_the_caller_may_open(index_now: Callable, editor: User
     AssetFactory(title="Plate", kind=AssetKind.PROP, tags=["kitchen"])
     AssetFactory(title="Secret", kind=AssetKind.SCENE, state="draft", tags=["kitchen"])
     index_now()
-    inside = search(SearchRequest(text="dishes"), user=editor).facets
-    outside = search(SearchRequest(text="dishes"), user=AnonymousUser()).facets
+    inside = search(SearchRequest(text="dishes", facets=True), user=editor).facets
+    outside = search(SearchRequest(text="dishes", facets=True), user=AnonymousUser()).facets
     counts = {name: {one.value: one.count for one in found} for name, found in inside.items()}
     assert counts["kind"] == {"prop": 2, "scene": 1}
     assert counts["tag"] == {"kitchen": 3, "blue": 1}
