@@ -46,7 +46,10 @@ def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int
 
 
 def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
-    held = {key: [word for word in asked if f" {word}" in written] for key, written in found.items()}
+    begins = [(word, f" {word}") for word in asked]
+    held = {
+        key: [word for word, beginning in begins if beginning in written] for key, written in found.items()
+    }
     weights = {
         word: 1 + math.log((1 + len(found)) / (1 + sum(word in holds for holds in held.values())))
         for word in asked

@@ -294,7 +294,8 @@ class ResultsSerializer(serializers.Serializer):
     degraded = serializers.CharField(help_text="Why the answer is poorer than usual, or empty.")
     understood = UnderstoodSerializer()
     facets = serializers.DictField(
-        child=FacetSerializer(many=True), help_text="By filter; only of what the caller may open. Empty unless “facets” is true."
+        child=FacetSerializer(many=True),
+        help_text="By filter; only of what the caller may open. Empty unless “facets” is true.",
     )
     empty_because = serializers.CharField(help_text="Why nothing was found and what to try, or empty.")
     next = serializers.CharField(allow_null=True, help_text="Cursor of the next page.")
