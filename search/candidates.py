@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.among import Among
 from search.where import Where
 
 
@@ -25,6 +26,6 @@ def admitted(keys: Sequence[int], where: Where) -> dict[int, Candidate]:
 
     The index may be a few seconds behind; what was trashed or changed meanwhile is not among them.
     """
-    rows = where.assets().filter(pk__in=keys).order_by()
+    rows = where.assets().filter(Among("pk", keys)).order_by()
     fields = ("pk", "kind", "state", "origin", "aspect", "colour_family")
     return {key: Candidate(key, *sort) for key, *sort in rows.values_list(*fields)}

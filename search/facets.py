@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.roles import Role, has_role
+from search.among import Among
 from search.candidates import Candidate
 from search.request import FacetCount
 
@@ -59,7 +60,7 @@ def _by_value(name: str, candidates: Sequence[Candidate]) -> list[FacetCount]:
 
 def _tags(keys: Sequence[int]) -> list[FacetCount]:
     rows = (
-        Asset.tags.through.objects.filter(asset__in=keys)
+        Asset.tags.through.objects.filter(Among("asset", keys))
         .order_by()
         .values_list("tag__slug", "tag__label", "tag__label_zh")
         .annotate(count=Count("asset"))

@@ -178,6 +178,7 @@ class SearchForm(forms.Form):
             literal=given["literal"],
             relevant_only=not given["far"],
             group=given["group"],
+            facets=True,
             limit=limit,
             after=given["after"],
         )

@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from dam.models import AssetSKU, DuplicatePair, PairState
+from search.among import Among
 
 MOST_MEMBERS = 500
 _APART = (PairState.DIFFERENT, PairState.MERGED)
@@ -58,7 +59,7 @@ def members(key: int) -> tuple[int, ...]:
 
 
 def _same(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
-    yield from _pairs().filter(first__in=keys, second__in=keys).values_list("first", "second")
+    yield from _pairs().filter(Among("first", keys), Among("second", keys)).values_list("first", "second")
     first_of: dict[int, int] = {}
     for key, article in _articles(keys).items():
         if (other := first_of.setdefault(article, key)) != key:
@@ -72,7 +73,7 @@ def _pairs() -> QuerySet[DuplicatePair]:
 def _articles(keys: Iterable[int]) -> dict[int, int]:
     """Asset → the article that it shows, of those that show one only."""
     shown: dict[int, set[int]] = defaultdict(set)
-    links = AssetSKU.objects.filter(asset__in=list(keys)).annotate(
+    links = AssetSKU.objects.filter(Among("asset", list(keys))).annotate(
         article=Coalesce(F("sku__parent"), F("sku"))
     )
     for key, article in links.values_list("asset", "article"):

@@ -39,6 +39,7 @@ class Ranked:
     Attributes:
         depth: how many candidates each leg was asked for.
         complete: asking for more would find no more.
+        facets: None where nobody has asked for them yet.
     """
 
     places: list[Place]
@@ -48,7 +49,7 @@ class Ranked:
     degraded: str = ""
     empty_because: str = ""
     understood: Understanding = field(default_factory=lambda: Understanding(""))
-    facets: dict[str, list[FacetCount]] = field(default_factory=dict)
+    facets: dict[str, list[FacetCount]] | None = None
     name: str = field(default_factory=lambda: secrets.token_urlsafe(9))
 
     @property

@@ -25,6 +25,7 @@ from search.request import (
     CANDIDATES,
     MAX_DEPTH,
     MAX_WORDS,
+    FacetCount,
     Filters,
     Hit,
     Part,
@@ -79,7 +80,7 @@ def search(
         encoder=ranked.encoder,
         degraded=ranked.degraded,
         understood=ranked.understood,
-        facets=ranked.facets,
+        facets=_facets(ranked, request, where),
         empty_because=ranked.empty_because,
         next=_next(ranked, reached, _asked(request, user)),
     )
@@ -93,6 +94,16 @@ def _asked(request: SearchRequest, user: User | AnonymousUser | None) -> str:
     return (
         f"{request.fingerprint()}:{getattr(user, 'pk', 0) or 0}:{user is None:d}:{translation.get_language()}"
     )
+
+
+def _facets(ranked: Ranked, request: SearchRequest, where: Where) -> dict[str, list[FacetCount]]:
+    """Those of the ranking; counted now where it was made for a request that did not ask for them."""
+    if not request.facets:
+        return {}
+    if ranked.facets is None:
+        keys = [key for place in ranked.places for key in (place.key, *place.others)]
+        ranked.facets = facets(list(admitted(keys, where).values()), where.user)
+    return ranked.facets
 
 
 def _members(request: SearchRequest, user: User | AnonymousUser | None) -> tuple[int, ...] | None:
@@ -154,7 +165,7 @@ def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
         encoder=found.encoder,
         degraded=found.degraded,
         understood=understood,
-        facets=facets(list(candidates.values()), where.user),
+        facets=facets(list(candidates.values()), where.user) if request.facets else None,
         empty_because="" if order else _why_empty(request, understood, found),
     )
 

@@ -97,6 +97,7 @@ class SearchRequest:
         relevant_only: a text finds nothing where nothing is near enough; otherwise always the nearest.
         space: slug of the space that is asked instead of the live ones, to compare encoders.
         group: the group that is opened, `Hit.group`; only its members are found.
+        facets: what was found is counted by kind, colour, tag and so on, which takes its time.
         offset: how many hits to leave out; `after` is better where it is at hand.
         after: `SearchResults.next` of the page before.
     """
@@ -113,6 +114,7 @@ class SearchRequest:
     relevant_only: bool = True
     space: str = ""
     group: str = ""
+    facets: bool = False
     limit: int = 48
     offset: int = 0
     after: str = ""
@@ -279,7 +281,7 @@ class SearchResults:
         complete: false where more than `total` would be found by paging on.
         degraded: why the answer is poorer than usual, or empty.
         understood: how the text was taken; with its corrections and unwanted phrases.
-        facets: of the found assets: kind, colour, tag, aspect, origin, and state for those who see more
+        facets: if asked for, of the found assets: kind, colour, tag, aspect, origin, and state for those who see more
             than the storefront; each the most frequent first.
         empty_because: why nothing was found and what to try, or empty.
         next: for `SearchRequest.after`; empty on the last page.

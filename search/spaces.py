@@ -28,14 +28,22 @@ def live_space() -> Space:
         EncoderError: the configured encoder is unknown or has no weights.
     """
     live = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.ALL).order_by("-id").first()
-    return live or declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
+    return live or _first_space()
+
+
+def _first_space() -> Space:
+    return declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
 
 
 def live_spaces() -> list[Space]:
-    """Every space that a query asks: the one that holds every asset, then those that hold chosen ones."""
+    """Every space that a query asks: the one that holds every asset, then those that hold chosen ones; one
+    query where the policy is “one”.
+    """
     _ensure_chosen()
-    chosen = Space.objects.filter(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN).order_by("id")
-    return [live_space(), *filter(policy.is_wanted, chosen)]
+    live = list(Space.objects.filter(state=SpaceState.LIVE).order_by("id"))
+    whole = [space for space in live if space.coverage == SpaceCoverage.ALL]
+    chosen = [space for space in live if space.coverage == SpaceCoverage.CHOSEN]
+    return [whole[-1] if whole else _first_space(), *filter(policy.is_wanted, chosen)]
 
 
 def active_spaces() -> list[Space]:

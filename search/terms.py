@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -24,6 +25,7 @@ from dam.words import CHINESE
 from search.word_models import AssetTerms, Term, TermChange, TermKind, VocabularyState
 
 BATCH = 1_000
+PAGE = 5_000
 MOST_PER_ASSET = 60
 LONGEST = 120
 SHORTEST_WORD, LONGEST_WORD = 2, 40
@@ -55,17 +57,17 @@ def note(asset_keys: Iterable[int]) -> None:
 
 
 def note_missing() -> None:
-    """Note assets that came past the signals, went past them, or whose last day on the storefront is over."""
+    """Note assets that came past the signals, went past them, or whose last day on the storefront is over,
+    a page at a time; those that wait anyway are not noted again.
+    """
+    noted = TermChange.objects.filter(asset_key=OuterRef("pk"))
     uncounted = Asset.objects.in_library().filter(
         ~Exists(AssetTerms.objects.filter(asset_key=OuterRef("pk")))
     )
     gone = AssetTerms.objects.filter(~Exists(Asset.objects.filter(pk=OuterRef("asset_key"))))
-    for keys in (
-        uncounted.order_by().values_list("pk", flat=True),
-        gone.values_list("pk", flat=True),
-        _over().values_list("pk", flat=True),
-    ):
-        note(list(keys))
+    for rows in (uncounted, gone, _over()):
+        for keys in _pages(rows.filter(~Exists(noted))):
+            note(keys)
 
 
 def refresh() -> int:
@@ -106,6 +108,14 @@ def shown_to_strangers(term_keys: Iterable[int]) -> set[int]:
 
 def _over() -> QuerySet[AssetTerms]:
     return AssetTerms.objects.filter(on_storefront=True, until__lt=timezone.localdate())
+
+
+def _pages(rows: QuerySet[Any]) -> Iterator[list[int]]:
+    """Their primary keys in ascending pages, so that memory stays flat."""
+    after = -1
+    while keys := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:PAGE]):
+        yield keys
+        after = keys[-1]
 
 
 @transaction.atomic

@@ -15,17 +15,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from rapidfuzz import process
-from rapidfuzz.distance import DamerauLevenshtein
 
 from dam.models import Tag
 from dam.roles import sees_library
 from search.known_words import is_english
+from search.near_words import NearWords
 from search.terms import shown_to_strangers, words_of
 from search.word_models import FrequentQuery, Synonym, Term, TermKind, VocabularyState
 
@@ -37,7 +36,11 @@ CLEAR_LEAD = 3
 LONGEST_KEPT = 3
 # A reading that took so long is done in the background, and so much less often than it takes time.
 SLOW_SECONDS, RESTING_FACTOR = 0.5, 20
+# After so many terms the reading lets those go first who wait for an answer in another thread: about 2 ms.
+TURN, TURN_SECONDS = 250, 0.001
 STRANGER = AnonymousUser()
+
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -72,14 +75,16 @@ class Vocabulary:
     words: dict[str, tuple[int, int]] = field(default_factory=dict)
     keys_of_word: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     pairs: dict[str, tuple[int, int]] = field(default_factory=dict)
-    by_length: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_length: dict[int, NearWords] = field(default_factory=dict)
     pinyin: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    pinyin_by_length: dict[int, NearWords] = field(default_factory=dict)
     initials: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    prefixes: list[tuple[str, int]] = field(default_factory=list)
+    # By the first letter, each list in order: one of everything would take long to sort at once.
+    prefixes: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     groups: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     groups_of_word: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _short: dict[tuple[str, bool, int], list[Entry]] = field(default_factory=dict)
-    _beginnings: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    _beginnings: dict[tuple[str, int], NearWords] = field(default_factory=dict)
 
     # ── Building ──────────────────────────────────────────────────────────────────────────────────
 
@@ -101,19 +106,23 @@ class Vocabulary:
 
     def finish(self) -> None:
         """Sort what is looked up by its beginning or length."""
-        for word in self.words:
-            if word.isascii() and word.isalpha():
-                self.by_length[len(word)].append(word)
-        keys: list[tuple[str, int]] = []
-        for place, entry in enumerate(self.entries):
+        latin = (word for word in self.words if word.isascii() and word.isalpha())
+        self.by_length = _by_length(latin)
+        self.pinyin_by_length = _by_length(self.pinyin)
+        for place, entry in enumerate(_in_turns(self.entries)):
             if entry.kind == TermKind.SLUG:
                 continue
             text = entry.text.lower()
             begins = [0, *(at + 1 for at, sign in enumerate(text) if sign in " -/")]
-            keys += [(text[at:], place) for at in begins[:6]]
+            for key in (text[at:] for at in begins[:6]):
+                self.prefixes[key[:1]].append((key, place))
         for readings in (self.pinyin, self.initials):
-            keys += [(reading, place) for reading, places in readings.items() for place in places]
-        self.prefixes = sorted(keys)
+            for reading, places in _in_turns(readings.items()):
+                self.prefixes[reading[:1]] += [(reading, place) for place in places]
+        for keys in self.prefixes.values():
+            keys.sort()
+            if len(keys) > TURN:
+                time.sleep(TURN_SECONDS)
 
     # ── Asking ────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,15 +138,11 @@ class Vocabulary:
         most = 1 if len(word) < 8 else 2
         lengths = range(len(word) - most, len(word) + most + 1)
         near = [
-            (int(distance), -self.words[other][strangers], other)
-            for length in lengths
-            for other, distance, _place in process.extract(
-                word, self.by_length.get(length, ()), scorer=DamerauLevenshtein.distance,
-                score_cutoff=most, limit=None,
-            )
-            if self.words[other][strangers] > 0
-        ]  # fmt: skip
-        return _clear([(distance, -weight, other) for distance, weight, other in near])
+            (distance, weight, other)
+            for other, distance in _near(self.by_length, word, lengths, most)
+            if (weight := self.words[other][strangers]) > 0
+        ]
+        return _clear(near)
 
     def by_pinyin(self, reading: str, strangers: bool) -> str:
         """The Chinese name that is read so, or nothing if several are as frequent."""
@@ -150,11 +155,8 @@ class Vocabulary:
     def near_pinyin(self, reading: str, strangers: bool) -> str:
         """The Chinese name that is read almost so, by one letter."""
         lengths = range(len(reading) - 1, len(reading) + 2)
-        near = process.extract(
-            reading, [known for known in self.pinyin if len(known) in lengths],
-            scorer=DamerauLevenshtein.distance, score_cutoff=1, limit=None,
-        )  # fmt: skip
-        found = {name for known, _distance, _at in near if (name := self.by_pinyin(known, strangers))}
+        near = _near(self.pinyin_by_length, reading, lengths, 1)
+        found = {name for known, _distance in near if (name := self.by_pinyin(known, strangers))}
         return found.pop() if len(found) == 1 else ""
 
     def beginning(self, text: str, strangers: bool, most: int) -> list[Entry]:
@@ -171,24 +173,21 @@ class Vocabulary:
         near = {
             known
             for length in (len(text) - 1, len(text), len(text) + 1)
-            for known, _distance, _at in process.extract(
-                text, self._beginnings_of(text[0], length), scorer=DamerauLevenshtein.distance,
-                score_cutoff=1, limit=None,
-            )
-        }  # fmt: skip
+            for known, _distance in self._beginnings_of(text[0], length).near(text, 1)
+        }
         places = {place for known in near for place in self._places(known)}
         return self._heaviest(places, strangers, most)
 
     def _places(self, text: str) -> set[int]:
-        start, end = (bisect_left(self.prefixes, (text + after,)) for after in ("", "\U0010ffff"))
-        return {place for _key, place in self.prefixes[start:end]}
+        keys = self.prefixes.get(text[:1], [])
+        start, end = (bisect_left(keys, (text + after,)) for after in ("", "\U0010ffff"))
+        return {place for _key, place in keys[start:end]}
 
-    def _beginnings_of(self, letter: str, length: int) -> list[str]:
+    def _beginnings_of(self, letter: str, length: int) -> NearWords:
         """The first letters, so many, of everything that begins with this one; cut once."""
         if (letter, length) not in self._beginnings:
-            start, end = (bisect_left(self.prefixes, (letter + after,)) for after in ("", "\U0010ffff"))
-            cut = (key[:length] for key, _place in self.prefixes[start:end] if len(key) >= length)
-            self._beginnings[letter, length] = list(dict.fromkeys(cut))
+            cut = (key[:length] for key, _place in self.prefixes.get(letter, ()) if len(key) >= length)
+            self._beginnings[letter, length] = NearWords(list(dict.fromkeys(cut)))
         return self._beginnings[letter, length]
 
     def alike(self, word: str) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -212,6 +211,29 @@ class Vocabulary:
         entries = (self.entries[place] for place in places)
         shown = (entry for entry in entries if entry.weight(strangers) > 0)
         return heapq.nlargest(most, shown, key=lambda entry: (entry.weight(strangers), entry.text))
+
+
+def _in_turns(things: Iterable[T]) -> Iterator[T]:
+    """All of them, with a short rest after every TURN."""
+    for place, thing in enumerate(things, start=1):
+        yield thing
+        if place % TURN == 0:
+            time.sleep(TURN_SECONDS)
+
+
+def _by_length(words: Iterable[str]) -> dict[int, NearWords]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for word in _in_turns(words):
+        found[len(word)].append(word)
+    return {length: NearWords(some) for length, some in found.items()}
+
+
+def _near(
+    known: dict[int, NearWords], word: str, lengths: Iterable[int], most: int
+) -> Iterator[tuple[str, int]]:
+    for length in lengths:
+        if length in known:
+            yield from known[length].near(word, most)
 
 
 def _clear(candidates: Sequence[tuple[int, int, str]]) -> str:
@@ -317,7 +339,7 @@ def _read(mark: str) -> Vocabulary:
     terms = Term.objects.filter(everywhere__gt=0).order_by("-everywhere", "pk")
     rows = terms.values_list("pk", "kind", "text", "everywhere", "storefront", "pinyin", "initials")
     slugs: dict[str, int] = {}
-    for key, kind, text, everywhere, storefront, pinyin, initials in rows[:MOST_TERMS]:
+    for key, kind, text, everywhere, storefront, pinyin, initials in _in_turns(rows[:MOST_TERMS]):
         known.add(Entry(key, kind, text, everywhere, storefront), pinyin, initials)
         if kind == TermKind.SLUG:
             slugs[text] = key

@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
 from dam.models.asset import AssetQuerySet
+from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import lexemes
 from search.understanding import understand
@@ -45,7 +46,10 @@ def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int
 
 
 def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
-    held = {key: [word for word in asked if f" {word}" in written] for key, written in found.items()}
+    begins = [(word, f" {word}") for word in asked]
+    held = {
+        key: [word for word, beginning in begins if beginning in written] for key, written in found.items()
+    }
     weights = {
         word: 1 + math.log((1 + len(found)) / (1 + sum(word in holds for holds in held.values())))
         for word in asked
@@ -78,7 +82,7 @@ def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:
 
 
 def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
-    return AssetWords.objects.filter(asset__in=keys).values_list("asset_id", "words")
+    return AssetWords.objects.filter(Among("asset", keys)).values_list("asset_id", "words")
 
 
 def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:

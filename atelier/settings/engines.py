@@ -58,6 +58,7 @@ SEARCH_PRECISION = env.str("SEARCH_PRECISION", default="auto")
 # Where towers that were exported to OpenVINO are kept; made anew when missing.
 SEARCH_EXPORTS = Path(env.str("SEARCH_EXPORTS", default="") or DATA_DIR / "encoders")
 SEARCH_BATCH_SIZE = env.int("SEARCH_BATCH_SIZE", default=32)
+SEARCH_EF = env.int("SEARCH_EF", default=0)  # 0: by the size of the collection
 # How long a process works with the words that it knows before it asks whether there are new ones.
 SEARCH_VOCABULARY_SECONDS = env.float("SEARCH_VOCABULARY_SECONDS", default=5)
 # For so many days the log of searches is kept, and for so many of them who searched; 0: not at all.

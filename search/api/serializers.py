@@ -69,6 +69,11 @@ class FiltersSerializer(serializers.Serializer):
     created_from = serializers.DateField(required=False, default=None)
     created_to = serializers.DateField(required=False, default=None)
     limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=CANDIDATES)
+    facets = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Count what was found by kind, colour, tag and so on; without it the answer comes sooner.",
+    )
     cursor = CursorField(required=False, default="", help_text="“next” of the page before.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +148,7 @@ class TextQuerySerializer(FiltersSerializer):
             collapse=given["collapse"],
             group=given["group"],
             literal=given["literal"],
+            facets=given["facets"],
             limit=given["limit"],
             after=given["cursor"],
         )
@@ -288,7 +294,8 @@ class ResultsSerializer(serializers.Serializer):
     degraded = serializers.CharField(help_text="Why the answer is poorer than usual, or empty.")
     understood = UnderstoodSerializer()
     facets = serializers.DictField(
-        child=FacetSerializer(many=True), help_text="By filter; only of what the caller may open."
+        child=FacetSerializer(many=True),
+        help_text="By filter; only of what the caller may open. Empty unless “facets” is true.",
     )
     empty_because = serializers.CharField(help_text="Why nothing was found and what to try, or empty.")
     next = serializers.CharField(allow_null=True, help_text="Cursor of the next page.")

@@ -79,6 +79,7 @@ def _narrowed(wanted: SearchRequest, asked: FiltersSerializer) -> SearchRequest:
         wanted,
         filters=replace(given, **both),
         colours=asked.picked_colours(),
+        facets=asked.validated_data["facets"],
         limit=asked.validated_data["limit"],
         after=asked.validated_data["cursor"],
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
@@ -22,7 +24,10 @@ FIELDS = frozenset({
 })  # fmt: skip
 TEXT_BYTES = 8_000
 LIST_CAPACITY = 200
-LEAST_EF = 128
+# Candidates that the graph keeps while it is searched. Sentences lie apart from pictures, so that they need
+# more of them the larger the collection is (docs/scaling.md); time grows with them.
+LEAST_EF, MOST_EF, ASSETS_PER_EF = 400, 1250, 800
+SIZE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class VectorIndex:
         self.space = space
         self._ready_for: int | None = None
         self._fields: frozenset[str] = frozenset()
+        self._rows, self._rows_read = 0, float("-inf")
 
     @property
     def outdated(self) -> bool:
@@ -188,7 +194,7 @@ class VectorIndex:
         """The same for several vectors, float32 [n, d], in one call."""
         self.ensure()
         client, capabilities = connect()
-        parameters = {} if capabilities.lite else {"ef": max(LEAST_EF, limit)}
+        parameters = {} if capabilities.lite else {"ef": breadth(self._size(client), limit)}
         found = client.search(
             self.name,
             data=vectors.tolist(),
@@ -198,6 +204,14 @@ class VectorIndex:
             search_params={"metric_type": "COSINE", "params": parameters},
         )
         return _hits(found, sign=1)
+
+    def _size(self, client: MilvusClient) -> int:
+        """About how many rows there are, as the server knew some minutes ago."""
+        now = time.monotonic()
+        if now - self._rows_read > SIZE_SECONDS:
+            self._rows = int(client.get_collection_stats(self.name)["row_count"])
+            self._rows_read = now
+        return self._rows
 
     @reporting_outages
     def search_words(self, text: str, *, limit: int, where: str) -> list[IndexHit]:
@@ -294,6 +308,12 @@ class VectorIndex:
         if client.has_collection(self.name):
             client.drop_collection(self.name)
         self._ready_for = None
+
+
+def breadth(rows: int, limit: int) -> int:
+    """How many candidates the graph of a collection of this size keeps for this many hits (“ef”)."""
+    by_size = min(max(rows // ASSETS_PER_EF, LEAST_EF), MOST_EF)
+    return max(settings.SEARCH_EF or by_size, limit)
 
 
 def _add_full_text(schema: Any, indexes: Any, capabilities: Capabilities) -> None:

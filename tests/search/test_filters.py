@@ -175,7 +175,7 @@ def test_anothers_pictures_never_become_candidates(
     mine = AssetFactory(title="My thing", state=AssetState.DRAFT, owner=stranger)
     index_now()
     expressions.clear()
-    results = search(SearchRequest(text="thing"), user=stranger)
+    results = search(SearchRequest(text="thing", facets=True), user=stranger)
     assert {hit.asset.title for hit in results.hits} == {"Crown", "Dress", "Boot", "My thing"}
     assert results.total == 4
     assert expressions

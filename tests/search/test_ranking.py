@@ -21,6 +21,7 @@ from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
 from dam.versions import add_version
 from search import calibration, upgrade
 from search.index import VectorIndex
+from search.index.collection import breadth
 from search.index.standing import standing_of
 from search.models import Calibration, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
 from search.query import Part, SearchError, SearchRequest, SearchResults, search
@@ -124,8 +125,8 @@ def test_facets_count_what_the_caller_may_open(index_now: Callable, editor: User
     AssetFactory(title="Plate", kind=AssetKind.PROP, tags=["kitchen"])
     AssetFactory(title="Secret", kind=AssetKind.SCENE, state="draft", tags=["kitchen"])
     index_now()
-    inside = search(SearchRequest(text="dishes"), user=editor).facets
-    outside = search(SearchRequest(text="dishes"), user=AnonymousUser()).facets
+    inside = search(SearchRequest(text="dishes", facets=True), user=editor).facets
+    outside = search(SearchRequest(text="dishes", facets=True), user=AnonymousUser()).facets
     counts = {name: {one.value: one.count for one in found} for name, found in inside.items()}
     assert counts["kind"] == {"prop": 2, "scene": 1}
     assert counts["tag"] == {"kitchen": 3, "blue": 1}
@@ -367,19 +368,55 @@ def test_an_edited_picture_is_encoded_again(index_now: Callable) -> None:
 def test_a_question_costs_the_same_queries_however_many_it_finds(
     index_now: Callable, staff_api: APIClient
 ) -> None:
-    def cost() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as caught:
-            assert staff_api.get(URL, {"q": "lamp", "limit": 50}).status_code == 200
-        return len(caught)
+    def asked(**more: str) -> CaptureQueriesContext:
+        with CaptureQueriesContext(connection) as caught:
+            found = staff_api.get(URL, {"q": "lamp", "limit": 50, **more}).json()
+        counts = [(one["value"], one["count"]) for one in found["facets"].get("tag", [])]
+        assert counts == ([("light", len(found["results"]))] if "facets" in more else [])
+        return caught
 
     AssetFactory(title="Lamp", tags=["light"], skus=[("LA-0", "packshot")])
     index_now()
-    cost()
-    few = cost()
+    asked()
+    few = asked()
     for number in range(1, 9):
         AssetFactory(title=f"Lamp {number}", tags=["light"], skus=[(f"LA-{number}", "packshot")])
     index_now()
-    assert cost() == few
-    assert few <= 16
+    many = asked()
+    assert len(many) == len(few)
+    assert len(few) <= 15
+    assert sum('FROM "search_space"' in query["sql"] for query in many) == 1
+    assert len(asked(facets="true")) == len(many) + 1  # their tags; the rest is at hand
+
+
+def test_facets_may_be_asked_for_on_any_page(index_now: Callable, editor: User) -> None:
+    for number in range(3):
+        AssetFactory(title=f"Lamp {number}", tags=["light"])
+    index_now()
+    first = search(SearchRequest(text="lamp", limit=1), user=editor)
+    assert first.facets == {}
+    second = search(SearchRequest(text="lamp", limit=1, after=first.next, facets=True), user=editor)
+    assert [(one.value, one.count) for one in second.facets["tag"]] == [("light", 3)]
+    third = search(SearchRequest(text="lamp", limit=1, after=second.next), user=editor)
+    assert (third.facets, titles(third)) != ({}, [])
+    assert len({*titles(first), *titles(second), *titles(third)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit", "chosen", "kept"),
+    [
+        (0, 10, 0, 400),
+        (320_000, 200, 0, 400),
+        (640_000, 200, 0, 800),
+        (1_000_000, 200, 0, 1250),
+        (10**9, 200, 0, 1250),
+        (1_000_000, 5_000, 0, 5_000),
+        (1_000_000, 200, 64, 200),
+        (1_000, 10, 64, 64),
+    ],
+)
+def test_the_graph_is_searched_the_wider_the_larger_the_collection_is(
+    settings: Any, rows: int, limit: int, chosen: int, kept: int
+) -> None:
+    settings.SEARCH_EF = chosen
+    assert breadth(rows, limit) == kept

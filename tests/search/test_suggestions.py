@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from rapidfuzz.distance import DamerauLevenshtein
 from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import Asset, AssetState
-from search.models import SearchLog
+from search import terms
+from search.models import SearchLog, TermChange
+from search.near_words import NearWords
 from search.tasks import refresh_vocabulary, sweep_log
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory, UserFactory
 
@@ -132,3 +135,31 @@ def test_suggestions_cost_few_queries(
         suggested(api, "dr")
     with django_assert_num_queries(2):  # codes, collections
         suggested(staff_api, "dr")
+
+
+def test_assets_that_wait_to_be_counted_are_noted_once_and_page_by_page(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any, api: APIClient
+) -> None:
+    monkeypatch.setattr(terms, "PAGE", 2)
+    keys = sorted(AssetFactory(title=f"Lamp {number}").pk for number in range(5))
+    gone = AssetFactory(title="Gone", state=AssetState.TRASHED)
+    TermChange.objects.all().delete()  # as if they had come past the signals
+    TermChange.objects.create(asset_key=keys[0])
+    with django_assert_num_queries(7):  # two pages with their notes, an empty one; nothing gone, nothing over
+        terms.note_missing()
+    assert sorted(TermChange.objects.values_list("asset_key", flat=True)) == keys
+    with django_assert_num_queries(3):
+        terms.note_missing()
+    assert gone.pk not in TermChange.objects.values_list("asset_key", flat=True)
+    assert terms.refresh() == 5
+    assert ("lamp", "word", 5) in suggested(api, "la")
+
+
+def test_what_is_written_otherwise_is_found_among_all_words() -> None:
+    known = ["silver", "sliver", "slicer", "river", "silk", "silvery", "revlis", "白色", "白鞋"]
+    near = NearWords(known)
+    assert sorted(near.near("sliver", 1)) == [("silver", 1), ("slicer", 1), ("sliver", 0)]
+    everything = {(word, DamerauLevenshtein.distance(word, "silver")) for word in known}
+    assert set(near.near("silver", 2)) == {(word, far) for word, far in everything if far <= 2}
+    assert near.near("白靴", 1) == [("白色", 1), ("白鞋", 1)]
+    assert NearWords([]).near("silver", 2) == []
