@@ -257,6 +257,7 @@ def index_in_earlier_schema(index_now: Callable, monkeypatch: pytest.MonkeyPatch
         index_now()
 
 
+@pytest.mark.own_collections
 def test_what_a_drain_writes_while_the_collection_is_replaced_is_not_lost(
     index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +286,7 @@ def test_what_a_drain_writes_while_the_collection_is_replaced_is_not_lost(
     assert not standing_of(old.name).exists
 
 
+@pytest.mark.own_collections
 def test_a_collection_is_replaced_by_one_process_and_without_what_is_deleted_meanwhile(
     index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +309,7 @@ def test_a_collection_is_replaced_by_one_process_and_without_what_is_deleted_mea
     assert Space.objects.get().replaced_until is None
 
 
+@pytest.mark.own_collections
 def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
     index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +332,7 @@ def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
     assert IndexEntry.objects.get(asset_key=kept.pk).state == IndexState.INDEXED
 
 
+@pytest.mark.own_collections
 def test_a_collection_of_another_dimension_is_left_alone_and_one_beside_it_filled(
     index_now: Callable,
 ) -> None:
