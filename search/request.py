@@ -281,8 +281,8 @@ class SearchResults:
         complete: false where more than `total` would be found by paging on.
         degraded: why the answer is poorer than usual, or empty.
         understood: how the text was taken; with its corrections and unwanted phrases.
-        facets: if asked for, of the found assets: kind, colour, tag, aspect, origin, and state for those who see more
-            than the storefront; each the most frequent first.
+        facets: if asked for, of the found assets: kind, colour, tag, aspect, origin, and state for those who
+            see more than the storefront; each the most frequent first.
         empty_because: why nothing was found and what to try, or empty.
         next: for `SearchRequest.after`; empty on the last page.
         query_id: names this question in the log of queries, where one is kept.
