@@ -26,7 +26,7 @@ class NearWords:
         """
         differing = np.bitwise_count(self._letters ^ np.uint32(_letters(word)))
         # One letter for another takes one out of the set and puts one in; nothing changes more.
-        candidates = [self._words[place] for place in np.flatnonzero(differing <= 2 * most)]
+        candidates = [self._words[place] for place in np.flatnonzero(differing <= 2 * most).tolist()]
         found = process.extract(
             word, candidates, scorer=DamerauLevenshtein.distance, score_cutoff=most, limit=None
         )

@@ -56,7 +56,7 @@ def test_the_space_is_that_of_the_weights(checkpoint: Path, tmp_path: Path) -> N
     [
         ("openclip:", "openclip:MODEL/PRETRAINED"),
         ("openclip:ViT-B-32", "openclip:MODEL/PRETRAINED"),
-        ("nonsense", "Known families: openclip, starter"),
+        ("nonsense", "Known families: dashscope, gemini, openai, openclip, starter, transformers"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_at_once(name: str, words: str) -> None:

@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetState
 from search.models import SearchClick, SearchDay, SearchLog
+from search.query import SearchRequest, search
 from search.tasks import sum_up_searches, sweep_log
 from tests.factories import AssetFactory
 
@@ -60,7 +61,7 @@ def test_each_entrance_logs_the_question_once(
 
 
 def test_only_questions_in_words_are_logged_and_later_pages_are_not(
-    crown: Asset, api: APIClient, index_now: Callable[[], Any]
+    crown: Asset, api: APIClient, index_now: Callable[[], Any], editor: User, client: Client
 ) -> None:
     AssetFactory(title="Another crown")
     index_now()
@@ -72,6 +73,10 @@ def test_only_questions_in_words_are_logged_and_later_pages_are_not(
     assert (bool(first["query_id"]), second["query_id"]) == (True, "")
     group = {"q": "crown", "group": str(crown.public_id)}
     assert api.get(SEARCH, group).json()["query_id"] == ""
+    client.force_login(editor)
+    after = search(SearchRequest(text="crown", collapse=True, limit=1), user=editor).next
+    page = client.get(PAGE, {"q": "crown", "after": after})
+    assert [hit.asset.title for hit in page.context["results"].hits] in (["Golden crown"], ["Another crown"])
     assert SearchLog.objects.count() == 1
 
 
