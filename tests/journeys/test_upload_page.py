@@ -154,7 +154,7 @@ def test_after_a_reload_it_goes_on_where_it_stopped(tab: Page, web: Web, name: s
         tab.unroute("**/api/v1/uploads/**")
         with tab.expect_request(lambda request: request.method == "PATCH") as continued:
             choose(tab, file)
-        assert int(continued.value.headers["upload-offset"]) > 100_000
+        assert int(continued.value.headers["upload-offset"]) > 0
         expect(outcomes).to_contain_text("Taken in: ")
     assert (UploadSession.objects.count(), Asset.objects.count()) == (1, 1)
 
