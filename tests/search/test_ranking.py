@@ -252,6 +252,7 @@ def test_a_space_that_does_not_answer_fails_no_question(index_now: Callable) -> 
 def index_in_earlier_schema(index_now: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     add_field = CollectionSchema.add_field
     without = lambda self, name, *a, **k: None if name == "palette" else add_field(self, name, *a, **k)  # noqa: E731
+    index_of(live_space()).drop()  # where an earlier test has left one
     with monkeypatch.context() as before:
         before.setattr(CollectionSchema, "add_field", without)
         index_now()
