@@ -24,7 +24,6 @@ import requests
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from search.request import Filters
 from tests.benchmarks import search_library
 from tests.benchmarks.library import search_servers
 from tests.benchmarks.rows import Row, report
@@ -153,6 +152,7 @@ def _measure(size: int, folder: Path) -> list[Row]:
     with search_servers(folder) as milvus:
         from pymilvus import MilvusClient
 
+        from search.request import Filters
         from search.spaces import encoder_of, live_space
 
         photos = search_library.photo_vectors(folder)
