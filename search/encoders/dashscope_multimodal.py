@@ -6,7 +6,7 @@ api_entities/dashscope_response.py, common/utils.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -16,56 +16,37 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from search.encoders.base import SpaceSpec
+from search.encoders.embedding_models import EmbeddingModelEncoder
 from search.encoders.paid import (
     Answer,
-    Call,
-    Description,
     Outage,
-    PaidEncoder,
-    Purpose,
     Refused,
-    batches,
     data_uri,
     seconds_of,
     shortened,
     unit,
     vector_of,
 )
-from search.encoders.prices import Price, price_of
 from search.encoders.vendor_settings import connection_problem
 
-QUERY_TOKENS = 1_200
 # The package uploads what a text names, if that is a file here. No file's name begins so.
 NO_FILE_NAME = "\n"
 
 
-class DashScopeEncoder(PaidEncoder):
+class DashScopeEncoder(EmbeddingModelEncoder):
     """`dashscope`, or `dashscope:MODEL`."""
 
     vendor = "DashScope"
     key_setting = "DASHSCOPE_API_KEY"
-
-    def __init__(self, argument: str = "") -> None:
-        super().__init__()
-        self.model = argument or settings.DASHSCOPE_EMBEDDING_MODEL
+    family = "dashscope"
 
     @property
-    def space(self) -> SpaceSpec:
-        return SpaceSpec(
-            encoder=f"dashscope:{self.model}",
-            weights=self.model,
-            dimension=settings.DASHSCOPE_EMBEDDING_DIMENSIONS,
-        )
+    def default_model(self) -> str:
+        return str(settings.DASHSCOPE_EMBEDDING_MODEL)
 
     @property
-    def prices(self) -> tuple[Price, ...]:
-        return (price_of(self.model, "dashscope"),)
-
-    @property
-    def ceiling_per_picture(self) -> Decimal:
-        price = self.prices[0]
-        return price.cost(pictures=price.picture_tokens)
+    def dimension(self) -> int:
+        return int(settings.DASHSCOPE_EMBEDDING_DIMENSIONS)
 
     def problem(self) -> str:
         return connection_problem("DASHSCOPE_API_KEY", "DASHSCOPE_BASE_URL", "bailian.console.aliyun.com")
@@ -77,27 +58,13 @@ class DashScopeEncoder(PaidEncoder):
         ask = partial(OssUtils.get_upload_certificate, self.model)
         self._asked(partial(ask, **self._connection(settings.SEARCH_VENDOR_QUERY_SECONDS)))
 
-    def rounds(
-        self, pictures: Mapping[str, Image.Image], known: Mapping[str, Description]
-    ) -> Iterator[list[Call]]:
-        def send(keys: Sequence[str]) -> Answer:
-            contents = [{"image": data_uri(pictures[key])} for key in keys]
-            return self._embed(keys, contents, settings.SEARCH_VENDOR_TIMEOUT_SECONDS)
+    def embed_pictures(self, keys: Sequence[str], pictures: Sequence[Image.Image]) -> Answer:
+        contents = [{"image": data_uri(picture)} for picture in pictures]
+        return self._embed(keys, contents, settings.SEARCH_VENDOR_TIMEOUT_SECONDS)
 
-        call = partial(
-            Call, Purpose.EMBED, self.model, ceiling_each=self.ceiling_per_picture, currency=self.currency,
-            send=send,
-        )  # fmt: skip
-        yield [call(keys) for keys in batches(list(pictures), self.prices[0].batch)]
-
-    def text_call(self, texts: Sequence[str]) -> Call:
-        def send(keys: Sequence[str]) -> Answer:
-            contents = [{"text": NO_FILE_NAME + texts[int(key)]} for key in keys]
-            return self._embed(keys, contents, settings.SEARCH_VENDOR_QUERY_SECONDS)
-
-        keys = tuple(str(number) for number in range(len(texts)))
-        ceiling = self.prices[0].cost(words=QUERY_TOKENS)
-        return Call(Purpose.QUERY, self.model, keys, ceiling, self.currency, send)
+    def embed_queries(self, keys: Sequence[str], texts: Sequence[str]) -> Answer:
+        contents = [{"text": NO_FILE_NAME + text} for text in texts]
+        return self._embed(keys, contents, settings.SEARCH_VENDOR_QUERY_SECONDS)
 
     def _connection(self, seconds: float) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any
@@ -21,58 +21,39 @@ from google.genai import errors, types
 from PIL import Image
 from pydantic import ValidationError
 
-from search.encoders.base import SpaceSpec
+from search.encoders.embedding_models import QUERY_TOKENS, EmbeddingModelEncoder
 from search.encoders.paid import (
     Answer,
-    Call,
-    Description,
     Outage,
-    PaidEncoder,
-    Purpose,
     Refused,
-    batches,
     jpeg,
     seconds_of,
     shortened,
     unit,
     vector_of,
 )
-from search.encoders.prices import Price, price_of
 from search.encoders.vendor_settings import connection_problem
 
-QUERY_TOKENS = 1_200
 # How gemini-embedding-2 is told what a text is for; it knows no `task_type`.
 QUERY = "task: search result | query: {}"
 
 _making = threading.Lock()
 
 
-class GeminiEncoder(PaidEncoder):
+class GeminiEncoder(EmbeddingModelEncoder):
     """`gemini`, or `gemini:MODEL`."""
 
     vendor = "Gemini"
     key_setting = "GEMINI_API_KEY"
-
-    def __init__(self, argument: str = "") -> None:
-        super().__init__()
-        self.model = argument or settings.GEMINI_EMBEDDING_MODEL
+    family = "gemini"
 
     @property
-    def space(self) -> SpaceSpec:
-        return SpaceSpec(
-            encoder=f"gemini:{self.model}",
-            weights=self.model,
-            dimension=settings.GEMINI_EMBEDDING_DIMENSIONS,
-        )
+    def default_model(self) -> str:
+        return str(settings.GEMINI_EMBEDDING_MODEL)
 
     @property
-    def prices(self) -> tuple[Price, ...]:
-        return (price_of(self.model, "gemini"),)
-
-    @property
-    def ceiling_per_picture(self) -> Decimal:
-        price = self.prices[0]
-        return price.cost(pictures=price.picture_tokens)
+    def dimension(self) -> int:
+        return int(settings.GEMINI_EMBEDDING_DIMENSIONS)
 
     def problem(self) -> str:
         return connection_problem("GEMINI_API_KEY", "GEMINI_BASE_URL", "Google AI Studio")
@@ -81,27 +62,13 @@ class GeminiEncoder(PaidEncoder):
         config = types.GetModelConfig(http_options=_options(settings.SEARCH_VENDOR_QUERY_SECONDS))
         self._asked(partial(self._client().models.get, model=self.model, config=config))
 
-    def rounds(
-        self, pictures: Mapping[str, Image.Image], known: Mapping[str, Description]
-    ) -> Iterator[list[Call]]:
-        def send(keys: Sequence[str]) -> Answer:
-            parts = [types.Part.from_bytes(data=jpeg(pictures[key]), mime_type="image/jpeg") for key in keys]
-            return self._embed(keys, parts, settings.SEARCH_VENDOR_TIMEOUT_SECONDS, as_pictures=True)
+    def embed_pictures(self, keys: Sequence[str], pictures: Sequence[Image.Image]) -> Answer:
+        parts = [types.Part.from_bytes(data=jpeg(picture), mime_type="image/jpeg") for picture in pictures]
+        return self._embed(keys, parts, settings.SEARCH_VENDOR_TIMEOUT_SECONDS, as_pictures=True)
 
-        call = partial(
-            Call, Purpose.EMBED, self.model, ceiling_each=self.ceiling_per_picture, currency=self.currency,
-            send=send,
-        )  # fmt: skip
-        yield [call(keys) for keys in batches(list(pictures), self.prices[0].batch)]
-
-    def text_call(self, texts: Sequence[str]) -> Call:
-        def send(keys: Sequence[str]) -> Answer:
-            parts = [types.Part.from_text(text=QUERY.format(texts[int(key)])) for key in keys]
-            return self._embed(keys, parts, settings.SEARCH_VENDOR_QUERY_SECONDS, as_pictures=False)
-
-        keys = tuple(str(number) for number in range(len(texts)))
-        ceiling = self.prices[0].cost(words=QUERY_TOKENS)
-        return Call(Purpose.QUERY, self.model, keys, ceiling, self.currency, send)
+    def embed_queries(self, keys: Sequence[str], texts: Sequence[str]) -> Answer:
+        parts = [types.Part.from_text(text=QUERY.format(text)) for text in texts]
+        return self._embed(keys, parts, settings.SEARCH_VENDOR_QUERY_SECONDS, as_pictures=False)
 
     def _client(self) -> genai.Client:
         with _making:  # of two clients made at once one would be collected, and close under its call
