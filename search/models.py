@@ -199,13 +199,12 @@ OPEN_STATES = (IndexState.PENDING, IndexState.WORKING)
 
 class IndexEntryQuerySet(models.QuerySet["IndexEntry"]):
     def claimable(self) -> Self:
-        """Pending and due, or left behind by a worker whose lease ran out."""
+        """Pending and due, or left behind by a worker whose lease ran out; never what a worker still has."""
         now = timezone.now()
         # The first condition says nothing new: it lets the database use the index of open entries.
         return self.filter(
             Q(state__in=OPEN_STATES),
-            Q(state=IndexState.PENDING, not_before__lte=now)
-            | Q(state=IndexState.WORKING, leased_until__lt=now),
+            Q(state=IndexState.PENDING, not_before__lte=now, leased_until=None) | Q(leased_until__lt=now),
         )
 
     def without_asset(self) -> Self:

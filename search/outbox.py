@@ -31,7 +31,7 @@ from search.documents import document_for
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
 from search.index import Document, IndexMismatch, IndexUnavailable
-from search.models import Embedding, IndexEntry, IndexState, Space, SpaceState
+from search.models import OPEN_STATES, Embedding, IndexEntry, IndexState, Space, SpaceState
 from search.pipeline import Encoded, Pipeline
 from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, worked_spaces
 
@@ -68,6 +68,9 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
     A space of chosen assets gets new entries of those only that the policy chooses; entries that are there
     are looked at again whatever it says, so that what it chooses no longer leaves.
 
+    An entry that a worker has at this moment keeps its lease: nobody else takes it before that worker has let
+    go of it, so that two never write the same vector at once.
+
     Called inside the transaction that changed them: the note is there exactly if the change is.
     """
     ids = list(dict.fromkeys(asset_ids))
@@ -81,7 +84,6 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
                 not_before=now,
                 attempts=0,
                 last_error="",
-                leased_until=None,
                 waits_for_budget=False,
             )
             entering = policy.entering(space, chunk)
@@ -131,12 +133,14 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                     _postpone(waiting[0].entries, error)
                     report.postponed = str(error)
                     logger.warning("Indexing waits: %s", error)
-                size = len(waiting.popleft().entries)
-                done += size
-                yield size
+                entries = waiting.popleft().entries
+                _let_go(entries)
+                done += len(entries)
+                yield len(entries)
         except (IndexMismatch, IndexUnavailable, EncoderError) as error:
             for batch in waiting:
                 _postpone(batch.entries, error)
+                _let_go(batch.entries)
             report.postponed = str(error)
             logger.warning("Indexing waits: %s", error)
     if done:
@@ -158,6 +162,12 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
             state=IndexState.WORKING, leased_until=now + LEASE, attempts=F("attempts") + 1
         )
     return entries
+
+
+def _let_go(entries: Sequence[IndexEntry]) -> None:
+    """Those that were changed while this worker had them may be claimed again."""
+    changed = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.PENDING)
+    changed.filter(leased_until__isnull=False).update(leased_until=None)
 
 
 def _postpone(entries: Sequence[IndexEntry], error: Exception) -> None:
@@ -332,10 +342,9 @@ def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
 
 
 def _renew(entries: Sequence[IndexEntry]) -> None:
-    """Begin the lease anew of those that nobody has taken over or changed."""
-    IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.WORKING).update(
-        leased_until=timezone.now() + LEASE
-    )
+    """Begin the lease anew, also of those that were changed meanwhile: they wait for this worker."""
+    held = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], leased_until__isnull=False)
+    held.filter(state__in=OPEN_STATES).update(leased_until=timezone.now() + LEASE)
 
 
 def _settle(

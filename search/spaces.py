@@ -87,7 +87,7 @@ def _take_up_again(space: Space) -> None:
     if left.update(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN):
         IndexEntry.objects.filter(space=space).exclude(state=IndexState.REMOVED).update(
             state=IndexState.PENDING, revision=F("revision") + 1, not_before=timezone.now(),
-            attempts=0, leased_until=None,
+            attempts=0,
         )  # fmt: skip
 
 

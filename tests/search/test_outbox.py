@@ -20,7 +20,9 @@ from dam import editing
 from dam.models import Asset
 from search import outbox, tasks
 from search.documents import document_for
-from search.models import Embedding, IndexEntry, IndexState
+from search.index import IndexUnavailable
+from search.models import Embedding, IndexEntry, IndexState, Space
+from search.pipeline import Pipeline
 from search.reconcile import reconcile
 from search.spaces import index_of, live_space
 from tests.factories import AssetFactory, TagFactory
@@ -144,6 +146,45 @@ def test_a_dead_workers_entries_are_taken_over_when_its_lease_ends(index_now: Dr
     assert index_now().indexed == 0
     IndexEntry.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     tasks.sweep()
+    assert in_milvus() == {asset.pk}
+
+
+def test_what_changes_while_a_worker_has_it_is_done_again_once(
+    index_now: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker looks for more to do before it finishes what it has, and finds the same asset anew."""
+    asset = AssetFactory()
+    started: list[int] = []
+    start = outbox._start
+
+    def changed_meanwhile(space: Space, batch: outbox.Batch, pipeline: Pipeline) -> None:
+        start(space, batch, pipeline)
+        started.append(len(batch.entries))
+        assert len(started) < 10, "the same entry is claimed without an end"
+        if len(started) == 1:
+            outbox.enqueue([asset.pk])
+            assert not IndexEntry.objects.claimable().exists()
+
+    monkeypatch.setattr(outbox, "_start", changed_meanwhile)
+    assert index_now().indexed == 1
+    assert started == [1, 1]
+    entry = IndexEntry.objects.get()
+    assert (entry.state, entry.leased_until) == (IndexState.INDEXED, None)
+
+
+def test_what_changes_while_milvus_is_away_is_due_when_it_is_back(
+    index_now: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = AssetFactory()
+
+    def away(*arguments: Any) -> None:
+        outbox.enqueue([asset.pk])
+        raise IndexUnavailable("Milvus does not answer.")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(outbox, "_finish", away)
+        assert index_now().indexed == 0
+    assert index_now().indexed == 1
     assert in_milvus() == {asset.pk}
 
 
