@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from celery import current_app
+from django.core.cache import caches
 from django.db import DatabaseError, connection
 
 from search.query import SearchRequest, search
@@ -16,7 +18,14 @@ def warm_up() -> threading.Thread:
     """Ask one question in the background: text tower, Milvus connection and collection are then at hand.
 
     Measured on two cores with the sample library: the first query of a new web process took 4.4 s.
+
+    What broker and cache import at their first use is imported before: both need the redis package, whose
+    modules import each other, and two threads that begin it from two ends block one another
+    (`_DeadlockError`), which gave whoever asked first an error page.
     """
+    current_app.connection_for_write().release()
+    for cache in caches.all(initialized_only=False):
+        cache.close()
     thread = threading.Thread(target=_ask, name="search-warm-up", daemon=True)
     thread.start()
     return thread
