@@ -1,13 +1,15 @@
 # make demo    set everything up, load the sample library, search it, generate a batch
 # make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
-# make test    set up and run all checks and tests
+# make test    set up and run all checks and tests, two at a time (JOBS=2; 0: one after the other)
 # make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
+JOBS ?= 2
 PY := .venv/bin/python
+BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
 .PHONY: demo run test test-embedded test-services test-consistency check bench messages clean help
@@ -43,10 +45,10 @@ check: .venv/.dev
 	$(PY) -m mypy .
 
 test-embedded: .venv/.dev
-	$(PY) -m pytest
+	$(PY) -m pytest $(BESIDE)
 
 test-services: .venv/.dev
-	$(PY) -m pytest --services
+	$(PY) -m pytest --services $(BESIDE)
 
 test-consistency: .venv/.dev
 	CONSISTENCY_STEPS=$(or $(STEPS),3000) $(PY) -m pytest --services tests/search/test_consistency.py

@@ -40,11 +40,18 @@ def pytest_configure(config: pytest.Config) -> None:
     environment = TestEnvironment(services=config.getoption("--services"))
     config.stash[ENVIRONMENT] = environment
     config.add_cleanup(environment.stop)
+    if _hands_out(config):
+        return
     try:
         environment.start_servers()
     except RuntimeError as error:
         raise pytest.UsageError(str(error)) from error
     environment.load_django()
+
+
+def _hands_out(config: pytest.Config) -> bool:
+    """Whether this process only hands the tests out: those that run them have servers of their own each."""
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
