@@ -71,6 +71,7 @@ def by_meaning_and_words(
             continue
         except (EncoderError, IndexMismatch, IndexUnavailable) as error:
             found.degraded = _degraded(space, error)
+    named = _ask_database(request, typed, where, depth, words=ranked_by_words is None)  # while Milvus looks
     for asked in dense:
         try:
             _collect(asked, request, found, depth)
@@ -79,12 +80,8 @@ def by_meaning_and_words(
                 raise
             found.degraded = _degraded(asked.space, error)
     if typed:
-        exact = word_index.exact(request.text, where, limit=depth)
-        found.legs.append(Leg("exact", exact, [EXACT_WEIGHT] * len(exact)))
-        if ranked_by_words is None:
-            name, hits = "words", word_index.by_words(typed, where, limit=depth)
-        else:
-            name, hits = "bm25", ranked_by_words.result()
+        found.legs.append(Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)))
+        name, hits = ("words", named.words) if ranked_by_words is None else ("bm25", ranked_by_words.result())
         if request.is_selective and main.calibrated is not None:
             hits = _telling(typed, hits, found.legs)
         found.legs.append(_by_words(name, hits, depth))
@@ -93,6 +90,23 @@ def by_meaning_and_words(
 
 def _spaces(request: SearchRequest) -> list[Space]:
     return [Space.objects.get(slug=request.space)] if request.space else live_spaces()
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What the database alone finds: codes and titles that are what was typed, and assets with its words."""
+
+    exact: Hits = field(default_factory=list)
+    words: Hits = field(default_factory=list)
+
+
+def _ask_database(
+    request: SearchRequest, typed: str, where: Where, depth: int, *, words: bool = True
+) -> _Named:
+    if not typed:
+        return _Named()
+    exact = word_index.exact(request.text, where, limit=depth)
+    return _Named(exact, word_index.by_words(typed, where, limit=depth) if words else [])
 
 
 @dataclass(frozen=True)
@@ -168,10 +182,10 @@ def _degraded(space: Space, error: Exception) -> str:
 def by_words_alone(request: SearchRequest, understood: Understanding, where: Where, *, depth: int) -> Found:
     """On the database, where Milvus or the encoder does not answer."""
     typed = " ".join((understood.wanted, *understood.also))
-    exact = word_index.exact(request.text, where, limit=depth)
+    named = _ask_database(request, typed, where, depth)
     legs = [
-        Leg("exact", exact, [EXACT_WEIGHT] * len(exact)),
-        _by_words("words", word_index.by_words(typed, where, limit=depth), depth),
+        Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)),
+        _by_words("words", named.words, depth),
     ]
     degraded = _("Search by meaning is not available at the moment; these results match words only.")
     return Found(legs, degraded=degraded)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dam.api.serializers import AssetSerializer
@@ -254,7 +256,7 @@ class HitSerializer(AssetSerializer):
     legs = serializers.DictField(
         child=serializers.FloatField(), read_only=True, help_text="Each leg's own score: cosine, bm25, exact."
     )
-    why = WhySerializer(read_only=True)
+    why = serializers.SerializerMethodField()
     similar = serializers.IntegerField(read_only=True, help_text="How many more of the same stand behind it.")
     group = serializers.CharField(read_only=True, help_text="For “group”; empty where there are no others.")
 
@@ -262,6 +264,11 @@ class HitSerializer(AssetSerializer):
         fields: tuple[str, ...] = (  # type: ignore[assignment]
             *AssetSerializer.Meta.fields, "score", "legs", "why", "similar", "group",
         )  # fmt: skip
+
+    @extend_schema_field(WhySerializer)
+    def get_why(self, asset: Asset) -> dict[str, Any]:
+        """As it is: nested serializers would take a third of the time of the whole answer."""
+        return asdict(asset.why)  # type: ignore[attr-defined]  # `search.api.views` puts it there
 
 
 class FacetSerializer(serializers.Serializer):
