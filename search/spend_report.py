@@ -13,7 +13,7 @@ from django.utils import timezone
 from dam.models import Asset
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
-from search.encoders.registry import get_encoder
+from search.encoders.registry import get_encoder, is_paid
 from search.models import IndexEntry, IndexState, Space, Spend, SpendAccount, SpendPurpose
 from search.spend import Budget, budget, price_list, shown
 
@@ -75,11 +75,11 @@ def standings() -> list[Standing]:
 
 
 def paid_encoders() -> list[PaidEncoder]:
-    """Those of spaces that are kept; an encoder that cannot be is left out."""
+    """Those of spaces that are kept; an encoder that cannot be is left out, and free ones are not loaded."""
     found: dict[str, PaidEncoder] = {}
     for name in Space.objects.exclude(state="retired").order_by("id").values_list("encoder", flat=True):
         try:
-            encoder = get_encoder(name)
+            encoder = get_encoder(name) if is_paid(name) else None
         except EncoderError:
             continue
         if isinstance(encoder, PaidEncoder):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from search.encoders.base import Encoder, EncoderError
+from search.encoders.paid import PaidEncoder
 
 
 @cache
@@ -17,11 +19,23 @@ def get_encoder(encoder_id: str) -> Encoder:
     Raises:
         EncoderError: no such family is declared.
     """
-    family, _, argument = encoder_id.partition(":")
+    encoder_class = _class_of(encoder_id)
+    argument = encoder_id.partition(":")[2]
+    return encoder_class(argument) if argument else encoder_class()
+
+
+def is_paid(encoder_id: str) -> bool:
+    """Whether each call of it costs money; nothing is loaded to know that.
+
+    Raises:
+        EncoderError: no such family is declared.
+    """
+    return issubclass(_class_of(encoder_id), PaidEncoder)
+
+
+def _class_of(encoder_id: str) -> type[Any]:
     try:
-        path = settings.SEARCH_ENCODERS[family]
+        return import_string(settings.SEARCH_ENCODERS[encoder_id.partition(":")[0]])
     except KeyError:
         known = ", ".join(sorted(settings.SEARCH_ENCODERS))
         raise EncoderError(f"There is no encoder “{encoder_id}”. Known families: {known}.") from None
-    encoder_class = import_string(path)
-    return encoder_class(argument) if argument else encoder_class()
