@@ -7,9 +7,11 @@ only some of them no more than BOUND are looked at, however common the words are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Lower
 
@@ -35,10 +37,30 @@ def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
     if not asked:
         return []
     admitted = where.assets().values("pk")
-    found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
-    if len(found) < limit and len(asked) > 1:
-        found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
+    with _by_index():
+        found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
+        if len(found) < limit and len(asked) > 1:
+            found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
     return _scored(found, asked)[:limit]
+
+
+@contextmanager
+def _by_index() -> Iterator[None]:
+    """PostgreSQL knows how frequent a word is only of the most frequent ones. Of any other it expects so many
+    that it starts helpers, or reads the whole table until it has BOUND. Measured at a million assets for
+    words that few or none have: 4 to 180 ms, and .3 ms with this; words that many have take what they took.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    within_another = connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan TO off; SET LOCAL max_parallel_workers_per_gather TO 0")
+        yield
+        if within_another:
+            cursor.execute(
+                "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+            )
 
 
 def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int) -> dict[int, str]:

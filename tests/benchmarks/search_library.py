@@ -185,6 +185,7 @@ def write_plain(index: VectorIndex, photos: Vectors, after: int, upto: int) -> N
             tags=[f"t{key % 200}"],
             skus=[],
             collections=[],
+            palette=[],
             text=f"Asset {key} w{key % 400} red",
         )
 
