@@ -391,7 +391,8 @@ def test_a_question_costs_the_same_queries_however_many_it_finds(
     index_now()
     many = asked()
     assert len(many) == len(few)
-    assert len(few) <= 15
+    touching = [one["sql"] for one in few if not one["sql"].startswith(("SET ", "SAVEPOINT", "RELEASE"))]
+    assert len(touching) <= 15  # the others tell PostgreSQL how to go about it
     assert sum('FROM "search_space"' in query["sql"] for query in many) == 1
     assert len(asked(facets="true")) == len(many) + 1  # their tags; the rest is at hand
 
