@@ -19,6 +19,7 @@ from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 MICROS = 1_000_000
 RESERVED_FOR = timedelta(minutes=30)
+USELESS_FOR = timedelta(hours=1)
 NO_LIMIT = "none"
 
 
@@ -106,13 +108,33 @@ def account_of(encoder: PaidEncoder) -> SpendAccount:
     return account
 
 
-def refusal(encoder: object) -> BudgetExhausted | None:
-    """Why not one more picture can be paid for; None where it can, and of encoders that cost nothing."""
+class UselessAnswers(Outage):
+    """The vendor is paid and gives nothing that can be used, as with a wrong dimension in the settings.
+
+    Attributes:
+        until: the encoder is not paid for pictures before that; other settings are another encoder.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.until = timezone.now() + USELESS_FOR
+
+
+def refusal(encoder: object) -> BudgetExhausted | UselessAnswers | None:
+    """Why not one more picture can or should be paid for; None where it can, and of encoders that cost
+    nothing.
+    """
     if not isinstance(encoder, PaidEncoder):
         return None
+    if sentence := cache.get(_useless(encoder)):
+        return UselessAnswers(sentence)
     account, limits = account_of(encoder), budget()
     price = to_micros(encoder.ceiling_per_picture)
     return _exhausted(account, limits, price)
+
+
+def _useless(encoder: PaidEncoder) -> str:
+    return f"search.useless.{encoder.space.slug}"
 
 
 def _exhausted(account: SpendAccount, limits: Budget, price: int) -> BudgetExhausted | None:
@@ -216,7 +238,8 @@ class Accountant:
         if flaw := encoder.flaw(answer):
             paid = Answer(answer.amount, answer.tokens)
             self._settle(encoder, call, reserved, paid, lambda call, answer: None)
-            raise EncoderError(flaw)
+            cache.set(_useless(encoder), flaw, USELESS_FOR.total_seconds())
+            raise UselessAnswers(flaw)
         self._settle(encoder, call, reserved, answer, keep)
         return []
 

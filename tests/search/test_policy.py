@@ -12,6 +12,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
@@ -323,6 +324,27 @@ def test_what_a_dead_worker_set_aside_is_counted_as_spent(chosen: Any, settings:
 
 
 # --- What goes wrong -------------------------------------------------------------------------------
+
+
+def test_a_vendor_whose_answers_are_of_no_use_is_not_paid_again_and_again(
+    index_now: Drain, chosen: Any, settings: Any, vendors: VendorServer
+) -> None:
+    chosen("gemini", FIRST=100)
+    settings.SEARCH_PRICES = {"gemini-embedding-2": {"batch": 1}}
+    settings.SEARCH_VENDOR_CALLS = 1
+    settings.SEARCH_BATCH_SIZE = 1
+    assets = [AssetFactory() for _ in range(8)]
+    vendors.always["gemini"] = vendor.short_vectors
+    for _ in range(3):
+        assert "Check the model and its dimensions" in index_now().postponed
+        due_again()
+    assert len(vendors.made("gemini")) == 1
+    assert SpendAccount.objects.get().spent_micros == micros()
+    assert {entry.asset_key for entry in waiting()} == {asset.pk for asset in assets}
+    vendors.always.clear()
+    cache.clear()  # the hour is over
+    index_now()
+    assert held() == {asset.pk for asset in assets}
 
 
 def test_each_answer_that_is_paid_for_renews_the_lease_of_all_that_waits(
