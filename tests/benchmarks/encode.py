@@ -57,7 +57,14 @@ def run() -> None:
         milvus.start()
         cleanup.enter_context(postgres())
         _use(milvus.uri, f"openclip:{MODEL}/{_checkpoint(MODEL)}")
-        rows = [*throughput(milvus.uri), *precisions(), *interactive(), *memory(MANY)]
+        loop = _plain_loop(milvus.uri)
+        rows = [
+            *throughput("", loop),
+            *throughput("int8", loop),
+            *precisions(),
+            *interactive(),
+            *memory(MANY),
+        ]
     about = (
         f"Clothing photos (360 × 480) from file on disk to vector in Milvus 2.3.5 with PostgreSQL, on "
         f"{os.cpu_count()} cores; {ROUNDS} rounds in turn, medians. {MODEL} has random weights, which cost "
@@ -135,14 +142,18 @@ def photos(count: int) -> list[int]:
     return made
 
 
-def throughput(milvus_uri: str) -> list[Row]:
-    """Ours, the plain loop and the model alone, in turn."""
-    from search import outbox
-    from search.spaces import encoder_of, live_space
+def throughput(precision: str, plain: Callable[[], int]) -> list[Row]:
+    """Ours in this precision (empty: the default), the plain loop and the model alone, in turn."""
+    from django.conf import settings
 
-    space = live_space()
-    encoder = encoder_of(space)
-    forward, plain = _forward(encoder), _plain_loop(milvus_uri)
+    from search import outbox
+    from search.encoders.registry import get_encoder
+    from search.spaces import encoder_of
+
+    settings.SEARCH_PRECISION = precision or "auto"
+    get_encoder.cache_clear()
+    space = _only_live()
+    forward = _forward(encoder_of(space))
     outbox.enqueue(photos(64), [space])
     outbox.drain(space)
     ours, loops, limits = [], [], []
@@ -156,9 +167,14 @@ def throughput(milvus_uri: str) -> list[Row]:
         ours.append(done.pictures_per_second)
     print("rounds:", {"ours": ours, "plain loop": loops, "limit": limits})
     rate, loop, limit = (round(statistics.median(found), 2) for found in (ours, loops, limits))
+    settings.SEARCH_PRECISION = "auto"
+    get_encoder.cache_clear()
+    name = f"_{precision}" if precision else ""
     return [
-        Row("encode.pictures_per_second", rate, "pictures/s", "plain loop", loop),
-        Row("encode.share_of_limit", round(rate / limit, 3), "share", "forward only, pictures/s", limit),
+        Row(f"encode.pictures_per_second{name}", rate, "pictures/s", "plain loop", loop),
+        Row(
+            f"encode.share_of_limit{name}", round(rate / limit, 3), "share", "forward only, pictures/s", limit
+        ),
     ]
 
 
@@ -239,9 +255,8 @@ def interactive() -> list[Row]:
     """p95 of text queries over REST with nothing else to do, and while a worker takes in a bulk import."""
     from search import outbox
     from search.models import IndexEntry
-    from search.spaces import live_space
 
-    space = live_space()
+    space = _only_live()
     port = free_ports(1)[0]
     web = [
         "-m",
@@ -389,7 +404,9 @@ def _only_live() -> Space:
     from search.spaces import declare_space
 
     Space.objects.update(state=SpaceState.RETIRED)
-    return declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
+    space = declare_space(settings.SEARCH_ENCODER, SpaceState.LIVE)
+    Space.objects.filter(pk=space.pk).update(state=SpaceState.LIVE)
+    return space
 
 
 def _resident() -> int:
