@@ -8,20 +8,14 @@ _api_client.py, the shape of errors from errors.py.
 from __future__ import annotations
 
 import base64
-import json
 import re
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from PIL import Image
 
-Body = dict[str, Any]
+from tests.loopback import Answer, Body, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -59,80 +53,22 @@ class Call:
         return [part for content in self.body["contents"] for part in content["parts"]]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the server says, after a while. A body of bytes goes out as it is; None cuts the line."""
-
-    status: int
-    body: Body | bytes | None
-    delay: float = 0.0
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 Behaviour = Callable[[Call], Answer]
 
 
-class GeminiServer:
-    """`with GeminiServer() as server:`; `server.script([...])` sets the next answers, then it paints.
+class GeminiServer(LoopbackServer[Call]):
+    """Paints, unless it is told otherwise."""
 
-    `url` is its address, `calls` the ledger of what reached it.
-    """
+    json_type = "application/json; charset=UTF-8"
 
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self._script: deque[Behaviour] = deque()
-        self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+    def call(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> Call:
+        return Call(path, headers.get("x-goog-api-key", ""), body)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+    def well(self, call: Call) -> Answer:
+        return painted(call)
 
-    def script(self, behaviours: Iterable[Behaviour]) -> None:
-        with self._lock:
-            self._script.extend(behaviours)
-
-    def __enter__(self) -> GeminiServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(timeout=5)
-
-    def answer(self, call: Call) -> Answer:
-        with self._lock:
-            self.calls.append(call)
-            behaviour = self._script.popleft() if self._script else painted
-        return _complaint(call) or behaviour(call)
-
-    def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                answer = server.answer(Call(self.path, self.headers.get("x-goog-api-key", ""), body))
-                time.sleep(answer.delay)
-                if answer.body is None:
-                    self.close_connection = True
-                    return
-                raw = isinstance(answer.body, bytes)
-                content = answer.body if raw else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                self.send_header("Content-Type", "text/html" if raw else "application/json; charset=UTF-8")
-                self.send_header("Content-Length", str(len(content)))
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        return Handler
+    def complaint(self, call: Call) -> Answer | None:
+        return _complaint(call)
 
 
 def _complaint(call: Call) -> Answer | None:

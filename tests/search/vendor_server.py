@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from PIL import Image
 
-Body = dict[str, Any]
+from tests.loopback import Answer, Body, LoopbackServer
+
 KEY = "sk-secret-key-0123456789"
 COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
 
@@ -73,84 +69,25 @@ class Call:
         return int(self.body["requests"][0]["outputDimensionality"])
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the server says, after a while. A body of bytes goes out as it is; None cuts the line."""
-
-    status: int
-    body: Body | bytes | None
-    headers: dict[str, str] = field(default_factory=dict)
-    delay: float = 0.0
-
-
 Behaviour = Callable[[Call], Answer]
 
 
-class VendorServer:
+class VendorServer(LoopbackServer[Call]):
     """Answers well, unless it is told otherwise: `script` for the next calls, `always` for all of a kind."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        super().__init__()
         self.always: dict[str, Behaviour] = {}
-        self._script: deque[Behaviour] = deque()
-        self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
 
-    def __enter__(self) -> VendorServer:
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-        return self
+    def call(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> Call:
+        given = headers.get("Authorization", "") or headers.get("x-goog-api-key", "")
+        return Call(method, path, given.removeprefix("Bearer "), body)
 
-    def __exit__(self, *details: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
-
-    def script(self, behaviours: Iterable[Behaviour]) -> None:
-        self._script.extend(behaviours)
+    def well(self, call: Call) -> Answer:
+        return self.always.get(call.what, well)(call)
 
     def made(self, what: str) -> list[Call]:
         return [call for call in self.calls if call.what == what]
-
-    def answer(self, call: Call) -> Answer:
-        with self._lock:
-            self.calls.append(call)
-            behaviour = self._script.popleft() if self._script else self.always.get(call.what, well)
-        return behaviour(call)
-
-    def _handler(server: VendorServer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self._do(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-            def do_GET(self) -> None:
-                self._do({})
-
-            def _do(self, body: Body) -> None:
-                given = self.headers.get("Authorization", "") or self.headers.get("x-goog-api-key", "")
-                call = Call(self.command, self.path, given.removeprefix("Bearer "), body)
-                answer = server.answer(call)
-                time.sleep(answer.delay)
-                if answer.body is None:
-                    self.close_connection = True
-                    return
-                raw = isinstance(answer.body, bytes)
-                content = answer.body if raw else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                self.send_header("Content-Type", "text/html" if raw else "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        return Handler
 
 
 def _picture(address: str) -> Image.Image:
