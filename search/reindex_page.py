@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -24,7 +25,7 @@ from search import dropping, reindex
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
-from search.models import OPEN_REINDEX, Reindex, ReindexState, Space, SpaceState
+from search.models import OPEN_REINDEX, IndexEntry, Reindex, ReindexState, Space, SpaceState
 
 AT_WORK = (ReindexState.CHECKING, ReindexState.RUNNING)
 SUGGESTIONS = (
@@ -69,12 +70,18 @@ def reindex_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "progress": _progress(run) if run else None,
         "problems": reindex.recently_failed(run) if run and run.space_id else [],
         "verbs": _verbs(run) if run else [],
-        "spaces": list(Space.objects.order_by("state", "-pk")),
+        "spaces": list(_spaces()),
         "past": Reindex.objects.exclude(state__in=OPEN_REINDEX).select_related("by").order_by("-pk")[:PAST],
         "may_change": has_role(request.user, Role.ADMINISTRATOR),
         "suggestions": SUGGESTIONS,
     }
     return TemplateResponse(request, "search/reindex.html", context)
+
+
+def _spaces() -> QuerySet[Space]:
+    """With `indexed`: whether it holds anything but computed vectors, as one that was dropped does not."""
+    entries = IndexEntry.objects.filter(space=OuterRef("pk"))
+    return Space.objects.annotate(indexed=Exists(entries)).order_by("state", "-pk")
 
 
 def _start(request: HttpRequest, encoder_id: str) -> str:
@@ -128,7 +135,7 @@ def _progress(run: Reindex) -> dict[str, Any]:
         "done": now.done,
         "total": now.total,
         "failed": now.failed,
-        "rate": now.rate,
+        "rate": now.rate or "–",
         "left": timeuntil(timezone.now() + timedelta(seconds=left)) if left is not None else "–",
         "error": run.last_error,
     }
@@ -201,7 +208,7 @@ def space_verb(request: HttpRequest, site: AdminSite, key: int, verb: str) -> Ht
 
 def drop_page(request: HttpRequest, site: AdminSite, key: int) -> HttpResponse:
     """Ask, then drop."""
-    space = get_object_or_404(Space, pk=key)
+    space = get_object_or_404(_spaces(), pk=key)
     if not has_role(request.user, Role.ADMINISTRATOR):
         raise PermissionDenied
     if request.method == "POST":

@@ -263,6 +263,25 @@ def test_a_dropped_space_leaves_nothing_and_kept_vectors_save_the_encoding(libra
     assert Reindex.objects.filter(encoder=OTHER).get().space is None
 
 
+def test_the_pages_say_of_a_dropped_space_that_its_vectors_are_left(
+    library: list[Asset], administrator: Any, client: Client
+) -> None:
+    client.force_login(administrator)
+    old = live_space()
+    reindex.reindex(OTHER)
+    address = reverse("admin:search_space_drop", args=[old.pk])
+    assert f"collection {old.collection} is deleted" in client.get(address).content.decode()
+    client.post(address)
+    tasks.sweep()
+    assert "its computed vectors are kept" in client.get(reverse("admin:search_reindex")).content.decode()
+    page = client.get(address).content.decode()
+    assert "is gone already" in page
+    assert 'type="hidden" name="vectors" value="yes"' in page
+    client.post(address, {"vectors": "yes"})
+    tasks.sweep()
+    assert not Space.objects.filter(pk=old.pk).exists()
+
+
 def test_the_page_starts_shows_and_switches(
     library: list[Asset], administrator: Any, client: Client, django_assert_max_num_queries: Callable
 ) -> None:
