@@ -18,7 +18,7 @@ from dam.models import Asset, AssetKind, CollectionItem
 from dam.models.asset import AssetQuerySet
 from dam.tagging import find_tags
 from search.encoders.base import EncoderError
-from search.encoders.registry import get_encoder
+from search.encoders.registry import get_encoder, is_paid
 from search.models import IndexEntry, IndexState, Space, SpaceCoverage
 
 ONE, CHOSEN = "one", "chosen"
@@ -73,7 +73,7 @@ def is_wanted(space: Space) -> bool:
     for it. Between a change of the policy and the next sweep nothing is paid for that nobody wants.
     """
     try:
-        return governs(space) or not get_encoder(space.encoder).paid
+        return governs(space) or not is_paid(space.encoder)
     except EncoderError:
         return False
 

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from search.encoders.base import Encoder, EncoderError
-from search.encoders.paid import PaidEncoder
 
 
 @cache
@@ -30,12 +29,13 @@ def is_paid(encoder_id: str) -> bool:
     Raises:
         EncoderError: no such family is declared.
     """
-    return issubclass(_class_of(encoder_id), PaidEncoder)
+    return bool(_class_of(encoder_id).paid)
 
 
 def _class_of(encoder_id: str) -> type[Any]:
     try:
-        return import_string(settings.SEARCH_ENCODERS[encoder_id.partition(":")[0]])
+        path = settings.SEARCH_ENCODERS[encoder_id.partition(":")[0]]
     except KeyError:
         known = ", ".join(sorted(settings.SEARCH_ENCODERS))
         raise EncoderError(f"There is no encoder “{encoder_id}”. Known families: {known}.") from None
+    return import_string(path)
