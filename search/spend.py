@@ -50,12 +50,22 @@ USELESS_FOR = timedelta(hours=1)
 NO_LIMIT = "none"
 
 
-class BudgetExhausted(Outage):
-    """The budget does not hold what is to be paid. `until`: when it may, without anybody raising it."""
+class NotPaid(Outage):
+    """What is to be encoded is not paid for. `until`: when it may be, without anybody changing a setting."""
 
     def __init__(self, sentence: str, until: datetime) -> None:
         super().__init__(sentence)
         self.until = until
+
+
+class BudgetExhausted(NotPaid):
+    """The budget does not hold it."""
+
+
+class UselessAnswers(NotPaid):
+    """The vendor was paid and gave nothing that can be used, as with a wrong dimension in the settings; with
+    other settings it is another encoder.
+    """
 
 
 @dataclass(frozen=True)
@@ -108,26 +118,14 @@ def account_of(encoder: PaidEncoder) -> SpendAccount:
     return account
 
 
-class UselessAnswers(Outage):
-    """The vendor is paid and gives nothing that can be used, as with a wrong dimension in the settings.
-
-    Attributes:
-        until: the encoder is not paid for pictures before that; other settings are another encoder.
-    """
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.until = timezone.now() + USELESS_FOR
-
-
-def refusal(encoder: object) -> BudgetExhausted | UselessAnswers | None:
+def refusal(encoder: object) -> NotPaid | None:
     """Why not one more picture can or should be paid for; None where it can, and of encoders that cost
     nothing.
     """
     if not isinstance(encoder, PaidEncoder):
         return None
-    if sentence := cache.get(_useless(encoder)):
-        return UselessAnswers(sentence)
+    if useless := cache.get(_useless(encoder)):
+        return UselessAnswers(*useless)
     account, limits = account_of(encoder), budget()
     price = to_micros(encoder.ceiling_per_picture)
     return _exhausted(account, limits, price)
@@ -238,8 +236,9 @@ class Accountant:
         if flaw := encoder.flaw(answer):
             paid = Answer(answer.amount, answer.tokens)
             self._settle(encoder, call, reserved, paid, lambda call, answer: None)
-            cache.set(_useless(encoder), flaw, USELESS_FOR.total_seconds())
-            raise UselessAnswers(flaw)
+            useless = (flaw, timezone.now() + USELESS_FOR)
+            cache.set(_useless(encoder), useless, USELESS_FOR.total_seconds())
+            raise UselessAnswers(*useless)
         self._settle(encoder, call, reserved, answer, keep)
         return []
 
