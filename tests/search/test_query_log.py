@@ -12,11 +12,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import DatabaseError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetState
+from search.afterwards import answer_first
 from search.models import SearchClick, SearchDay, SearchLog
 from search.query import SearchRequest, search
 from search.tasks import sum_up_searches, sweep_log
@@ -105,7 +107,19 @@ def test_a_search_is_answered_though_the_log_takes_nothing(crown: Asset, api: AP
     with connection.execute_wrapper(refuse):
         answer = api.get(SEARCH, {"q": "crown"})
     assert [hit["title"] for hit in answer.json()["results"]] == ["Golden crown"]
-    assert answer.json()["query_id"] == ""
+    told = {"query_id": answer.json()["query_id"], "asset": str(crown.public_id), "position": 1}
+    assert api.post(CLICKS, told).status_code == 400
+    assert not SearchLog.objects.exists()
+
+
+def test_no_answer_waits_for_the_log_or_for_what_is_kept_for_later_pages(
+    crown: Asset, rf: RequestFactory
+) -> None:
+    request = rf.get(SEARCH, {"q": "crown"})
+    answer = answer_first(resolve(SEARCH).func)(request).render()
+    assert (answer.status_code, SearchLog.objects.count()) == (200, 0)
+    answer.close()
+    assert SearchLog.objects.get().text == "crown"
 
 
 def test_opened_results_are_noted_once_with_their_place(crown: Asset, api: APIClient) -> None:
