@@ -220,6 +220,7 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
         for asset in policy.belonging(space)
         .filter(pk__in=[entry.asset_key for entry in batch.entries], current__isnull=False)
         .select_related("current")
+        .defer("current__metadata")
         .prefetch_related("tags", "skus", "collection_links")
     }
     versions = {_sha256(asset): _version(asset) for asset in batch.assets.values()}
