@@ -7,8 +7,10 @@ only some of them no more than BOUND are looked at, however common the words are
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
@@ -29,19 +31,34 @@ BOUND = 1_000
 LEAST_SHARE = 0.4
 
 
-def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
-    """Assets with all the words first, then those with some; the score is the share of the words that each
-    has, in which a rare one counts more.
+@dataclass(frozen=True)
+class ByWords:
+    """What words find.
+
+    Attributes:
+        hits: best first; the score is the share of the words that each has, in which a rare one counts more.
+        covering: those that have so many of the words that they count whatever they show: LEAST_SHARE.
     """
-    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+
+    hits: list[IndexHit] = field(default_factory=list)
+    covering: frozenset[int] = frozenset()
+
+
+def by_words(text: str, where: Where, *, limit: int) -> ByWords:
+    """Assets with all the words first, then those with some."""
+    asked = _asked(text)
     if not asked:
-        return []
+        return ByWords()
     admitted = where.assets().values("pk")
     with _by_index():
         found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
         if len(found) < limit and len(asked) > 1:
             found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
-    return _scored(found, asked)[:limit]
+    return _scored(found, asked, limit)
+
+
+def _asked(text: str) -> list[str]:
+    return words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
 
 
 @contextmanager
@@ -67,23 +84,29 @@ def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int
     return dict(rows.filter(asset__in=admitted).values_list("asset_id", "words")[:limit])
 
 
-def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
-    begins = [(word, f" {word}") for word in asked]
-    held = {
-        key: [word for word, beginning in begins if beginning in written] for key, written in found.items()
+def _scored(found: dict[int, str], asked: Sequence[str], limit: int) -> ByWords:
+    """Most of some hundred assets have the same few of the words: each such set is weighed once."""
+    bits = [(f" {word}", 1 << place) for place, word in enumerate(asked)]
+    has = {key: sum(bit for beginning, bit in bits if beginning in written) for key, written in found.items()}
+    times = Counter(has.values())
+    weights = [
+        1 + math.log((1 + len(found)) / (1 + sum(count for held, count in times.items() if held & bit)))
+        for _, bit in bits
+    ]
+    whole = sum(weights)
+    score = {
+        held: sum(weight for weight, (_, bit) in zip(weights, bits, strict=True) if held & bit) / whole
+        for held in times
     }
-    weights = {
-        word: 1 + math.log((1 + len(found)) / (1 + sum(word in holds for holds in held.values())))
-        for word in asked
-    }
-    whole = sum(weights.values())
-    hits = [IndexHit(key, sum(weights[word] for word in holds) / whole) for key, holds in held.items()]
-    return sorted((hit for hit in hits if hit.score), key=lambda hit: (-hit.score, -hit.id))
+    ranked = sorted((-score[held], -key) for key, held in has.items() if held)[:limit]
+    hits = [IndexHit(-key, -negative) for negative, key in ranked]
+    least = LEAST_SHARE * len(asked)
+    return ByWords(hits, frozenset(hit.id for hit in hits if has[hit.id].bit_count() >= least))
 
 
 def covering(text: str, keys: Sequence[int]) -> set[int]:
-    """Those of the assets that have so many of the words that they count whatever they show: LEAST_SHARE."""
-    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+    """Those of the assets that would be among `ByWords.covering`; one query."""
+    asked = _asked(text)
     least = LEAST_SHARE * len(asked)
     return {key for key, has in _written(keys) if sum(f" {word}" in has for word in asked) >= least}
 
