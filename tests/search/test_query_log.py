@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.core.signals import request_finished
+from django.db import DatabaseError, close_old_connections, connection
 from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils import timezone
@@ -118,7 +119,11 @@ def test_no_answer_waits_for_the_log_or_for_what_is_kept_for_later_pages(
     request = rf.get(SEARCH, {"q": "crown"})
     answer = answer_first(resolve(SEARCH).func)(request).render()
     assert (answer.status_code, SearchLog.objects.count()) == (200, 0)
-    answer.close()
+    request_finished.disconnect(close_old_connections)  # as Django's own test client does
+    try:
+        answer.close()
+    finally:
+        request_finished.connect(close_old_connections)
     assert SearchLog.objects.get().text == "crown"
 
 
