@@ -7,7 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -257,10 +257,10 @@ class IndexEntry(models.Model):
 
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):
     def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Key and vector of the current files of these assets, as far as they are kept."""
-        files = dict(AssetVersion.objects.filter(current_of__in=keys).values_list("sha256", "current_of"))
-        rows = self.filter(space=space, sha256__in=files).values_list("sha256", "vector")
-        return [(files[sha256], vector) for sha256, vector in rows]
+        """Key and vector of the current files of these assets, as far as they are kept; one query."""
+        of_file = self.filter(space=space, sha256=OuterRef("sha256")).values("vector")
+        files = AssetVersion.objects.filter(current_of__in=keys).annotate(vector=Subquery(of_file))
+        return [row for row in files.values_list("current_of", "vector") if row[1] is not None]
 
     def without_file(self) -> Self:
         """Of files that no asset has any more."""
