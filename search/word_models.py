@@ -159,6 +159,7 @@ class SearchClick(models.Model):
         verbose_name = _("opened result")
         verbose_name_plural = _("opened results")
         constraints = [models.UniqueConstraint(fields=["search", "asset_key"], name="search_click_once")]
+        indexes = [models.Index(fields=["asset_key"], name="search_click_asset")]
 
     def __str__(self) -> str:
         return f"{self.search_id}: {self.asset_key}"

@@ -13,9 +13,11 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from dam import editing
 from dam.models import Asset, AssetState
 from search.models import SearchClick, SearchDay, SearchLog
 from search.query import SearchRequest, search
@@ -120,6 +122,22 @@ def test_opened_results_are_noted_once_with_their_place(crown: Asset, api: APICl
     SearchLog.objects.all().delete()
     assert api.post(CLICKS, told).status_code == 400
     assert not SearchClick.objects.exists()
+
+
+def test_a_deleted_asset_takes_along_that_it_was_opened(crown: Asset, api: APIClient) -> None:
+    others = [AssetFactory(title=f"Crown {number}") for number in range(2)]
+    for _search in range(3):
+        query_id = api.get(SEARCH, {"q": "crown"}).json()["query_id"]
+        for place, asset in enumerate([crown, *others], start=1):
+            told = {"query_id": query_id, "asset": str(asset.public_id), "position": place}
+            assert api.post(CLICKS, told).status_code == 204
+    editing.trash([crown, others[0]], actor=None)
+    assert SearchClick.objects.count() == 9, "what lies in the trash may come back"
+    with CaptureQueriesContext(connection) as queries:
+        editing.delete_forever([crown, others[0]], actor=None)
+    assert set(SearchClick.objects.values_list("asset_key", flat=True)) == {others[1].pk}
+    assert (SearchClick.objects.count(), SearchLog.objects.count()) == (3, 3)
+    assert len([query for query in queries if '"search_searchclick"' in query["sql"]]) == 1
 
 
 def _asked(text: str, *, days_ago: int = 0, times: int = 1, opened: int = 0, **given: Any) -> None:
