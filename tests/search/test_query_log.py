@@ -82,10 +82,14 @@ def test_only_questions_in_words_are_logged_and_later_pages_are_not(
     assert SearchLog.objects.count() == 1
 
 
-def test_strangers_are_told_apart_for_a_day_only(crown: Asset, api: APIClient, settings: Any) -> None:
+def test_strangers_are_told_apart_for_one_question_only(crown: Asset, api: APIClient, settings: Any) -> None:
     for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8"):
         api.get(SEARCH, {"q": "crown"}, REMOTE_ADDR=address)
     assert SearchLog.objects.values("visitor").distinct().count() == 2
+    api.get(SEARCH, {"q": "golden crown"}, REMOTE_ADDR="192.0.2.7")
+    another = SearchLog.objects.latest("pk")
+    assert not SearchLog.objects.filter(visitor=another.visitor).exclude(pk=another.pk).exists()
+    another.delete()
     before = SearchLog.objects.first()
     settings.SECRET_KEY = "another one"
     api.get(SEARCH, {"q": "crown"}, REMOTE_ADDR="192.0.2.7")
@@ -96,6 +100,20 @@ def test_strangers_are_told_apart_for_a_day_only(crown: Asset, api: APIClient, s
     settings.SEARCH_LOG_DAYS = 0
     assert api.get(SEARCH, {"q": "crown"}).json()["query_id"] == ""
     assert SearchLog.objects.count() == 5
+
+
+def test_one_address_is_one_person_whatever_it_asks_with(crown: Asset, api: APIClient) -> None:
+    def ask(address: str, **said: str) -> list[str]:
+        assert api.get(SEARCH, {"q": "crown jewels"}, REMOTE_ADDR=address, **said).json()["query_id"]
+        sweep_log()
+        told = api.get("/api/v1/search/suggestions/", {"q": "crown j"}).json()["suggestions"]
+        return [f"{one['text']}, {one['count']}" for one in told if one["kind"] == "query"]
+
+    for number in range(3):
+        assert ask("192.0.2.7", HTTP_USER_AGENT=f"Browser {number}") == []
+        assert ask("192.0.2.7", HTTP_X_FORWARDED_FOR=f"203.0.113.{number}") == []
+    assert ask("192.0.2.8") == []
+    assert ask("192.0.2.9") == ["crown jewels, 3"]
 
 
 def test_a_search_is_answered_though_the_log_takes_nothing(crown: Asset, api: APIClient) -> None:
