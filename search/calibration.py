@@ -11,6 +11,7 @@ number of pictures, as extremes do, and is measured anew when that has grown.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -37,6 +40,7 @@ NEAREST = 3
 STAY_BELOW = 0.97
 LOWEST_BAR, HIGHEST_BAR = 2.0, 3.0
 GROWTH = 1.25
+COUNT_SECONDS = 24 * 3600  # so long a count of all is built upon
 LEAST_PICTURES = 20
 
 
@@ -100,11 +104,27 @@ def calibrate_due() -> int:
 
 
 def _is_due(space: Space) -> bool:
-    row = Calibration.objects.filter(space=space).only("digest", "pictures").first()
-    pictures = Embedding.objects.filter(space=space).count()
-    if pictures < LEAST_PICTURES:
+    first = Embedding.objects.filter(space=space).values_list("pk")[:LEAST_PICTURES]
+    if len(first) < LEAST_PICTURES:
         return False
-    return row is None or row.digest != _digest() or pictures > GROWTH * row.pictures
+    row = Calibration.objects.filter(space=space).only("digest", "pictures").first()
+    return row is None or row.digest != _digest() or _is_more(space, GROWTH * row.pictures)
+
+
+def _is_more(space: Space, limit: float) -> bool:
+    """Whether the space has more pictures than that. All are counted only where those that were there at the
+    last count, and what came since, would be more: of a million, none of the usual sweeps counts them.
+    """
+    name = f"search.pictures.{space.slug}"
+    there, last = cache.get(name, (math.inf, 0))
+    pictures = Embedding.objects.filter(space=space)
+    newest = Embedding.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    if there <= limit:
+        there += pictures.filter(pk__gt=last).count()
+    if there > limit:
+        there = pictures.count()
+    cache.set(name, (there, newest), COUNT_SECONDS)
+    return there > limit
 
 
 def calibrate(space: Space) -> Calibrated:
