@@ -2,9 +2,9 @@
 
 What is kept of a person: the account of whoever is signed in, and of strangers a keyed hash of address and
 question: it tells how many asked the same, and of no two questions whether they are one stranger's. Both are
-forgotten after SEARCH_LOG_PERSON_DAYS, the row after SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold questions and numbers only; frequent ones
-(`FrequentQuery`) are suggested to others, so nothing that looks like an address or a number of somebody is
-among them.
+forgotten after SEARCH_LOG_PERSON_DAYS, the row after SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold
+questions and numbers only; frequent ones (`FrequentQuery`) are suggested to others, so nothing that looks
+like an address or a number of somebody is among them.
 """
 
 from __future__ import annotations

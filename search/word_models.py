@@ -113,8 +113,8 @@ class QueryLanguage(models.TextChoices):
 class SearchLog(models.Model):
     """One question and how it was answered.
 
-    Who asked is kept for SEARCH_LOG_PERSON_DAYS, the row for SEARCH_LOG_DAYS. `visitor` is a keyed hash that is
-    another for every question: it tells one stranger from another who asked the same, and nothing about either.
+    Who asked is kept for SEARCH_LOG_PERSON_DAYS, the row for SEARCH_LOG_DAYS. `visitor` is a keyed hash that
+    is another for every question: it tells strangers who asked the same apart, and nothing about them.
     """
 
     at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
