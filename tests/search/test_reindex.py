@@ -214,7 +214,8 @@ def test_a_policy_waits_for_an_open_reindex_to_its_encoder_and_says_so(
     run = reindex.start(OTHER)
     work_off()
     run.refresh_from_db()
-    settings.SEARCH_POLICY, settings.SEARCH_QUALITY_ENCODER, settings.SEARCH_QUALITY_FIRST = "chosen", OTHER, 2
+    settings.SEARCH_POLICY, settings.SEARCH_QUALITY_ENCODER = "chosen", OTHER
+    settings.SEARCH_QUALITY_FIRST = 2
     tasks.sweep()
     said = json.loads(_printed("doctor", "--json"))
     (finding,) = [one for one in said if one["part"] == "policy"]
