@@ -95,6 +95,8 @@ class Space(models.Model):
     replaced_until = models.DateTimeField(null=True, editable=False)
     # When its `Calibration` was made: whoever has the space knows whether theirs is the last one.
     calibrated = models.DateTimeField(null=True, editable=False)
+    # Since when its encoder or Milvus has not answered the outbox; none while both do.
+    away_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("vector space")
@@ -227,6 +229,7 @@ class IndexEntry(models.Model):
     # Raised by every change; an entry becomes "indexed" only if it is still at the value that was read.
     revision = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(_("indexed file"), max_length=64, blank=True)
+    # Those that failed on the asset itself; one that failed on Milvus or on the encoder is none.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
     not_before = models.DateTimeField(_("not before"), default=timezone.now)

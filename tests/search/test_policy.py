@@ -217,7 +217,7 @@ def test_a_used_up_budget_leaves_the_rest_pending_until_it_is_raised(
     assert held(live_space()) == {asset.pk for asset in assets}, "the other space goes on"
     described = PictureDescription.objects.count()
     assert 2 <= described < 4
-    assert {(entry.waits_for_budget, entry.attempts) for entry in waiting()} == {(True, 1)}
+    assert {(entry.waits_for_budget, entry.attempts) for entry in waiting()} == {(True, 0)}
     # Nothing happens as long as the budget stays, and a change of words needs no money.
     calls = len(vendors.calls)
     tasks.sweep()
@@ -442,7 +442,7 @@ def test_an_outage_leaves_all_pending_and_loses_nothing(
     vendors.always[what] = vendor.failing(429, "rate", after=120)
     report = index_now()
     assert "rate limit" in report.postponed
-    assert {(entry.attempts, entry.waits_for_budget) for entry in waiting()} == {(1, False)}
+    assert {(entry.attempts, entry.waits_for_budget) for entry in waiting()} == {(0, False)}
     wait = (waiting()[0].not_before - timezone.now()).total_seconds()
     assert 100 < wait <= 120, "as long as the vendor asks"
     vendors.always[what] = vendor.failing(401, "InvalidApiKey")
