@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -258,7 +258,26 @@ class IndexEntry(models.Model):
         return f"{self.asset_key} in {self.space_id}: {self.state}"
 
 
+def held_files(files: Collection[str]) -> set[str]:
+    """Of these files, by SHA-256, those that an asset has. Until the transaction ends no such asset is
+    deleted for good: what is kept of a file in it goes with the asset, and is never left behind.
+    """
+    if not files:
+        return set()
+    versions = AssetVersion.objects.filter(sha256__in=files)
+    assets = Asset.objects.select_for_update(no_key=True).filter(pk__in=versions.values("asset"))
+    locked = list(assets.order_by("pk").values_list("pk", flat=True))
+    return set(versions.filter(asset__in=locked).values_list("sha256", flat=True))
+
+
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):
+    @transaction.atomic
+    def keep(self, space: Space, vectors: Mapping[str, bytes]) -> None:
+        """Keep new vectors by SHA-256, of files that an asset still has."""
+        held = held_files(vectors.keys())
+        rows = [Embedding(space=space, sha256=key, vector=vector) for key, vector in vectors.items()]
+        Embedding.objects.bulk_create([row for row in rows if row.sha256 in held], ignore_conflicts=True)
+
     def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
         """Key and vector of the current files of these assets, as far as they are kept."""
         files = dict(AssetVersion.objects.filter(current_of__in=keys).values_list("sha256", "current_of"))

@@ -296,7 +296,9 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     new = _Vectors({}, {})
     if batch.encoding is not None:
         encoded = _await(batch.encoding, waiting)
-        _keep(space, encoded)
+        Embedding.objects.keep(
+            space, {sha256: vector.astype("<f4").tobytes() for sha256, vector in encoded.vectors.items()}
+        )
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
         bought = _buy(space, encoder, waiting, pipeline)
@@ -308,16 +310,6 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     report.encoded += len(by_hash) - len(batch.known)
     new.found, new.broken = batch.by_asset(by_hash), batch.by_asset(broken)
     return new
-
-
-def _keep(space: Space, encoded: Encoded) -> None:
-    Embedding.objects.bulk_create(
-        [
-            Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
-            for sha256, vector in encoded.vectors.items()
-        ],
-        ignore_conflicts=True,
-    )
 
 
 @dataclass

@@ -513,6 +513,36 @@ def test_a_description_becomes_a_suggestion_and_no_text_of_the_asset(
     assert Spend.objects.count() == 2, "what it cost does not"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_a_picture_that_is_deleted_while_it_is_described_nothing_is_kept(
+    index_now: Drain, chosen: Any, vendors: VendorServer
+) -> None:
+    chosen("openai", FIRST=100)
+    coloured("red")
+    doomed = coloured("blue")
+    deleted: list[int] = []
+
+    def meanwhile(call: vendor.Call) -> Any:
+        if vendor.colour_of(call.items[0]) == "blue" and not deleted:
+            deleted.append(doomed.pk)
+            editing.trash([doomed], actor=None)
+            editing.delete_forever([doomed], actor=None)
+            connections.close_all()
+        return vendor.well(call)
+
+    vendors.always["describe"] = meanwhile
+    index_now()
+    index_now()
+    assert deleted
+    assert [row.alt_text for row in PictureDescription.objects.all()] == ["A red thing"]
+    assert AltTextSuggestion.objects.count() == 1
+    assert Embedding.objects.filter(space=quality_space()).count() == 1
+    assert doomed.pk not in held() | held(live_space())
+    assert not IndexEntry.objects.filter(asset_key=doomed.pk).exists()
+    assert Spend.objects.filter(purpose="describe", asset_key=doomed.pk).count() == 1, "it was paid for"
+    assert SpendAccount.objects.get().spent_micros == micros()
+
+
 def test_words_are_searched_in_both_spaces_and_search_goes_on_without_the_vendor(
     index_now: Drain, chosen: Any, vendors: VendorServer, staff_api: Any
 ) -> None:
