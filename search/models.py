@@ -373,10 +373,13 @@ class SpendPurpose(models.TextChoices):
     DESCRIBE = "describe", _("Describing")
     EMBED = "embed", _("Embedding")
     QUERY = "query", _("Searching")
+    CALIBRATE = "calibrate", _("Calibrating")
 
 
 class Spend(models.Model):
-    """What a vendor was paid for one file, or for the queries of a day; outlives asset and space."""
+    """What a vendor was paid for one file, for one call that calibrated a space, or for the queries of a day;
+    outlives asset and space.
+    """
 
     day = models.DateField(_("day"))
     space = models.ForeignKey(Space, null=True, on_delete=models.SET_NULL, related_name="spends")

@@ -3,6 +3,7 @@
 A budget is checked before every paid call by one conditional update, so that of two workers that reach
 for the last of it one gets it. What arrives is stored together with its cost, before anything else is
 done. What was set aside for a call whose answer was lost stays counted, since it may have been billed.
+The sentences that a space is calibrated with are bought within the budget as pictures are.
 Words that people search with are counted too, but never refused: they cost next to nothing, and a spent
 budget must not make search worse.
 """
@@ -126,17 +127,16 @@ def account_of(encoder: PaidEncoder) -> SpendAccount:
     return account
 
 
-def refusal(encoder: object) -> NotPaid | None:
-    """Why not one more picture can or should be paid for; None where it can, and of encoders that cost
-    nothing.
+def refusal(encoder: object, price: Decimal | None = None) -> NotPaid | None:
+    """Why nothing of this price, by default one more picture, can or should be paid for; None where it can,
+    and of encoders that cost nothing.
     """
     if not isinstance(encoder, PaidEncoder):
         return None
     if useless := cache.get(_useless(encoder)):
         return UselessAnswers(*useless)
     account, limits = account_of(encoder), budget()
-    price = to_micros(encoder.ceiling_per_picture)
-    return _exhausted(account, limits, price)
+    return _exhausted(account, limits, to_micros(price or encoder.ceiling_per_picture))
 
 
 def _useless(encoder: PaidEncoder) -> str:
@@ -274,7 +274,9 @@ class Accountant:
                 day=account.day,
                 model=call.model,
                 purpose=call.purpose,
-                files=[[key, self.assets.get(key)] for key in call.keys],
+                files=[["", None]]
+                if call.purpose == Purpose.CALIBRATE  # it belongs to no asset: one row a call
+                else [[key, self.assets.get(key)] for key in call.keys],
                 expires=timezone.now() + RESERVED_FOR,
             )
 

@@ -20,10 +20,11 @@ from PIL import Image
 
 from dam import editing
 from dam.models import AltTextSuggestion, Asset
-from search import outbox, policy, spend, tasks
-from search.encoders.paid import Answer, Call
+from search import calibration, outbox, policy, spend, tasks
+from search.encoders.paid import Answer, Call, PaidEncoder
 from search.encoders.registry import get_encoder
 from search.models import (
+    Calibration,
     Embedding,
     IndexEntry,
     IndexState,
@@ -77,6 +78,13 @@ def waiting() -> list[IndexEntry]:
 
 def due_again() -> None:
     IndexEntry.objects.update(not_before=timezone.now())
+
+
+def doctor() -> dict[str, tuple[str, str]]:
+    out = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("doctor", "--json", stdout=out)
+    return {one["part"]: (one["level"], one["sentence"]) for one in json.loads(out.getvalue())}
 
 
 def micros() -> int:
@@ -321,6 +329,89 @@ def test_what_a_dead_worker_set_aside_is_counted_as_spent(chosen: Any, settings:
     row = Spend.objects.get()
     assert (row.asset_key, row.micros, row.assumed) == (7, 500_000, True)
     assert SpendAccount.objects.get().spent_micros == 500_000
+
+
+@pytest.mark.parametrize("encoder", ["openai", "dashscope", "gemini"])
+def test_a_space_is_calibrated_within_the_budget(
+    index_now: Drain,
+    chosen: Any,
+    settings: Any,
+    vendors: VendorServer,
+    monkeypatch: pytest.MonkeyPatch,
+    client: Any,
+    editor: Any,
+    encoder: str,
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 1)
+    settings.SEARCH_VENDOR_CALLS = 1
+    chosen(encoder, FIRST=100)
+    AssetFactory()
+    index_now()
+    client.force_login(editor)
+    vendor_encoder, space = get_encoder(encoder), quality_space()
+    assert isinstance(vendor_encoder, PaidEncoder)
+    batches = vendor_encoder.background_calls(calibration.sentences()[0])
+    before, made = SpendAccount.objects.get().spent_micros, len(vendors.calls)
+    ceiling = spend.to_micros(batches[0].ceiling)
+
+    def sweep(budget: int) -> int:
+        """The calls that a sweep makes within a budget in millionths."""
+        settings.SEARCH_BUDGET_TOTAL = str(Decimal(budget) / 1_000_000)
+        had = len(vendors.calls)
+        tasks.sweep()
+        account = SpendAccount.objects.get()
+        assert account.spent_micros == micros() <= budget
+        return len(vendors.calls) - had
+
+    # Not one batch fits, and nobody is asked; the space that costs nothing is calibrated all the same.
+    assert sweep(before + ceiling - 1) == 0
+    assert Calibration.objects.get().space == live_space()
+    told = client.get("/admin/search/space/spend/").text
+    for sentence in (told, doctor()[f"calibration {space.encoder}"][1]):
+        assert f"irrelevant among the vectors of {space.encoder}. The budget of" in sentence
+    # One fits; what it cost is known, and the others wait.
+    assert sweep(before + ceiling) == 1
+    spent = Spend.objects.get(purpose="calibrate")
+    assert (spent.asset_key, spent.sha256, spent.space, spent.calls) == (None, "", space, 1)
+    assert SpendAccount.objects.get().spent_micros == before + spent.micros
+    assert sweep(before + ceiling) == 0
+    assert Calibration.objects.filter(space=space).count() == 0
+    # With money enough the rest is asked for, and nothing twice.
+    assert sweep(50_000_000) == len(batches) - 1
+    calls = [call for call in vendors.calls[made:] if call.what != "other"]  # the doctor's cost nothing
+    asked = [
+        str(text).removeprefix("task: search result | query: ").strip()
+        for call in calls
+        for text in call.items
+    ]
+    assert sorted(asked) == sorted(dict.fromkeys(calibration.sentences()[0]))
+    assert Calibration.objects.filter(space=space).count() == 1
+    assert sweep(50_000_000) == 0
+    assert not [part for part in doctor() if part.startswith("calibration")]
+    assert SpendReservation.objects.count() == 0
+
+
+def test_a_vendor_that_fails_while_a_space_is_calibrated_is_not_asked_at_each_sweep(
+    index_now: Drain, chosen: Any, vendors: VendorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 1)
+    chosen("gemini", FIRST=100)
+    AssetFactory()
+    index_now()
+    made = len(vendors.calls)
+    vendors.always["gemini"] = vendor.hung_up
+    tasks.sweep()
+    tried = len(vendors.calls) - made
+    assert 1 <= tried <= 4
+    lost = Spend.objects.filter(purpose="calibrate")
+    assert lost.filter(assumed=True).count() == lost.count() == tried
+    for _ in range(3):
+        tasks.sweep()
+    assert len(vendors.calls) - made == tried
+    vendors.always.clear()
+    cache.clear()  # some minutes later
+    tasks.sweep()
+    assert Calibration.objects.filter(space=quality_space()).exists()
 
 
 # --- What goes wrong -------------------------------------------------------------------------------
@@ -621,12 +712,6 @@ def test_the_page_shows_budgets_and_what_waits(
 def test_the_doctor_looks_at_keys_budgets_and_vendors_without_paying(
     chosen: Any, settings: Any, vendors: VendorServer
 ) -> None:
-    def doctor() -> dict[str, tuple[str, str]]:
-        out = StringIO()
-        with contextlib.suppress(CommandError):
-            call_command("doctor", "--json", stdout=out)
-        return {one["part"]: (one["level"], one["sentence"]) for one in json.loads(out.getvalue())}
-
     chosen("dashscope", FIRST=10)
     part = "encoder dashscope:qwen3-vl-embedding"
     level, sentence = doctor()[part]
