@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from PIL import Image
 
 from dam import editing
 from dam.models import AltTextSuggestion, Asset
+from dam.signals import assets_deleted
 from search import calibration, outbox, policy, spend, tasks
 from search.encoders.paid import Answer, Call, PaidEncoder
 from search.encoders.registry import get_encoder
@@ -608,23 +610,38 @@ def test_a_description_becomes_a_suggestion_and_no_text_of_the_asset(
 def test_of_a_picture_that_is_deleted_while_it_is_described_nothing_is_kept(
     index_now: Drain, chosen: Any, vendors: VendorServer
 ) -> None:
+    """The answer arrives after the deletion has removed what there was, and before it has committed."""
     chosen("openai", FIRST=100)
     coloured("red")
     doomed = coloured("blue")
-    deleted: list[int] = []
+    removed = threading.Event()
+
+    def delete() -> None:
+        editing.trash([doomed], actor=None)
+        editing.delete_forever([doomed], actor=None)
+        connections.close_all()
+
+    def linger(**said: Any) -> None:
+        removed.set()
+        time.sleep(0.7)
+
+    deletion = threading.Thread(target=delete)
 
     def meanwhile(call: vendor.Call) -> Any:
-        if vendor.colour_of(call.items[0]) == "blue" and not deleted:
-            deleted.append(doomed.pk)
-            editing.trash([doomed], actor=None)
-            editing.delete_forever([doomed], actor=None)
-            connections.close_all()
+        if vendor.colour_of(call.items[0]) == "blue":
+            deletion.start()
+            assert removed.wait(20)
         return vendor.well(call)
 
     vendors.always["describe"] = meanwhile
+    assets_deleted.connect(linger)
+    try:
+        index_now()
+    finally:
+        assets_deleted.disconnect(linger)
+    deletion.join(20)
+    assert not Asset.objects.filter(pk=doomed.pk).exists()
     index_now()
-    index_now()
-    assert deleted
     assert [row.alt_text for row in PictureDescription.objects.all()] == ["A red thing"]
     assert AltTextSuggestion.objects.count() == 1
     assert Embedding.objects.filter(space=quality_space()).count() == 1
