@@ -144,7 +144,7 @@ def held_up() -> dict[str, str]:
 def _refusal(space: Space) -> spend.NotPaid | None:
     """Why the sentences cannot be paid for now; None where they can, or need not be."""
     encoder = _vendor_of(space)
-    if encoder is None or _background(space) is not None:
+    if encoder is None or Calibration.objects.filter(space=space, digest=_digest()).exists():
         return None
     texts, _unseen = sentences()
     return spend.refusal(encoder, encoder.background_calls(texts)[0].ceiling)

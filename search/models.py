@@ -264,10 +264,9 @@ def held_files(files: Collection[str]) -> set[str]:
     """
     if not files:
         return set()
-    versions = AssetVersion.objects.filter(sha256__in=files)
-    assets = Asset.objects.select_for_update(no_key=True).filter(pk__in=versions.values("asset"))
-    locked = list(assets.order_by("pk").values_list("pk", flat=True))
-    return set(versions.filter(asset__in=locked).values_list("sha256", flat=True))
+    versions = AssetVersion.objects.select_related("asset").only("sha256", "asset__id").order_by("asset_id")
+    locked = versions.select_for_update(no_key=True, of=("asset",))
+    return {version.sha256 for version in locked.filter(sha256__in=files)}
 
 
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):

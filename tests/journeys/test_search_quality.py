@@ -57,11 +57,11 @@ def test_judge_measure_and_change_the_encoder(
     sign_in(page, web, AdministratorFactory(username="ada"), "/admin/search/space/quality/")
 
     # In Chinese, words may break anywhere; a label stays in one line, as high as its list.
-    page.set_extra_http_headers({"Accept-Language": "zh-hans"})
+    page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": web.url}])
     page.reload()
     labelled = page.locator("label", has_text="深度")
     assert height(labelled) == height(labelled.locator("select"))
-    page.set_extra_http_headers({})
+    page.context.clear_cookies(name="django_language")
     page.reload()
 
     # A query is judged by keyboard, right where it is asked for.

@@ -265,7 +265,7 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(
     for _ in range(12):
         AssetFactory()
     live_space()
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(30):
         index_now()
 
 
