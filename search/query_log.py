@@ -1,10 +1,10 @@
 """The log of searches: one insert a question, after its answer; days summed up; old rows gone.
 
 What is kept of a person: the account of whoever is signed in, and of strangers a keyed hash of address and
-browser that changes every day. Both are forgotten after SEARCH_LOG_PERSON_DAYS, the row after
-SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold questions and numbers only; frequent ones
-(`FrequentQuery`) are suggested to others, so nothing that looks like an address or a number of somebody is
-among them.
+question: it tells how many asked the same, and of no two questions whether they are one stranger's. Both are
+forgotten after SEARCH_LOG_PERSON_DAYS, the row after SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold
+questions and numbers only; frequent ones (`FrequentQuery`) are suggested to others, so nothing that looks
+like an address or a number of somebody is among them.
 """
 
 from __future__ import annotations
@@ -71,21 +71,26 @@ class Source:
     """Where a question came from.
 
     Attributes:
-        visitor: tells strangers apart; empty for accounts and the command line.
+        address: of strangers, and not kept; empty for accounts and the command line.
     """
 
     entrance: Entrance
-    visitor: str = ""
+    address: str = ""
 
 
 def source_of(request: HttpRequest | Request, entrance: Entrance) -> Source:
     """The source of a web request."""
     if isinstance(request.user, User):
         return Source(entrance)
-    address = BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META only
-    who = f"{timezone.localdate()}|{address}|{request.META.get('HTTP_USER_AGENT', '')}"
-    digest = hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()
-    return Source(entrance, digest[:16])
+    return Source(entrance, BaseThrottle().get_ident(request))  # type: ignore[arg-type]  # it reads META only
+
+
+def _visitor(address: str, normalised: str) -> str:
+    """One address is one person, whatever browsers are used there, and one for each question another."""
+    if not address:
+        return ""
+    who = f"{address}|{normalised}"
+    return hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def normalised(text: str) -> str:
@@ -121,7 +126,7 @@ def record(request: SearchRequest, results: SearchResults, *, source: Source, us
         filters=_filters(request),
         entrance=source.entrance,
         account=user if keeps_person and isinstance(user, User) else None,
-        visitor=source.visitor if keeps_person else "",
+        visitor=_visitor(source.address, plain) if keeps_person else "",
         of_library=sees_library(user),
         total=results.total,
         took_ms=round(results.took_ms, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+from importlib import import_module
 
 from celery import current_app
 from django.core.cache import caches
@@ -20,11 +21,12 @@ def warm_up() -> threading.Thread:
 
     Measured on two cores with the sample library: the first query of a new web process took 4.4 s.
 
-    What broker and cache import at their first use is imported before: both need the redis package, whose
-    modules import each other, and two threads that begin it from two ends block one another
-    (`_DeadlockError`), which gave whoever asked first an error page.
+    What is imported at first use and begins with modules that import each other is imported before: two
+    threads that begin it from two ends block one another (`_DeadlockError`) or find half of it, and whoever
+    asked first got an error page. Broker and cache need the redis package so, pymilvus scipy's matrices.
     """
     current_app.connection_for_write().release()
+    import_module("scipy.sparse")
     for cache in caches.all(initialized_only=False):
         cache.close()
     thread = threading.Thread(target=_ask, name="search-warm-up", daemon=True)
