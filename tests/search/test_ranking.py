@@ -455,9 +455,9 @@ def test_facets_may_be_asked_for_on_any_page(index_now: Callable, editor: User) 
 @pytest.mark.parametrize(
     ("rows", "limit", "chosen", "kept"),
     [
-        (0, 10, 0, 400),
-        (320_000, 200, 0, 400),
+        (0, 10, 0, 800),
         (640_000, 200, 0, 800),
+        (800_000, 200, 0, 1000),
         (1_000_000, 200, 0, 1250),
         (10**9, 200, 0, 1250),
         (1_000_000, 5_000, 0, 5_000),
