@@ -17,7 +17,7 @@ _CONFIDENCE = 14.0
 
 
 def class_prototypes(clothing: Path) -> tuple[Floats, Floats]:
-    """Features of the thousand classes, only the pooled ones known, and how real photos vary around their mean.
+    """Features of the thousand classes, the pooled ones, and how real photos vary around their mean.
 
     A linear classifier's row is the class mean seen through the inverse of the covariance; going back
     through the covariance of the photos that are here gives the mean.
