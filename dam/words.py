@@ -14,6 +14,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import combinations
 from operator import and_, or_
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -62,32 +63,41 @@ def having(text: str, user: AbstractBaseUser | AnonymousUser | None) -> QuerySet
     Args:
         user: who asks; without a role in the library nothing is found by fields that are not public.
     """
-    return _matching(asked(text), user, all_of_them=True)
+    beginnings = asked(text)
+    return _matching([beginnings] if beginnings else [], user)
 
 
 def having_some(
-    beginnings: Sequence[str], user: AbstractBaseUser | AnonymousUser | None
+    beginnings: Sequence[str], user: AbstractBaseUser | AnonymousUser | None, *, at_least: int = 1
 ) -> QuerySet[AssetWords]:
-    """The rows of the assets with one of these beginnings of words, as `asked` gives them."""
-    return _matching(beginnings, user, all_of_them=False)
+    """The rows of the assets with so many of these beginnings of words, as `asked` gives them. More than two
+    of many are a long query.
+    """
+    return _matching(list(combinations(beginnings, at_least)), user)
 
 
 def _matching(
-    beginnings: Sequence[str], user: AbstractBaseUser | AnonymousUser | None, *, all_of_them: bool
+    sets: Sequence[Sequence[str]], user: AbstractBaseUser | AnonymousUser | None
 ) -> QuerySet[AssetWords]:
+    """The rows with all the beginnings of one of the sets."""
     rows = AssetWords.objects.all()
-    if not beginnings:
+    if not sets:
         return rows.none()
     marks = ("", NOT_PUBLIC) if custom_fields.sees_all(user) else ("",)
     if connection.vendor != "postgresql":
-        held = [
-            reduce(or_, (Q(words__contains=f" {mark}{beginning}") for mark in marks))
-            for beginning in beginnings
-        ]
-        return rows.filter(reduce(and_ if all_of_them else or_, held))
+        held = {
+            beginning: reduce(or_, (Q(words__contains=f" {mark}{beginning}") for mark in marks))
+            for one in sets
+            for beginning in one
+        }
+        return rows.filter(
+            reduce(or_, (reduce(and_, (held[beginning] for beginning in one)) for one in sets))
+        )
     # Only letters and digits are in there, so nothing can leave the quotes; no alias, as it may change.
-    either = (" | ".join(f"'{mark}{beginning}':*" for mark in marks) for beginning in beginnings)
-    query = (" & " if all_of_them else " | ").join(f"({one})" for one in either)
+    either = {
+        beginning: " | ".join(f"'{mark}{beginning}':*" for mark in marks) for one in sets for beginning in one
+    }
+    query = " | ".join(" & ".join(f"({either[beginning]})" for beginning in one) for one in sets)
     matches = RawSQL("document @@ %s::tsquery", (query,), output_field=BooleanField())
     return rows.filter(matches)
 

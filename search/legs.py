@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,7 +72,10 @@ def by_meaning_and_words(
             continue
         except (EncoderError, IndexMismatch, IndexUnavailable) as error:
             found.degraded = _degraded(space, error)
-    named = _ask_database(request, typed, where, depth, words=ranked_by_words is None)  # while Milvus looks
+    selective = request.is_selective and main.calibrated is not None
+    named = _Named()
+    if typed:  # while Milvus looks
+        named = _ask_database(request, typed, where, depth, words=ranked_by_words is None, telling=selective)
     for asked in dense:
         try:
             _collect(asked, request, found, depth)
@@ -81,14 +84,9 @@ def by_meaning_and_words(
                 raise
             found.degraded = _degraded(asked.space, error)
     if typed:
-        found.legs.append(Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)))
-        name, hits = (
-            ("words", named.words.hits) if ranked_by_words is None else ("bm25", ranked_by_words.result())
-        )
-        if request.is_selective and main.calibrated is not None:
-            covering = named.words.covering if ranked_by_words is None else None
-            hits = _telling(typed, hits, found.legs, covering)
-        found.legs.append(_by_words(name, hits, depth))
+        found.legs.append(_exactly(named))
+        others = found.legs if selective else None
+        found.legs.append(_word_leg(typed, named.words, ranked_by_words, others, depth))
     return found
 
 
@@ -105,12 +103,16 @@ class _Named:
 
 
 def _ask_database(
-    request: SearchRequest, typed: str, where: Where, depth: int, *, words: bool = True
+    request: SearchRequest, typed: str, where: Where, depth: int, *, words: bool = True, telling: bool = False
 ) -> _Named:
-    if not typed:
-        return _Named()
     exact = word_index.exact(request.text, where, limit=depth)
-    return _Named(exact, word_index.by_words(typed, where, limit=depth) if words else ByWords())
+    return _Named(
+        exact, word_index.by_words(typed, where, limit=depth, telling=telling) if words else ByWords()
+    )
+
+
+def _exactly(named: _Named) -> Leg:
+    return Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact))
 
 
 @dataclass(frozen=True)
@@ -162,17 +164,37 @@ def _collect(asked: _Asked, request: SearchRequest, found: Found, depth: int) ->
     found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
 
 
-def _telling(typed: str, hits: Hits, others: Sequence[Leg], covering: Collection[int] | None) -> Hits:
+def _word_leg(
+    typed: str, words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg] | None, depth: int
+) -> Leg:
+    """What the server has ranked by words, or else what the database has found; without what tells nothing
+    where there are other legs to compare with.
+    """
+    if ranked is None:
+        hits = words.ranked() if others is None else _telling(words, others)
+        return _by_words("words", hits[:depth], depth)
+    hits = ranked.result()
+    return _by_words("bm25", hits if others is None else _covering(typed, hits, others), depth)
+
+
+def _telling(words: ByWords, others: Sequence[Leg]) -> Hits:
     """The hits by words that another leg knows too, or that have enough of the words: one common word of a
     long sentence is no reason to show a picture.
-
-    Args:
-        covering: which have enough of them; None: the database is asked.
     """
-    known = {hit.id for leg in others for hit in leg.hits}
-    if covering is None:
-        covering = word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
-    return [hit for hit in hits if hit.id in known or hit.id in covering]
+    known = _known(others)
+    words = words.beside(known)
+    return [hit for hit in words.ranked() if hit.id in known or words.covers(hit.id)]
+
+
+def _covering(typed: str, hits: Hits, others: Sequence[Leg]) -> Hits:
+    """The same of hits that the server has ranked."""
+    known = _known(others)
+    known |= word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
+    return [hit for hit in hits if hit.id in known]
+
+
+def _known(legs: Sequence[Leg]) -> set[int]:
+    return {hit.id for leg in legs for hit in leg.hits}
 
 
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:
@@ -190,11 +212,8 @@ def _degraded(space: Space, error: Exception) -> str:
 def by_words_alone(request: SearchRequest, understood: Understanding, where: Where, *, depth: int) -> Found:
     """On the database, where Milvus or the encoder does not answer."""
     typed = " ".join((understood.wanted, *understood.also))
-    named = _ask_database(request, typed, where, depth)
-    legs = [
-        Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)),
-        _by_words("words", named.words.hits, depth),
-    ]
+    named = _ask_database(request, typed, where, depth) if typed else _Named()
+    legs = [_exactly(named), _by_words("words", named.words.ranked()[:depth], depth)]
     degraded = _("Search by meaning is not available at the moment; these results match words only.")
     return Found(legs, degraded=degraded)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,25 +35,44 @@ class ByWords:
     """What words find.
 
     Attributes:
-        hits: best first; the score is the share of the words that each has, in which a rare one counts more.
-        covering: those that have so many of the words that they count whatever they show: LEAST_SHARE.
+        asked: the beginnings of words that were looked for.
+        written: the words of what was found, by key.
     """
 
-    hits: list[IndexHit] = field(default_factory=list)
-    covering: frozenset[int] = frozenset()
+    asked: Sequence[str] = ()
+    written: dict[int, str] = field(default_factory=dict)
+
+    def ranked(self) -> list[IndexHit]:
+        """Best first; the score is the share of the words that each has, in which a rare one counts more."""
+        return _ranked(self.written, self.asked)
+
+    def covers(self, key: int) -> bool:
+        """Whether it has so many of the words that it counts whatever it shows: LEAST_SHARE."""
+        return _covers(self.written.get(key, ""), self.asked)
+
+    def beside(self, keys: Collection[int]) -> ByWords:
+        """The same with the words of these assets, however few of them they have; one query."""
+        unread = [key for key in keys if key not in self.written] if self.asked else []
+        return ByWords(self.asked, {**self.written, **dict(_written(unread))})
 
 
-def by_words(text: str, where: Where, *, limit: int) -> ByWords:
-    """Assets with all the words first, then those with some."""
+def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> ByWords:
+    """Assets with all the words first, then those with some.
+
+    Args:
+        telling: none with a single one of so many words that it tells nothing (`ByWords.covers`): however
+            many have that one, no more than BOUND are looked at, which would be any of them.
+    """
     asked = _asked(text)
     if not asked:
         return ByWords()
+    at_least = 2 if telling and LEAST_SHARE * len(asked) > 1 else 1
     admitted = where.assets().values("pk")
     with _by_index():
         found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
-        if len(found) < limit and len(asked) > 1:
-            found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
-    return _scored(found, asked, limit)
+        if len(found) < limit and len(asked) > at_least:
+            found |= _rows(words.having_some(asked, where.user, at_least=at_least), admitted, BOUND)
+    return ByWords(asked, found)
 
 
 def _asked(text: str) -> list[str]:
@@ -83,7 +102,7 @@ def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int
     return dict(rows.filter(asset__in=admitted).values_list("asset_id", "words")[:limit])
 
 
-def _scored(found: dict[int, str], asked: Sequence[str], limit: int) -> ByWords:
+def _ranked(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
     """Most of some hundred assets have the same few of the words: each such set is weighed once."""
     bits = [(f" {word}", 1 << place) for place, word in enumerate(asked)]
     has = {key: sum(bit for beginning, bit in bits if beginning in written) for key, written in found.items()}
@@ -97,17 +116,18 @@ def _scored(found: dict[int, str], asked: Sequence[str], limit: int) -> ByWords:
         held: sum(weight for weight, (_, bit) in zip(weights, bits, strict=True) if held & bit) / whole
         for held in times
     }
-    ranked = sorted((-score[held], -key) for key, held in has.items() if held)[:limit]
-    hits = [IndexHit(-key, -negative) for negative, key in ranked]
-    least = LEAST_SHARE * len(asked)
-    return ByWords(hits, frozenset(hit.id for hit in hits if has[hit.id].bit_count() >= least))
+    ranked = sorted((-score[held], -key) for key, held in has.items() if held)
+    return [IndexHit(-key, -negative) for negative, key in ranked]
+
+
+def _covers(written: str, asked: Sequence[str]) -> bool:
+    return sum(f" {word}" in written for word in asked) >= LEAST_SHARE * len(asked)
 
 
 def covering(text: str, keys: Sequence[int]) -> set[int]:
-    """Those of the assets that would be among `ByWords.covering`; one query."""
+    """Those of the assets that have so many of the words that they count: as `ByWords.covers`; one query."""
     asked = _asked(text)
-    least = LEAST_SHARE * len(asked)
-    return {key for key, has in _written(keys) if sum(f" {word}" in has for word in asked) >= least}
+    return {key for key, written in _written(keys) if _covers(written, asked)}
 
 
 def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:

@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 from dam import editing
 from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
 from dam.versions import add_version
-from search import calibration, upgrade
+from search import calibration, upgrade, word_index
 from search.index import VectorIndex
 from search.index.collection import breadth
 from search.index.standing import standing_of
@@ -218,6 +218,24 @@ def test_a_question_that_nothing_answers_finds_nothing_and_says_so(
     assert len(search(SearchRequest(text="quantum tax", relevant_only=False), user=None).hits) == 3
     assert len(search(SearchRequest(like=Asset.objects.get(title="Lamp 1")), user=None).hits) == 2
     assert Space.objects.get(pk=space.pk).calibrated is not None
+
+
+def test_one_common_word_is_no_reason_and_hides_nothing_that_has_more_of_them(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        AssetFactory(title=f"Blue lamp {number}")
+    AssetFactory(title="Blue velvet sofa")
+    index_now()
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    monkeypatch.setattr(word_index, "BOUND", 1)
+    calibration.calibrate_due()
+    Calibration.objects.update(bar=50.0)  # nothing is near enough by what it shows
+    calibration._loaded.cache_clear()
+    cache.clear()
+    hits = search(SearchRequest(text="blue velvet garden sofa cushion", literal=True), user=None).hits
+    assert [hit.asset.title for hit in hits] == ["Blue velvet sofa"]
+    assert {"words", "bm25"} & set(hits[0].legs)
 
 
 def test_calibration_is_done_again_when_the_library_has_grown(
