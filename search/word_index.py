@@ -57,7 +57,7 @@ class ByWords:
 
 
 def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> ByWords:
-    """Assets with all the words first, then those with some.
+    """Assets with some of the words, and all that have all of them.
 
     Args:
         telling: none with a single one of so many words that it tells nothing (`ByWords.covers`): however
@@ -68,10 +68,11 @@ def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> B
         return ByWords()
     at_least = 2 if telling and LEAST_SHARE * len(asked) > 1 else 1
     admitted = where.assets().values("pk")
+    some = words.having_some(asked, where.user, at_least=min(at_least, len(asked)))
     with _by_index():
-        found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
-        if len(found) < limit and len(asked) > at_least:
-            found |= _rows(words.having_some(asked, where.user, at_least=at_least), admitted, BOUND)
+        found = _rows(some, admitted, BOUND)
+        if len(found) == BOUND:  # of those with all the words some may not be among them
+            found |= _rows(words.having(" ".join(asked), where.user), admitted, limit)
     return ByWords(asked, found)
 
 
