@@ -27,9 +27,7 @@ def afterwards(work: Work) -> None:
         waiting.append(work)
 
 
-def answer_first(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
+def answer_first(get_response: Serve) -> Serve:
     """Middleware: servers close a response when they have sent it (PEP 3333), and then it is done."""
 
     def serve(request: HttpRequest) -> HttpResponse:
