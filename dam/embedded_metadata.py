@@ -148,7 +148,7 @@ def _profile(image: Image.Image) -> str:
 
 
 def _aigc(image: Image.Image) -> str:
-    """China's label where it stands in a text of a PNG, as some services write it beside or in place of XMP."""
+    """China's label where it stands in a text of a PNG, as some write it beside XMP or in its place."""
     text = image.info.get("AIGC")
     return _text(text, MAX_AIGC) if isinstance(text, str) else ""
 

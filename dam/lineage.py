@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.db.models import QuerySet
 
 from dam import rights
-from dam.models import Asset, Lineage
+from dam.models import Asset, AssetState, Lineage
+from dam.roles import sees_library
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -32,10 +33,14 @@ class Relative:
 
 
 def made_from(asset: Asset, viewer: User | AnonymousUser) -> QuerySet[Lineage]:
-    """The links to its parents, in the order in which they went in."""
-    return asset.parent_links.filter(parent__in=Asset.objects.visible_to(viewer)).select_related(
-        "parent__current"
-    )
+    """The links to its parents, in the order in which they went in.
+
+    Whoever sees the library is told of those in the trash too: what a picture was made from stays so.
+    """
+    shown = Asset.objects.visible_to(viewer)
+    if sees_library(viewer):
+        shown = shown | Asset.objects.filter(state=AssetState.TRASHED)
+    return asset.parent_links.filter(parent__in=shown).select_related("parent__current")
 
 
 def used_in(asset: Asset, viewer: User | AnonymousUser) -> QuerySet[Lineage]:

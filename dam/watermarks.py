@@ -29,9 +29,7 @@ def text_mark(text: str) -> Image.Image:
     return mark
 
 
-def marked(
-    image: Image.Image, mark: Image.Image, position: str, opacity: int, size: float
-) -> Image.Image:
+def marked(image: Image.Image, mark: Image.Image, position: str, opacity: int, size: float) -> Image.Image:
     """The picture with the mark on it.
 
     Args:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dam import custom_fields, custom_values, duplicates, field_rules, lineage, rights, usage, workflow
-from dam.admin import alt_suggestions, asset_renditions, talk
+from dam.admin import alt_suggestions, asset_provenance, asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
@@ -50,6 +50,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "made_from": _relatives(lineage.made_from(asset, user), "parent"),
         "used": usage.of([asset], user)[0],
         "used_in": _relatives(lineage.used_in(asset, user), "child"),
+        "provenance": asset_provenance.panel_for(asset, user),
         "history": _history(asset) if is_theirs else None,
         "history_url": history_url(asset) if sees_library(user) else "",
         **asset_renditions.context_for(asset, user),

@@ -53,6 +53,11 @@ class AIGCLabel:
         return json.dumps(self.plain, separators=(",", ":"), ensure_ascii=False)
 
 
+def is_plain(producer: str) -> bool:
+    """Whether the label can hold it as it is."""
+    return all(character in PLAIN for character in producer)
+
+
 def made_here(producer: str, produce_id: str) -> AIGCLabel:
     """The label of a picture that AI has made, at its first writing.
 

@@ -1,7 +1,7 @@
 """Content credentials (C2PA): a signed manifest in the file that says how it was made.
 
-Needs the package `c2pa-python`; without it a manifest is seen, and not read. Nothing is signed unless
-a certificate is configured, and nothing is fetched from anywhere but the time-stamp server that is configured.
+Needs the package `c2pa-python`; without it a manifest is seen, and not read. Nothing is signed unless a
+certificate is configured, and no server is asked but the one for time stamps that is configured.
 """
 
 from __future__ import annotations

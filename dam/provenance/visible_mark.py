@@ -1,8 +1,8 @@
 """The mark that people see on AI's pictures, as GB 45438-2025 asks of pictures (5.2, as it is quoted).
 
-Words that name both AI and making (“AI生成”), at an edge or in a corner, legible, their height at least 5 % of
-the picture's shortest side. Which height is meant is not said; here it is that of the capital letters, the
-lowest of the readings, so that the mark is high enough by all of them.
+Words that name both AI and making (“AI生成”), at an edge or in a corner, legible, their height at least 5 %
+of the picture's shortest side. Which height is meant is not said; here it is that of the capital letters,
+the lowest of the readings, so that the mark is high enough by all of them.
 """
 
 from __future__ import annotations
