@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from dam import rights
-from dam.models import Asset, AssetState, Lineage
+from dam.models import Asset, AssetKind, AssetState, Lineage
 from dam.roles import sees_library
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class Relative:
     @property
     def is_usable(self) -> bool:
         return not self.why_unusable
+
+
+def role_label(role: str) -> str:
+    """As what something went in, in words; most roles are kinds of assets, and named so."""
+    names = {**dict(AssetKind.choices), "reference": _("Reference")}
+    return str(names.get(role, role))
 
 
 def made_from(asset: Asset, viewer: User | AnonymousUser) -> QuerySet[Lineage]:

@@ -20,7 +20,7 @@ from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
-from dam.models import Asset, AssetKind, AssetState, AssetVersion, AuditEntry, Lineage
+from dam.models import Asset, AssetState, AssetVersion, AuditEntry, Lineage
 from dam.roles import sees_library
 
 SHOWN_RELATIVES = 24
@@ -110,10 +110,9 @@ def likeness(distance: int) -> str:
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:
-    """The asset at the other end of each link, with its role; most roles are kinds, and named so."""
+    """The asset at the other end of each link, with its role."""
     found: list[Lineage] = list(links[:SHOWN_RELATIVES])
-    names = dict(AssetKind.choices)
-    return [(getattr(link, end), str(names.get(link.role, link.role))) for link in found]
+    return [(getattr(link, end), lineage.role_label(link.role)) for link in found]
 
 
 def facts(asset: Asset) -> list[tuple[str, str]]:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from PIL import Image
 
 from dam.models import Making
 from dam.pictures import Picture
@@ -50,11 +52,17 @@ def is_configured() -> bool:
 
 
 def problem() -> str:
-    """Why configured signing does not work, as a sentence; empty: it works, or is not configured."""
+    """Why configured signing does not work, as a sentence; empty: it works, or is not configured.
+
+    Something is signed to find out: a certificate that has run out is refused only then.
+    """
     if not is_configured():
         return ""
+    pixel = BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "PNG")
+    trial = Label(Making.ARRANGED, CREATOR, "", "trial", timezone.now())
     try:
-        _signer().close()
+        signed(pixel.getvalue(), "image/png", trial)
     except CannotSign as error:
         return str(error)
     return ""
