@@ -55,13 +55,14 @@ def label_of(item: GenerationItem, inputs: Sequence[ItemInput] | None = None) ->
     """What the picture of this item says of how it was made."""
     if inputs is None:
         inputs = list(item.inputs.select_related("asset"))
+    making = making_of(item, inputs)
     return Label(
-        making=making_of(item, inputs),
+        making=making,
         provider=item.job.provider,
         model=item.model,
         item=str(item.public_id),
         made_at=item.answered_at or item.created,
-        prompt_sha256=hashlib.sha256(item.prompt.encode()).hexdigest() if item.prompt else "",
+        prompt_sha256=hashlib.sha256(item.prompt.encode()).hexdigest() if making == Making.AI else "",
         prompt_kept=f"the exact prompt is kept with generation item {item.public_id}",
         parents=[(link.role, str(link.asset.public_id)) for link in inputs],
     )

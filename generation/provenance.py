@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from dam.models import Making
 from dam.provenance.labels import declared
 from dam.provenance.makers import Made
 from generation.labelling import making_of
@@ -28,17 +30,16 @@ def _named(items: Sequence[GenerationItem]) -> GenerationItem:
 
 
 def _made(item: GenerationItem) -> Made:
-    try:
+    making: Making | None = None
+    with suppress(UnknownProvider):  # it was taken out of the settings since
         making = making_of(item, list(item.inputs.all()))
-    except UnknownProvider:  # it was taken out of the settings since
-        making = None
     return Made(
         making=making,
         provider=item.job.provider,
         model=item.model,
         item=str(item.public_id),
         made_at=item.answered_at or item.finished,
-        prompt=item.prompt,
+        prompt=item.prompt if making in (Making.AI, None) else "",  # a board reads none
         parameters={**item.job.parameters, **item.parameters},
         job=item.job,
     )

@@ -72,7 +72,7 @@ def _labels(answer: Answer) -> Iterator[tuple[str, str]]:
     yield "IPTC DigitalSourceType", answer.digital_source_type
     for name, value in (answer.aigc or {}).items():
         yield f"AIGC {name}", value
-    yield "SHA-256", str(answer.declared.own.get("PromptSHA256", ""))
+    yield f"{_('Prompt')} SHA-256", str(answer.declared.own.get("PromptSHA256", ""))
 
 
 def _credentials(answer: Answer) -> tuple[str, bool]:
@@ -83,7 +83,7 @@ def _credentials(answer: Answer) -> tuple[str, bool]:
     sentences = {
         "valid": _("Signed by %(issuer)s with %(generator)s; the file is as it was signed."),
         "trusted": _(
-            "Signed by %(issuer)s with %(generator)s, who is trusted; the file is as it was signed."
+            "Signed by %(issuer)s, who is trusted, with %(generator)s; the file is as it was signed."
         ),
         "invalid": _(
             "It has a manifest of %(issuer)s, made with %(generator)s, that does not fit this file: it was "

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='renditionpreset',
             name='ai_mark',
-            field=models.CharField(blank=True, choices=[('', 'None'), ('zh', 'AI生成'), ('en', 'AI generated'), ('both', 'AI生成 · AI generated')], default='', help_text='In a lower corner, as high as GB 45438-2025 asks; other pictures stay without it.', max_length=4, verbose_name='mark on pictures made by AI'),
+            field=models.CharField(blank=True, choices=[('', 'No mark'), ('zh', 'AI生成'), ('en', 'AI generated'), ('both', 'AI生成 · AI generated')], default='', help_text='In a lower corner, as high as GB 45438-2025 asks; other pictures stay without it.', max_length=4, verbose_name='mark on pictures made by AI'),
         ),
         migrations.AddField(
             model_name='renditionpreset',

@@ -43,7 +43,7 @@ class MarkPosition(models.TextChoices):
 class AIMark(models.TextChoices):
     """The words that are put on pictures made by AI."""
 
-    NONE = "", _("None")
+    NONE = "", _("No mark")
     CHINESE = "zh", "AI生成"
     ENGLISH = "en", "AI generated"
     BOTH = "both", "AI生成 · AI generated"
