@@ -87,6 +87,8 @@ def said_in(file: IO[bytes], mime: str) -> dict[str, Any]:
         with reader:
             manifest = reader.get_active_manifest() or {}
             state = str(reader.get_validation_state() or INVALID).lower()
+    except c2pa.C2paError.NotSupported:  # a kind of file that holds none
+        return {}
     except (c2pa.C2paError, ValueError, TypeError) as error:
         log.info("a manifest cannot be read: %s", error)
         return {"state": UNREADABLE}

@@ -24,7 +24,7 @@ from dam.ingest import ParentLink, ingest
 from dam.models import Asset, AssetOrigin, AssetState, RenditionPreset
 from dam.versions import add_version
 from tests.factories import AssetFactory
-from tests.metadata_files import camera_exif, xmp_packet
+from tests.metadata_files import camera_exif, with_segment, xmp_packet
 from tests.pictures import picture, text_as_jpg
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -151,6 +151,24 @@ def test_uploads_that_ai_made_elsewhere_are_shown_told_and_found(
     assert 'id="provenance"' not in client.get(f"/admin/dam/asset/{plain.pk}/change/").content.decode()
     shown = client.get("/admin/dam/asset/?making=ai").context["cl"].result_list
     assert list(shown) == [made]
+
+
+@pytest.mark.parametrize(
+    ("package", "state", "sentence"),
+    [("nothing_of_this_name", "unread", "cannot be read here"), ("c2pa", "unreadable", "that is damaged")],
+)
+def test_a_manifest_that_nobody_can_read_is_said_to_be_there(
+    client: Client, editor: User, monkeypatch: pytest.MonkeyPatch, package: str, state: str, sentence: str
+) -> None:
+    if package == "c2pa":
+        pytest.importorskip("c2pa", reason="c2pa-python is optional")
+    monkeypatch.setattr("dam.provenance.credentials.PACKAGE", package)
+    box = b"\0\0\0\x30jumb\0\0\0\x28jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\3c2pa\0" + bytes(8)
+    content = with_segment(picture(seed=8), 0xEB, b"JP\0\1\0\0\0\1" + box)
+    asset = AssetFactory(file=content)
+    assert (asset.current.metadata["c2pa"], asset.making) == ({"state": state}, "")
+    client.force_login(editor)
+    assert sentence in client.get(f"/admin/dam/asset/{asset.pk}/change/").content.decode()
 
 
 def test_a_file_read_again_says_what_nobody_looked_for_when_it_came(editor: User) -> None:

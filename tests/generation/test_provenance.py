@@ -292,6 +292,8 @@ def test_a_signed_picture_says_who_signed_and_how_it_was_made(
     output.refresh_from_db()
     for address in (original_url(output), written_url(output)):
         assert got(client, address) == content  # a field written into it would break the seal
+    Asset.objects.filter(pk=output.pk).update(state=AssetState.APPROVED)
+    assert got(Client(), original_url(output)) == content  # nor does hiding the place from strangers
 
     touched = kinds.edited(io.BytesIO(content), mime, MetadataEdit({"photoshop:Credit": "Me"}))
     asset = AssetFactory(file=PiecedFile(io.BytesIO(content), touched).read())
