@@ -26,7 +26,7 @@ from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from dam.provenance import aigc, credentials
 from generation.providers.registry import get_provider
-from search import policy, spend, spend_report
+from search import calibration, policy, spend, spend_report
 from search.encoders.base import EncoderError, Runtime
 from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder
@@ -227,6 +227,9 @@ def _paid_encoders() -> Iterator[Finding]:
             said = {"cost": cost, "currency": encoder.currency, "as_of": encoder.prices[0].as_of}
             sentence = _("answers; 1,000 pictures cost at most %(cost)s %(currency)s (prices of %(as_of)s)")
             yield Finding(part, Level.OK, sentence % said)
+    with contextlib.suppress(EncoderError):  # amounts that are none: said of each encoder
+        for name, sentence in calibration.held_up().items():
+            yield Finding(f"calibration {name}", Level.WARNING, sentence)
 
 
 def _index() -> Iterator[Finding]:

@@ -24,11 +24,14 @@ class Role(models.TextChoices):
 
     @property
     def rank(self) -> int:
-        return list(Role).index(self)
+        return _RANKS[self]
 
     def covers(self, other: Role) -> bool:
         """Whether this role may do what the other may."""
         return self.rank >= other.rank
+
+
+_RANKS = {role: place for place, role in enumerate(Role)}
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser | None) -> Role:

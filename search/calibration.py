@@ -11,6 +11,8 @@ number of pictures, as extremes do, and is measured anew when that has grown.
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +20,22 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from search.index import IndexHit
-from search.models import Calibration, Embedding, Space
+from search import spend
+from search.encoders.base import EncoderError
+from search.encoders.paid import PaidEncoder
+from search.encoders.registry import get_encoder, is_paid
+from search.index import IndexHit, IndexMismatch, IndexUnavailable
+from search.models import Calibration, Embedding, Space, SpaceState
 from search.spaces import encoder_of, index_of, worked_spaces
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
@@ -37,6 +48,8 @@ NEAREST = 3
 STAY_BELOW = 0.97
 LOWEST_BAR, HIGHEST_BAR = 2.0, 3.0
 GROWTH = 1.25
+PUT_OFF_SECONDS = 600
+COUNT_SECONDS = 24 * 3600  # so long a count of all is built upon
 LEAST_PICTURES = 20
 
 
@@ -90,38 +103,112 @@ def calibrate_due() -> int:
     """Calibrate the spaces that never were, or whose library has grown by a quarter; how many. Those beside
     the live ones too: they are compared as if they were live, and may be switched to.
 
+    A space that cannot be calibrated now stays due and keeps no other from it.
+
     Raises:
-        EncoderError, IndexUnavailable: the encoder or Milvus does not answer.
+        EncoderError, IndexUnavailable: an encoder that costs nothing or Milvus does not answer.
     """
-    due = [space for space in worked_spaces() if _is_due(space)]
-    for space in due:
-        calibrate(space)
-    return len(due)
+    done, trouble = 0, None
+    for space in worked_spaces():
+        try:
+            if not _is_due(space) or _is_put_off(space):
+                continue
+            calibrate(space)
+            done += 1
+        except (EncoderError, IndexMismatch, IndexUnavailable) as error:
+            if isinstance(error, EncoderError) and _vendor_of(space) is not None:
+                _put_off(space, error)
+            else:
+                trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+    return done
+
+
+def held_up() -> dict[str, str]:
+    """Why spaces that are to be calibrated cannot be paid for, by their encoder; no vendor is asked.
+
+    Raises:
+        EncoderError: the settings of the budget are no amounts.
+    """
+    found: dict[str, str] = {}
+    kept = Space.objects.exclude(state__in=(SpaceState.RETIRED, SpaceState.DROPPING)).order_by("id")
+    for space in kept:
+        if (refused := _refusal(space)) is not None and _is_due(space):
+            found[space.encoder] = _(
+                "Search does not yet leave out what is irrelevant among the vectors of %(encoder)s. %(why)s"
+            ) % {"encoder": space.encoder, "why": refused}
+    return found
+
+
+def _refusal(space: Space) -> spend.NotPaid | None:
+    """Why the sentences cannot be paid for now; None where they can, or need not be."""
+    encoder = _vendor_of(space)
+    if encoder is None or Calibration.objects.filter(space=space, digest=_digest()).exists():
+        return None
+    texts, _unseen = sentences()
+    return spend.refusal(encoder, encoder.background_calls(texts)[0].ceiling)
+
+
+def _vendor_of(space: Space) -> PaidEncoder | None:
+    """The space's encoder, where each call of it costs money."""
+    try:
+        encoder = get_encoder(space.encoder) if is_paid(space.encoder) else None
+    except EncoderError:  # whoever needs it says so
+        return None
+    return encoder if isinstance(encoder, PaidEncoder) else None
+
+
+def _is_put_off(space: Space) -> bool:
+    """Whether asking the vendor now would be in vain: for want of money, or soon after an outage."""
+    return cache.get(_put_off_name(space)) is not None or _refusal(space) is not None
+
+
+def _put_off(space: Space, error: EncoderError) -> None:
+    """What was paid and lost is not to be paid again at each sweep."""
+    logger.warning("“%s” is calibrated later: %s", space.encoder, error)
+    if not isinstance(error, spend.NotPaid):  # those are known to be over as soon as they are
+        cache.set(_put_off_name(space), str(error), getattr(error, "retry_after", None) or PUT_OFF_SECONDS)
+
+
+def _put_off_name(space: Space) -> str:
+    return f"search.calibration.put_off.{space.slug}"
 
 
 def _is_due(space: Space) -> bool:
-    row = Calibration.objects.filter(space=space).only("digest", "pictures").first()
-    pictures = Embedding.objects.filter(space=space).count()
-    if pictures < LEAST_PICTURES:
+    first = Embedding.objects.filter(space=space).values_list("pk")[:LEAST_PICTURES]
+    if len(first) < LEAST_PICTURES:
         return False
-    return row is None or row.digest != _digest() or pictures > GROWTH * row.pictures
+    row = Calibration.objects.filter(space=space).only("digest", "pictures").first()
+    return row is None or row.digest != _digest() or _is_more(space, GROWTH * row.pictures)
+
+
+def _is_more(space: Space, limit: float) -> bool:
+    """Whether the space has more pictures than that. All are counted only where those that were there at the
+    last count, and what came since, would be more: of a million, none of the usual sweeps counts them.
+    """
+    name = f"search.pictures.{space.slug}"
+    there, last = cache.get(name, (math.inf, 0))
+    pictures = Embedding.objects.filter(space=space)
+    newest = Embedding.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    if there <= limit:
+        there += pictures.filter(pk__gt=last).count()
+    if there > limit:
+        there = pictures.count()
+    cache.set(name, (there, newest), COUNT_SECONDS)
+    return there > limit
 
 
 def calibrate(space: Space) -> Calibrated:
-    """Measure a space and keep it. The sentences are encoded once; asking them costs one call of the index.
+    """Measure a space and keep it. The sentences are encoded once, by a paid encoder within its budget;
+    asking them costs one call of the index.
 
     Raises:
         EncoderError, IndexUnavailable: the encoder or Milvus does not answer.
     """
-    row = Calibration.objects.filter(space=space, digest=_digest()).first()
-    if row is not None:
-        background = (
-            np.frombuffer(row.background, dtype="<f4").reshape(-1, space.dimension).astype(np.float32)
-        )
-    else:
-        texts, _unseen = sentences()
-        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
-        background = np.concatenate([encoder_of(space).encode_texts(batch) for batch in batches])
+    background = _background(space)
+    if background is None:
+        background = _encoded(space)
     bar = _bar(space, background)
     now = timezone.now()
     with transaction.atomic():
@@ -137,6 +224,20 @@ def calibrate(space: Space) -> Calibrated:
         Space.objects.filter(pk=space.pk).update(calibrated=now)
     space.calibrated = now
     return Calibrated(background, bar)
+
+
+def _background(space: Space) -> Floats | None:
+    """The vectors of the sentences as they are now, where they are kept."""
+    row = Calibration.objects.filter(space=space, digest=_digest()).first()
+    return None if row is None else _matrix(row.background, space.dimension)
+
+
+def _encoded(space: Space) -> Floats:
+    encoder, (texts, _unseen) = encoder_of(space), sentences()
+    if isinstance(encoder, PaidEncoder):
+        return encoder.encode_background(texts, spend.Accountant(space))
+    batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    return np.concatenate([encoder.encode_texts(batch) for batch in batches])
 
 
 def _bar(space: Space, background: Floats) -> float:

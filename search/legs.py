@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,6 +28,7 @@ from search.spaces import index_of, live_spaces
 from search.understanding import Understanding
 from search.vectors import NoVector, QueryVectors, query_vectors
 from search.where import Where
+from search.word_index import ByWords
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +82,12 @@ def by_meaning_and_words(
             found.degraded = _degraded(asked.space, error)
     if typed:
         found.legs.append(Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)))
-        name, hits = ("words", named.words) if ranked_by_words is None else ("bm25", ranked_by_words.result())
+        name, hits = (
+            ("words", named.words.hits) if ranked_by_words is None else ("bm25", ranked_by_words.result())
+        )
         if request.is_selective and main.calibrated is not None:
-            hits = _telling(typed, hits, found.legs)
+            covering = named.words.covering if ranked_by_words is None else None
+            hits = _telling(typed, hits, found.legs, covering)
         found.legs.append(_by_words(name, hits, depth))
     return found
 
@@ -97,7 +101,7 @@ class _Named:
     """What the database alone finds: codes and titles that are what was typed, and assets with its words."""
 
     exact: Hits = field(default_factory=list)
-    words: Hits = field(default_factory=list)
+    words: ByWords = field(default_factory=ByWords)
 
 
 def _ask_database(
@@ -106,7 +110,7 @@ def _ask_database(
     if not typed:
         return _Named()
     exact = word_index.exact(request.text, where, limit=depth)
-    return _Named(exact, word_index.by_words(typed, where, limit=depth) if words else [])
+    return _Named(exact, word_index.by_words(typed, where, limit=depth) if words else ByWords())
 
 
 @dataclass(frozen=True)
@@ -158,13 +162,17 @@ def _collect(asked: _Asked, request: SearchRequest, found: Found, depth: int) ->
     found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
 
 
-def _telling(typed: str, hits: Hits, others: Sequence[Leg]) -> Hits:
+def _telling(typed: str, hits: Hits, others: Sequence[Leg], covering: Collection[int] | None) -> Hits:
     """The hits by words that another leg knows too, or that have enough of the words: one common word of a
     long sentence is no reason to show a picture.
+
+    Args:
+        covering: which have enough of them; None: the database is asked.
     """
     known = {hit.id for leg in others for hit in leg.hits}
-    known |= word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
-    return [hit for hit in hits if hit.id in known]
+    if covering is None:
+        covering = word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
+    return [hit for hit in hits if hit.id in known or hit.id in covering]
 
 
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:
@@ -185,7 +193,7 @@ def by_words_alone(request: SearchRequest, understood: Understanding, where: Whe
     named = _ask_database(request, typed, where, depth)
     legs = [
         Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact)),
-        _by_words("words", named.words, depth),
+        _by_words("words", named.words.hits, depth),
     ]
     degraded = _("Search by meaning is not available at the moment; these results match words only.")
     return Found(legs, degraded=degraded)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -95,6 +95,8 @@ class Space(models.Model):
     replaced_until = models.DateTimeField(null=True, editable=False)
     # When its `Calibration` was made: whoever has the space knows whether theirs is the last one.
     calibrated = models.DateTimeField(null=True, editable=False)
+    # Since when its encoder or Milvus has not answered the outbox; none while both do.
+    away_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("vector space")
@@ -227,6 +229,7 @@ class IndexEntry(models.Model):
     # Raised by every change; an entry becomes "indexed" only if it is still at the value that was read.
     revision = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(_("indexed file"), max_length=64, blank=True)
+    # Those that failed on the asset itself; one that failed on Milvus or on the encoder is none.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
     not_before = models.DateTimeField(_("not before"), default=timezone.now)
@@ -255,12 +258,30 @@ class IndexEntry(models.Model):
         return f"{self.asset_key} in {self.space_id}: {self.state}"
 
 
+def held_files(files: Collection[str]) -> set[str]:
+    """Of these files, by SHA-256, those that an asset has. Until the transaction ends no such asset is
+    deleted for good: what is kept of a file in it goes with the asset, and is never left behind.
+    """
+    if not files:
+        return set()
+    versions = AssetVersion.objects.select_related("asset").only("sha256", "asset__id").order_by("asset_id")
+    locked = versions.select_for_update(no_key=True, of=("asset",))
+    return {version.sha256 for version in locked.filter(sha256__in=files)}
+
+
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):
+    @transaction.atomic
+    def keep(self, space: Space, vectors: Mapping[str, bytes]) -> None:
+        """Keep new vectors by SHA-256, of files that an asset still has."""
+        held = held_files(vectors.keys())
+        rows = [Embedding(space=space, sha256=key, vector=vector) for key, vector in vectors.items()]
+        Embedding.objects.bulk_create([row for row in rows if row.sha256 in held], ignore_conflicts=True)
+
     def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Key and vector of the current files of these assets, as far as they are kept."""
-        files = dict(AssetVersion.objects.filter(current_of__in=keys).values_list("sha256", "current_of"))
-        rows = self.filter(space=space, sha256__in=files).values_list("sha256", "vector")
-        return [(files[sha256], vector) for sha256, vector in rows]
+        """Key and vector of the current files of these assets, as far as they are kept; one query."""
+        of_file = self.filter(space=space, sha256=OuterRef("sha256")).values("vector")
+        files = AssetVersion.objects.filter(current_of__in=keys).annotate(vector=Subquery(of_file))
+        return [row for row in files.values_list("current_of", "vector") if row[1] is not None]
 
     def without_file(self) -> Self:
         """Of files that no asset has any more."""
@@ -351,10 +372,13 @@ class SpendPurpose(models.TextChoices):
     DESCRIBE = "describe", _("Describing")
     EMBED = "embed", _("Embedding")
     QUERY = "query", _("Searching")
+    CALIBRATE = "calibrate", _("Calibrating")
 
 
 class Spend(models.Model):
-    """What a vendor was paid for one file, or for the queries of a day; outlives asset and space."""
+    """What a vendor was paid for one file, for one call that calibrated a space, or for the queries of a day;
+    outlives asset and space.
+    """
 
     day = models.DateField(_("day"))
     space = models.ForeignKey(Space, null=True, on_delete=models.SET_NULL, related_name="spends")

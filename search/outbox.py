@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 LEASE = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
-LONGEST_WAIT_SECONDS = 300
+SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 300
 CHUNK = 500
 BATCHES_AT_ONCE = 3  # one is written, one is encoded, one is decoded
 
@@ -129,8 +129,9 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                     break
                 try:
                     _finish(space, waiting, pipeline, report)
+                    _note_answer(space)
                 except spend.BudgetExhausted as error:  # what stands behind may have been paid for before
-                    _postpone(waiting[0].entries, error)
+                    _postpone(space, waiting[0].entries, error)
                     report.postponed = str(error)
                     logger.warning("Indexing waits: %s", error)
                 entries = waiting.popleft().entries
@@ -139,7 +140,7 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                 yield len(entries)
         except (IndexMismatch, IndexUnavailable, EncoderError) as error:
             for batch in waiting:
-                _postpone(batch.entries, error)
+                _postpone(space, batch.entries, error)
                 _let_go(batch.entries)
             report.postponed = str(error)
             logger.warning("Indexing waits: %s", error)
@@ -159,7 +160,7 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
             due = due.select_for_update(skip_locked=True, no_key=True)
         entries = list(due[:size])
         IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
-            state=IndexState.WORKING, leased_until=now + LEASE, attempts=F("attempts") + 1
+            state=IndexState.WORKING, leased_until=now + LEASE
         )
     return entries
 
@@ -170,18 +171,32 @@ def _let_go(entries: Sequence[IndexEntry]) -> None:
     changed.filter(leased_until__isnull=False).update(leased_until=None)
 
 
-def _postpone(entries: Sequence[IndexEntry], error: Exception) -> None:
+def _postpone(space: Space, entries: Sequence[IndexEntry], error: Exception) -> None:
     """Put entries back because of an outage. It is not their fault, so it costs them no attempt."""
-    attempts = max(entry.attempts for entry in entries)
-    wait = getattr(error, "retry_after", None) or 2 ** min(attempts + 1, 10)
-    until = timezone.now() + timedelta(seconds=min(LONGEST_WAIT_SECONDS, wait))
+    until = error.until if isinstance(error, spend.NotPaid) else _after_outage(space, error)
     IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], state=IndexState.WORKING).update(
         state=IndexState.PENDING,
         last_error=str(error),
         leased_until=None,
-        not_before=getattr(error, "until", until),
+        not_before=until,
         waits_for_budget=isinstance(error, spend.BudgetExhausted),
     )
+
+
+def _after_outage(space: Space, error: Exception) -> datetime:
+    """When to ask again: after as long as the vendor wishes, or as long again as nothing has come."""
+    now = timezone.now()
+    if space.away_since is None:
+        Space.objects.filter(pk=space.pk, away_since=None).update(away_since=now)
+        space.away_since = now
+    asked = getattr(error, "retry_after", None) or (now - space.away_since).total_seconds()
+    return now + timedelta(seconds=min(LONGEST_WAIT_SECONDS, max(SHORTEST_WAIT_SECONDS, asked)))
+
+
+def _note_answer(space: Space) -> None:
+    if space.away_since is not None:
+        Space.objects.filter(pk=space.pk).update(away_since=None)
+        space.away_since = None
 
 
 @dataclass
@@ -220,6 +235,7 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
         for asset in policy.belonging(space)
         .filter(pk__in=[entry.asset_key for entry in batch.entries], current__isnull=False)
         .select_related("current")
+        .defer("current__metadata")
         .prefetch_related("tags", "skus", "collection_links")
     }
     versions = {_sha256(asset): _version(asset) for asset in batch.assets.values()}
@@ -281,7 +297,9 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     new = _Vectors({}, {})
     if batch.encoding is not None:
         encoded = _await(batch.encoding, waiting)
-        _keep(space, encoded)
+        Embedding.objects.keep(
+            space, {sha256: vector.astype("<f4").tobytes() for sha256, vector in encoded.vectors.items()}
+        )
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
         bought = _buy(space, encoder, waiting, pipeline)
@@ -293,16 +311,6 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     report.encoded += len(by_hash) - len(batch.known)
     new.found, new.broken = batch.by_asset(by_hash), batch.by_asset(broken)
     return new
-
-
-def _keep(space: Space, encoded: Encoded) -> None:
-    Embedding.objects.bulk_create(
-        [
-            Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
-            for sha256, vector in encoded.vectors.items()
-        ],
-        ignore_conflicts=True,
-    )
 
 
 @dataclass
@@ -400,6 +408,7 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
         failed += final
         IndexEntry.objects.filter(pk=entry.pk, revision=entry.revision, state=IndexState.WORKING).update(
             state=IndexState.FAILED if final else IndexState.PENDING,
+            attempts=entry.attempts + 1,
             last_error=broken[entry.asset_key],
             leased_until=None,
             not_before=timezone.now() + timedelta(seconds=2 ** (entry.attempts + 1)),
@@ -414,7 +423,10 @@ def _refuse(entries: Sequence[IndexEntry], refused: dict[int, str]) -> int:
         if entry.asset_key in refused:
             mine = IndexEntry.objects.filter(pk=entry.pk, revision=entry.revision, state=IndexState.WORKING)
             count += mine.update(
-                state=IndexState.FAILED, last_error=refused[entry.asset_key], leased_until=None
+                state=IndexState.FAILED,
+                attempts=entry.attempts + 1,
+                last_error=refused[entry.asset_key],
+                leased_until=None,
             )
     return count
 

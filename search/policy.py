@@ -19,7 +19,7 @@ from dam.models.asset import AssetQuerySet
 from dam.tagging import find_tags
 from search.encoders.base import EncoderError
 from search.encoders.registry import get_encoder, is_paid
-from search.models import IndexEntry, IndexState, Space, SpaceCoverage
+from search.models import OPEN_REINDEX, IndexEntry, IndexState, Reindex, Space, SpaceCoverage
 
 ONE, CHOSEN = "one", "chosen"
 
@@ -53,9 +53,25 @@ def problem() -> str:
     try:
         if get_encoder(quality_encoder()).space == get_encoder(settings.SEARCH_ENCODER).space:
             return _("SEARCH_QUALITY_ENCODER is SEARCH_ENCODER; one of them has to be another.")
+        if waits_for_reindex():
+            return _(
+                "A reindex to SEARCH_QUALITY_ENCODER, for every asset, is open. The policy takes no effect "
+                "before it is cancelled."
+            )
     except EncoderError as error:
         return str(error)
     return ""
+
+
+def waits_for_reindex() -> bool:
+    """Whether the space of the policy's encoder is being built to hold every asset.
+
+    Raises:
+        EncoderError: there is no such encoder.
+    """
+    wanted = get_encoder(quality_encoder()).space.slug
+    runs = Reindex.objects.filter(state__in=OPEN_REINDEX).values_list("encoder", flat=True)
+    return any(get_encoder(encoder_id).space.slug == wanted for encoder_id in runs)
 
 
 def governs(space: Space) -> bool:

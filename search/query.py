@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from dam.models import Asset
 from search import groups, legs, paging, query_log, word_index
+from search.afterwards import afterwards
 from search.candidates import admitted
 from search.colour_words import colour_families
 from search.encoders.base import EncoderError
@@ -130,10 +132,10 @@ def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
         ranked = _rank(request, where, depth=CANDIDATES)
         if cursor is not None:
             position = paging.behind(ranked.places, cursor)
-        paging.keep(asked, ranked)
+        afterwards(partial(paging.keep, asked, ranked))
     while not ranked.complete and position + request.limit > len(ranked.places) and ranked.depth < MAX_DEPTH:
         ranked.extend(_rank(request, where, depth=min(DEEPER * ranked.depth, MAX_DEPTH)))
-        paging.keep(asked, ranked)
+        afterwards(partial(paging.keep, asked, ranked))
     return ranked, position
 
 

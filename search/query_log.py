@@ -1,10 +1,10 @@
-"""The log of searches: one insert a question, which lets no search fail; days summed up; old rows gone.
+"""The log of searches: one insert a question, after its answer; days summed up; old rows gone.
 
 What is kept of a person: the account of whoever is signed in, and of strangers a keyed hash of address and
-browser that changes every day. Both are forgotten after SEARCH_LOG_PERSON_DAYS, the row after
-SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold questions and numbers only; frequent ones
-(`FrequentQuery`) are suggested to others, so nothing that looks like an address or a number of somebody is
-among them.
+question: it tells how many asked the same, and of no two questions whether they are one stranger's. Both are
+forgotten after SEARCH_LOG_PERSON_DAYS, the row after SEARCH_LOG_DAYS. The sums by day (`SearchDay`) hold
+questions and numbers only; frequent ones (`FrequentQuery`) are suggested to others, so nothing that looks
+like an address or a number of somebody is among them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import hmac
 import json
 import logging
 import re
+import secrets
 import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
+from time import time_ns
 from typing import Any
 
 from django.conf import settings
@@ -32,6 +35,7 @@ from rest_framework.throttling import BaseThrottle
 from dam.models import Asset
 from dam.roles import sees_library
 from dam.words import CHINESE
+from search.afterwards import afterwards
 from search.request import SearchRequest, SearchResults
 from search.terms import touch
 from search.word_models import (
@@ -53,6 +57,7 @@ FREQUENT_WITHIN = timedelta(days=30)
 FREQUENT_PEOPLE = 3
 MOST_FREQUENT = 5_000
 DELETED_AT_ONCE = 10_000
+CHANCE_BITS = 20  # of 63; the others hold milliseconds since 1970 until the year 2248
 _PRIVATE = re.compile(r"@|\d{6}|\d[\d -]{7,}\d")
 _CHINESE, _LATIN = re.compile(f"[{CHINESE}]"), re.compile(r"[a-z]")
 
@@ -66,21 +71,26 @@ class Source:
     """Where a question came from.
 
     Attributes:
-        visitor: tells strangers apart; empty for accounts and the command line.
+        address: of strangers, and not kept; empty for accounts and the command line.
     """
 
     entrance: Entrance
-    visitor: str = ""
+    address: str = ""
 
 
 def source_of(request: HttpRequest | Request, entrance: Entrance) -> Source:
     """The source of a web request."""
     if isinstance(request.user, User):
         return Source(entrance)
-    address = BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META only
-    who = f"{timezone.localdate()}|{address}|{request.META.get('HTTP_USER_AGENT', '')}"
-    digest = hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()
-    return Source(entrance, digest[:16])
+    return Source(entrance, BaseThrottle().get_ident(request))  # type: ignore[arg-type]  # it reads META only
+
+
+def _visitor(address: str, normalised: str) -> str:
+    """One address is one person, whatever browsers are used there, and one for each question another."""
+    if not address:
+        return ""
+    who = f"{address}|{normalised}"
+    return hmac.new(settings.SECRET_KEY.encode(), who.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def normalised(text: str) -> str:
@@ -102,20 +112,21 @@ def record(request: SearchRequest, results: SearchResults, *, source: Source, us
     """Keep one question with words and how it was answered.
 
     Returns:
-        The id that `click` takes; empty where nothing was kept, as when the database does not take it.
+        The id that `click` takes; empty where nothing is kept.
     """
     plain = normalised(request.text)
     if not plain or not settings.SEARCH_LOG_DAYS:
         return ""
     keeps_person = settings.SEARCH_LOG_PERSON_DAYS > 0
     entry = SearchLog(
+        pk=_new_key(),
         text=_squeezed(request.text),
         normalised=plain,
         language=language_of(plain),
         filters=_filters(request),
         entrance=source.entrance,
         account=user if keeps_person and isinstance(user, User) else None,
-        visitor=source.visitor if keeps_person else "",
+        visitor=_visitor(source.address, plain) if keeps_person else "",
         of_library=sees_library(user),
         total=results.total,
         took_ms=round(results.took_ms, 1),
@@ -123,18 +134,26 @@ def record(request: SearchRequest, results: SearchResults, *, source: Source, us
         degraded=bool(results.degraded),
         corrections=results.corrections,
     )
+    afterwards(partial(_write, entry))
+    return signing.dumps(entry.pk, salt=SALT, compress=False)
+
+
+def _new_key() -> int:
+    """Milliseconds, and behind them chance: keys that ascend, known before the row is written."""
+    return (time_ns() // 1_000_000 << CHANCE_BITS) | secrets.randbits(CHANCE_BITS)
+
+
+def _write(entry: SearchLog) -> None:
     try:
         with transaction.atomic():
             _commit_without_waiting()
             entry.save(force_insert=True)
     except DatabaseError as error:
         logger.warning("A search was not logged: %s", error)
-        return ""
-    return signing.dumps(entry.pk, salt=SALT, compress=False)
 
 
 def _commit_without_waiting() -> None:
-    """The answer does not wait for PostgreSQL's disk: should the server itself crash, the log lacks its last
+    """Nothing waits for PostgreSQL's disk: should the server itself crash, the log lacks its last
     half second, and nothing else does (https://www.postgresql.org/docs/current/wal-async-commit.html).
     """
     if connection.vendor == "postgresql":

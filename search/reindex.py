@@ -182,7 +182,8 @@ def retry_failed(run: Reindex) -> int:
 
 
 def check(run: Reindex) -> None:
-    """See that the encoder loads and answers with vectors of its dimension; then make its space.
+    """See that the encoder loads and answers with vectors of its dimension; then make its space. If that is
+    not to be had, the reindex has failed and says why.
 
     Raises:
         EncoderError: it does not; the reindex has failed and says why.
@@ -201,6 +202,11 @@ def check(run: Reindex) -> None:
         if not Reindex.objects.filter(pk=run.pk, state=ReindexState.CHECKING).exists():
             return
         space = declare_space(run.encoder, SpaceState.BUILDING)
+        try:
+            _require_free(space)
+        except ReindexError as error:  # a policy has taken it meanwhile
+            Reindex.objects.filter(pk=run.pk).update(state=ReindexState.FAILED, last_error=str(error))
+            return
         Space.objects.filter(pk=space.pk, state=SpaceState.RETIRED).update(state=SpaceState.BUILDING)
         Reindex.objects.filter(pk=run.pk).update(
             state=ReindexState.RUNNING, space=space, total=total, started=timezone.now(), last_error=""

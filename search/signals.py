@@ -13,7 +13,7 @@ from dam.models import Asset, AssetVersion
 from dam.signals import assets_changed, assets_deleted
 from search.dispatch import request_drain
 from search.encoders.base import EncoderError
-from search.models import Embedding, EvaluationQuery, Judgement, PictureDescription, Space
+from search.models import Embedding, EvaluationQuery, Judgement, PictureDescription, SearchClick, Space
 from search.outbox import enqueue
 from search.terms import note
 
@@ -61,3 +61,9 @@ def forget_judgements(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
     """What was said about a picture, and what was asked with it, goes with it."""
     Judgement.objects.filter(asset_key__in=asset_ids).delete()
     EvaluationQuery.objects.filter(picture_key__in=asset_ids).delete()
+
+
+@receiver(assets_deleted, dispatch_uid="search.clicks")
+def forget_clicks(sender: Any, asset_ids: list[int], **kwargs: Any) -> None:
+    """That somebody opened it among their results goes with it; the days' sums name no asset."""
+    SearchClick.objects.filter(asset_key__in=asset_ids).delete()

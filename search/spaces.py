@@ -72,11 +72,16 @@ def _ensure_chosen() -> None:
     if not (encoder_id := policy.quality_encoder()):
         return
     try:
-        space = declare_space(encoder_id, SpaceState.LIVE, SpaceCoverage.CHOSEN)
+        space = Space.objects.filter(slug=get_encoder(encoder_id).space.slug).first()
+        if space is not None and space.state in (SpaceState.LIVE, SpaceState.DROPPING):
+            return
+        if policy.waits_for_reindex():
+            return
+        space = space or declare_space(encoder_id, SpaceState.LIVE, SpaceCoverage.CHOSEN)
     except EncoderError as error:
         logger.error("The policy's space cannot be: %s", error)
         return
-    if space.state not in (SpaceState.LIVE, SpaceState.DROPPING):
+    if space.state != SpaceState.LIVE:
         _take_up_again(space)
 
 

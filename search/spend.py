@@ -3,6 +3,7 @@
 A budget is checked before every paid call by one conditional update, so that of two workers that reach
 for the last of it one gets it. What arrives is stored together with its cost, before anything else is
 done. What was set aside for a call whose answer was lost stays counted, since it may have been billed.
+The sentences that a space is calibrated with are bought within the budget as pictures are.
 Words that people search with are counted too, but never refused: they cost next to nothing, and a spent
 budget must not make search worse.
 """
@@ -40,7 +41,15 @@ from search.encoders.paid import (
     Refused,
     unit,
 )
-from search.models import Embedding, PictureDescription, Space, Spend, SpendAccount, SpendReservation
+from search.models import (
+    Embedding,
+    PictureDescription,
+    Space,
+    Spend,
+    SpendAccount,
+    SpendReservation,
+    held_files,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -118,17 +127,16 @@ def account_of(encoder: PaidEncoder) -> SpendAccount:
     return account
 
 
-def refusal(encoder: object) -> NotPaid | None:
-    """Why not one more picture can or should be paid for; None where it can, and of encoders that cost
-    nothing.
+def refusal(encoder: object, price: Decimal | None = None) -> NotPaid | None:
+    """Why nothing of this price, by default one more picture, can or should be paid for; None where it can,
+    and of encoders that cost nothing.
     """
     if not isinstance(encoder, PaidEncoder):
         return None
     if useless := cache.get(_useless(encoder)):
         return UselessAnswers(*useless)
     account, limits = account_of(encoder), budget()
-    price = to_micros(encoder.ceiling_per_picture)
-    return _exhausted(account, limits, price)
+    return _exhausted(account, limits, to_micros(price or encoder.ceiling_per_picture))
 
 
 def _useless(encoder: PaidEncoder) -> str:
@@ -266,7 +274,9 @@ class Accountant:
                 day=account.day,
                 model=call.model,
                 purpose=call.purpose,
-                files=[[key, self.assets.get(key)] for key in call.keys],
+                files=[["", None]]
+                if call.purpose == Purpose.CALIBRATE  # it belongs to no asset: one row a call
+                else [[key, self.assets.get(key)] for key in call.keys],
                 expires=timezone.now() + RESERVED_FOR,
             )
 
@@ -428,26 +438,27 @@ def _words(row: PictureDescription) -> Description:
 
 
 def _keep_vectors(space: Space, vectors: Mapping[str, Vectors]) -> None:
-    Embedding.objects.bulk_create(
-        [
-            Embedding(space=space, sha256=sha256, vector=unit(vector).astype("<f4").tobytes())
-            for sha256, vector in vectors.items()
-        ],
-        ignore_conflicts=True,
+    Embedding.objects.keep(
+        space, {sha256: unit(vector).astype("<f4").tobytes() for sha256, vector in vectors.items()}
     )
 
 
 def _keep_words(described_with: str, answer: Answer) -> None:
+    """Of pictures that are still there; what was said of others is forgotten."""
+    if not described_with:
+        return
+    given = dict(answer.descriptions)
+    refused = dict(answer.refused) if answer.final else {}
+    held = held_files({*given, *refused})
     rows = [
         PictureDescription(sha256=sha256, described_with=described_with, **vars(words))
-        for sha256, words in answer.descriptions.items()
+        for sha256, words in given.items()
     ]
-    if answer.final and described_with:
-        rows += [
-            PictureDescription(sha256=sha256, described_with=described_with, refusal=sentence)
-            for sha256, sentence in answer.refused.items()
-        ]
-    PictureDescription.objects.bulk_create(rows, ignore_conflicts=True)
+    rows += [
+        PictureDescription(sha256=sha256, described_with=described_with, refusal=sentence)
+        for sha256, sentence in refused.items()
+    ]
+    PictureDescription.objects.bulk_create([row for row in rows if row.sha256 in held], ignore_conflicts=True)
 
 
 def _suggest(words: Mapping[str, Description], assets: Mapping[str, int], described_with: str) -> None:
@@ -455,15 +466,16 @@ def _suggest(words: Mapping[str, Description], assets: Mapping[str, int], descri
     by_key = {assets[sha256]: (sha256, text) for sha256, text in words.items() if sha256 in assets}
     if not by_key:
         return
-    current = Asset.objects.in_library().filter(pk__in=by_key).select_related("current")
-    alt_suggestions.suggest(
-        [
-            (asset, alt_suggestions.Words(**vars(by_key[asset.pk][1])))
-            for asset in current
-            if asset.current is not None and asset.current.sha256 == by_key[asset.pk][0]
-        ],
-        source=described_with,
-    )
+    chosen = Asset.objects.in_library().filter(pk__in=by_key).select_related("current").order_by("pk")
+    with transaction.atomic():
+        alt_suggestions.suggest(
+            [
+                (asset, alt_suggestions.Words(**vars(by_key[asset.pk][1])))
+                for asset in chosen.select_for_update(no_key=True, of=("self",))
+                if asset.current is not None and asset.current.sha256 == by_key[asset.pk][0]
+            ],
+            source=described_with,
+        )
 
 
 # --- What it comes to ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from search import policy, spend_report
+from search import calibration, policy, spend_report
 from search.encoders.base import EncoderError
 from search.spend import shown
 
@@ -20,6 +20,7 @@ def spend_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     try:
         accounts = spend_report.standings()
         prices = spend_report.prices()
+        problems += calibration.held_up().values()
     except EncoderError as error:
         accounts, prices = [], []
         problems.append(str(error))

@@ -7,17 +7,18 @@ only some of them no more than BOUND are looked at, however common the words are
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
-from dam.models.asset import AssetQuerySet
 from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import lexemes
@@ -29,19 +30,34 @@ BOUND = 1_000
 LEAST_SHARE = 0.4
 
 
-def by_words(text: str, where: Where, *, limit: int) -> list[IndexHit]:
-    """Assets with all the words first, then those with some; the score is the share of the words that each
-    has, in which a rare one counts more.
+@dataclass(frozen=True)
+class ByWords:
+    """What words find.
+
+    Attributes:
+        hits: best first; the score is the share of the words that each has, in which a rare one counts more.
+        covering: those that have so many of the words that they count whatever they show: LEAST_SHARE.
     """
-    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+
+    hits: list[IndexHit] = field(default_factory=list)
+    covering: frozenset[int] = frozenset()
+
+
+def by_words(text: str, where: Where, *, limit: int) -> ByWords:
+    """Assets with all the words first, then those with some."""
+    asked = _asked(text)
     if not asked:
-        return []
+        return ByWords()
     admitted = where.assets().values("pk")
     with _by_index():
         found = _rows(words.having(" ".join(asked), where.user), admitted, limit)
         if len(found) < limit and len(asked) > 1:
             found |= _rows(words.having_some(asked, where.user), admitted, BOUND)
-    return _scored(found, asked)[:limit]
+    return _scored(found, asked, limit)
+
+
+def _asked(text: str) -> list[str]:
+    return words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
 
 
 @contextmanager
@@ -67,23 +83,29 @@ def _rows(rows: QuerySet[AssetWords], admitted: QuerySet[Asset, Any], limit: int
     return dict(rows.filter(asset__in=admitted).values_list("asset_id", "words")[:limit])
 
 
-def _scored(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
-    begins = [(word, f" {word}") for word in asked]
-    held = {
-        key: [word for word, beginning in begins if beginning in written] for key, written in found.items()
+def _scored(found: dict[int, str], asked: Sequence[str], limit: int) -> ByWords:
+    """Most of some hundred assets have the same few of the words: each such set is weighed once."""
+    bits = [(f" {word}", 1 << place) for place, word in enumerate(asked)]
+    has = {key: sum(bit for beginning, bit in bits if beginning in written) for key, written in found.items()}
+    times = Counter(has.values())
+    weights = [
+        1 + math.log((1 + len(found)) / (1 + sum(count for held, count in times.items() if held & bit)))
+        for _, bit in bits
+    ]
+    whole = sum(weights)
+    score = {
+        held: sum(weight for weight, (_, bit) in zip(weights, bits, strict=True) if held & bit) / whole
+        for held in times
     }
-    weights = {
-        word: 1 + math.log((1 + len(found)) / (1 + sum(word in holds for holds in held.values())))
-        for word in asked
-    }
-    whole = sum(weights.values())
-    hits = [IndexHit(key, sum(weights[word] for word in holds) / whole) for key, holds in held.items()]
-    return sorted((hit for hit in hits if hit.score), key=lambda hit: (-hit.score, -hit.id))
+    ranked = sorted((-score[held], -key) for key, held in has.items() if held)[:limit]
+    hits = [IndexHit(-key, -negative) for negative, key in ranked]
+    least = LEAST_SHARE * len(asked)
+    return ByWords(hits, frozenset(hit.id for hit in hits if has[hit.id].bit_count() >= least))
 
 
 def covering(text: str, keys: Sequence[int]) -> set[int]:
-    """Those of the assets that have so many of the words that they count whatever they show: LEAST_SHARE."""
-    asked = words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+    """Those of the assets that would be among `ByWords.covering`; one query."""
+    asked = _asked(text)
     least = LEAST_SHARE * len(asked)
     return {key for key, has in _written(keys) if sum(f" {word}" in has for word in asked) >= least}
 
@@ -109,14 +131,11 @@ def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
 
 def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:
     """Assets whose SKU code or whole title is what was typed, in letters of any case; one query, in which
-    each of the three is looked up in an index of its own.
+    each of the three is looked up in an index of its own (titles by two at once).
     """
     typed = Lower(Value(text.strip()))
     coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=typed)
-    branches: list[AssetQuerySet] = [
-        where.assets().alias(lower=Lower("title")).filter(lower=typed),
-        where.assets().alias(lower=Lower("title_zh")).filter(lower=typed),
-        where.assets().filter(pk__in=coded.values("asset_id")),
-    ]
-    first, *others = (branch.order_by().values_list("pk", flat=True) for branch in branches)
-    return [IndexHit(pk, 1.0) for pk in first.union(*others).order_by("-pk")[:limit]]
+    titled = where.assets().alias(en=Lower("title"), zh=Lower("title_zh")).filter(Q(en=typed) | Q(zh=typed))
+    shown = where.assets().filter(pk__in=coded.values("asset_id"))
+    first, other = (branch.order_by().values_list("pk", flat=True) for branch in (titled, shown))
+    return [IndexHit(pk, 1.0) for pk in first.union(other).order_by("-pk")[:limit]]

@@ -114,7 +114,7 @@ class SearchLog(models.Model):
     """One question and how it was answered.
 
     Who asked is kept for SEARCH_LOG_PERSON_DAYS, the row for SEARCH_LOG_DAYS. `visitor` is a keyed hash that
-    changes every day: it tells one stranger from another, and nothing about either.
+    is another for every question: it tells strangers who asked the same apart, and nothing about them.
     """
 
     at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
@@ -159,6 +159,7 @@ class SearchClick(models.Model):
         verbose_name = _("opened result")
         verbose_name_plural = _("opened results")
         constraints = [models.UniqueConstraint(fields=["search", "asset_key"], name="search_click_once")]
+        indexes = [models.Index(fields=["asset_key"], name="search_click_asset")]
 
     def __str__(self) -> str:
         return f"{self.search_id}: {self.asset_key}"

@@ -168,17 +168,26 @@ class AssetSerializer(serializers.ModelSerializer):
         }
 
     def get_thumbnail(self, asset: Asset) -> str:
-        return self._absolute(thumbnail_url(asset))
+        return self._addresses(asset).get("thumbnail", "")
 
     def get_web(self, asset: Asset) -> str:
-        return self._absolute(rendition_url(asset, "web"))
+        return self._addresses(asset).get("web", "")
 
     def get_original(self, asset: Asset) -> str:
         return self._absolute(original_url(asset))
 
     def get_renditions(self, asset: Asset) -> dict[str, str]:
-        addresses = rendition_urls(asset, self._presets_open_for(asset))
-        return {name: self._absolute(path) for name, path in addresses.items()}
+        return self._addresses(asset)
+
+    def _addresses(self, asset: Asset) -> dict[str, str]:
+        """Three fields ask for them one after the other."""
+        context = cast(dict[str, Any], self.context)
+        known, addresses = context.get("addresses", (None, {}))
+        if known is not asset:
+            paths = rendition_urls(asset, self._presets_open_for(asset))
+            addresses = {name: self._absolute(path) for name, path in paths.items()}
+            context["addresses"] = asset, addresses
+        return addresses
 
     def _presets_open_for(self, asset: Asset) -> list[Preset]:
         """Looked up once for a whole list."""

@@ -111,8 +111,11 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         return self.filter(sku_links__sku__code=code)
 
     def with_listing(self) -> Self:
-        """Everything a list or a grid shows, in a fixed number of queries."""
-        return self.select_related("current", "owner").prefetch_related("tags", "sku_links__sku")
+        """Everything a list or a grid shows, in a fixed number of queries. What files
+        say of themselves, which may be long, is not among it.
+        """
+        shown = self.select_related("current", "owner").defer("current__metadata")
+        return shown.prefetch_related("tags", "sku_links__sku")
 
 
 class Asset(models.Model):

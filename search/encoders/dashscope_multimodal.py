@@ -62,9 +62,9 @@ class DashScopeEncoder(EmbeddingModelEncoder):
         contents = [{"image": data_uri(picture)} for picture in pictures]
         return self._embed(keys, contents, settings.SEARCH_VENDOR_TIMEOUT_SECONDS)
 
-    def embed_queries(self, keys: Sequence[str], texts: Sequence[str]) -> Answer:
+    def embed_texts(self, keys: Sequence[str], texts: Sequence[str], seconds: float) -> Answer:
         contents = [{"text": NO_FILE_NAME + text} for text in texts]
-        return self._embed(keys, contents, settings.SEARCH_VENDOR_QUERY_SECONDS)
+        return self._embed(keys, contents, seconds)
 
     def _connection(self, seconds: float) -> dict[str, Any]:
         return {

@@ -40,8 +40,8 @@ class EmbeddingModelEncoder(PaidEncoder):
         """One call; raises as `Call.send` does."""
 
     @abstractmethod
-    def embed_queries(self, keys: Sequence[str], texts: Sequence[str]) -> Answer:
-        """One call, for words that somebody waits for; raises as `Call.send` does."""
+    def embed_texts(self, keys: Sequence[str], texts: Sequence[str], seconds: float) -> Answer:
+        """One call, which waits for so long; raises as `Call.send` does."""
 
     @property
     def space(self) -> SpaceSpec:
@@ -68,9 +68,9 @@ class EmbeddingModelEncoder(PaidEncoder):
         )  # fmt: skip
         yield [call(keys) for keys in batches(list(pictures), self.prices[0].batch)]
 
-    def text_call(self, texts: Sequence[str]) -> Call:
+    def text_call(self, texts: Sequence[str], seconds: float) -> Call:
         def send(keys: Sequence[str]) -> Answer:
-            return self.embed_queries(keys, [texts[int(key)] for key in keys])
+            return self.embed_texts(keys, [texts[int(key)] for key in keys], seconds)
 
         keys = tuple(str(number) for number in range(len(texts)))
         ceiling = self.prices[0].cost(words=QUERY_TOKENS)

@@ -66,9 +66,9 @@ class GeminiEncoder(EmbeddingModelEncoder):
         parts = [types.Part.from_bytes(data=jpeg(picture), mime_type="image/jpeg") for picture in pictures]
         return self._embed(keys, parts, settings.SEARCH_VENDOR_TIMEOUT_SECONDS, as_pictures=True)
 
-    def embed_queries(self, keys: Sequence[str], texts: Sequence[str]) -> Answer:
+    def embed_texts(self, keys: Sequence[str], texts: Sequence[str], seconds: float) -> Answer:
         parts = [types.Part.from_text(text=QUERY.format(text)) for text in texts]
-        return self._embed(keys, parts, settings.SEARCH_VENDOR_QUERY_SECONDS, as_pictures=False)
+        return self._embed(keys, parts, seconds, as_pictures=False)
 
     def _client(self) -> genai.Client:
         with _making:  # of two clients made at once one would be collected, and close under its call

@@ -141,9 +141,9 @@ class OpenAIEncoder(PaidEncoder):
         )  # fmt: skip
         yield [embedding(keys) for keys in batches(list(described), self.prices[1].batch)]
 
-    def text_call(self, texts: Sequence[str]) -> Call:
+    def text_call(self, texts: Sequence[str], seconds: float) -> Call:
         def send(keys: Sequence[str]) -> Answer:
-            return self._embed({key: texts[int(key)] for key in keys}, settings.SEARCH_VENDOR_QUERY_SECONDS)
+            return self._embed({key: texts[int(key)] for key in keys}, seconds)
 
         keys = tuple(str(number) for number in range(len(texts)))
         ceiling = self.prices[1].cost(words=QUERY_TOKENS)

@@ -52,6 +52,7 @@ class Purpose(StrEnum):
     DESCRIBE = "describe"
     EMBED = "embed"
     QUERY = "query"
+    CALIBRATE = "calibrate"
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,8 @@ class PaidEncoder(Encoder):
         """
 
     @abstractmethod
-    def text_call(self, texts: Sequence[str]) -> Call:
-        """The call that encodes these texts, whose keys are their numbers."""
+    def text_call(self, texts: Sequence[str], seconds: float) -> Call:
+        """The call that encodes these texts, whose keys are their numbers, and waits for so long."""
 
     def encode_paid(
         self,
@@ -188,6 +189,41 @@ class PaidEncoder(Encoder):
         flat = {key: flatten(picture) for key, picture in pictures.items()}
         for calls in self.rounds(flat, known):
             (payer or cashier()).pay(self, calls, keep)
+
+    def background_calls(self, texts: Sequence[str]) -> list[Call]:
+        """The calls that encode sentences which nobody waits for; their keys are the sentences' numbers."""
+        whole = self.text_call(texts, settings.SEARCH_VENDOR_TIMEOUT_SECONDS)
+        parts = batches(whole.keys, self.prices[-1].batch)
+        return [replace(whole, purpose=Purpose.CALIBRATE, keys=part) for part in parts]
+
+    def encode_background(self, texts: Sequence[str], payer: Cashier) -> Vectors:
+        """Encode sentences within the budget. What was paid for is kept for a month, as what people search
+        with is, so that another try asks for the rest only.
+
+        Raises:
+            EncoderError: see `Cashier.pay`.
+        """
+        self._ensure_loaded()
+        names, found = self._kept_texts(texts)
+        missing = [text for text in names if names[text] not in found]
+        refusals: list[str] = []
+
+        def keep(call: Call, answer: Answer) -> None:
+            arrived = _kept_form(answer, missing, names)
+            cache.set_many(arrived, KEPT_QUERY_SECONDS)
+            found.update(arrived)
+            refusals.extend(answer.refused.values())
+
+        if missing:
+            payer.pay(self, self.background_calls(missing), keep)
+        if refusals:
+            raise EncoderError(refusals[0])
+        return np.stack([np.frombuffer(found[names[text]], dtype="<f4") for text in texts])
+
+    def _kept_texts(self, texts: Sequence[str]) -> tuple[dict[str, str], dict[str, bytes]]:
+        """The name by which the vector of each text is kept, and those vectors that are, by name."""
+        names = {text: self._cache_name("text", text) for text in texts}
+        return names, cache.get_many(names.values())
 
     def flaw(self, answer: Answer) -> str:
         """What is wrong with the vectors of an answer, as a sentence; empty if nothing is."""
@@ -230,8 +266,7 @@ class PaidEncoder(Encoder):
         return np.stack([found[key] for key in keys])
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
-        names = {text: self._cache_name("text", text) for text in texts}
-        kept: dict[str, bytes] = cache.get_many(names.values())
+        names, kept = self._kept_texts(texts)
         missing = [text for text in names if names[text] not in kept]
         if missing:
             kept |= self._ask_for_texts(missing, names)
@@ -246,11 +281,10 @@ class PaidEncoder(Encoder):
         def keep(call: Call, answer: Answer) -> None:
             if answer.refused:
                 raise EncoderError(next(iter(answer.refused.values())))
-            for key, vector in answer.vectors.items():
-                found[names[texts[int(key)]]] = unit(vector).astype("<f4").tobytes()
+            found.update(_kept_form(answer, texts, names))
 
         try:
-            cashier().pay(self, [self.text_call(texts)], keep)
+            cashier().pay(self, [self.text_call(texts, settings.SEARCH_VENDOR_QUERY_SECONDS)], keep)
         except Outage as error:
             cache.set(away, str(error), AWAY_SECONDS)
             raise
@@ -260,6 +294,12 @@ class PaidEncoder(Encoder):
     def _cache_name(self, what: str, text: str) -> str:
         digest = hashlib.sha256(text.encode()).hexdigest()
         return f"search.vendor.{what}.{self.space.slug}.{digest}"
+
+
+def _kept_form(answer: Answer, texts: Sequence[str], names: Mapping[str, str]) -> dict[str, bytes]:
+    """The vectors of texts by the names that they are kept under."""
+    vectors = answer.vectors.items()
+    return {names[texts[int(key)]]: unit(vector).astype("<f4").tobytes() for key, vector in vectors}
 
 
 def unit(vector: Vectors) -> Vectors:

@@ -26,7 +26,7 @@ TEXT_BYTES = 8_000
 LIST_CAPACITY = 200
 # Candidates that the graph keeps while it is searched. Sentences lie apart from pictures, so that they need
 # more of them the larger the collection is (docs/scaling.md); time grows with them.
-LEAST_EF, MOST_EF, ASSETS_PER_EF = 400, 1250, 800
+LEAST_EF, MOST_EF, ASSETS_PER_EF = 800, 1250, 800
 SIZE_SECONDS = 300.0
 
 

@@ -182,6 +182,7 @@ def _built(folder: Path, photos: NDArray[np.float32], size: int) -> dict[str, fl
         from search.spaces import index_of, live_space
 
         search_library.settle(index_of(live_space()), size)
+    search_library.keep_vectors(photos, size)
     return dict(json.loads(note.read_text()))
 
 

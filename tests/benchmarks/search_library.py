@@ -110,6 +110,28 @@ def _enter(space: Space) -> None:
         cursor.execute("VACUUM ANALYZE search_indexentry")
 
 
+def keep_vectors(photos: Vectors, count: int) -> None:
+    """Vectors in the database too, as the outbox keeps them, and the space calibrated: searches ask both."""
+    from dam.models import AssetVersion
+    from search.calibration import calibrate
+    from search.models import Embedding
+    from search.spaces import live_space
+
+    space = live_space()
+    kept = Embedding.objects.filter(space=space)
+    with tqdm(total=count, desc="Keeping vectors", unit="vector", mininterval=5) as progress:
+        for first, vectors in blocks(photos, count if kept.count() < count else 0):
+            keys = range(first, first + len(vectors))
+            files = dict(AssetVersion.objects.filter(pk__in=keys).values_list("pk", "sha256"))
+            rows = (
+                Embedding(space=space, sha256=files[key], vector=vector.tobytes())
+                for key, vector in zip(keys, vectors.astype("<f4"), strict=True)
+            )
+            Embedding.objects.bulk_create(rows, batch_size=WRITTEN, ignore_conflicts=True)
+            progress.update(len(vectors))
+    calibrate(space)
+
+
 def _write(index: VectorIndex, photos: Vectors, count: int) -> None:
     """As the outbox does: documents from the database, one upsert for many."""
     from dam import custom_fields

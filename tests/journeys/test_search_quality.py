@@ -44,11 +44,25 @@ def press(page: Page, button: str) -> None:
     page.get_by_role("button", name=button, exact=True).click()
 
 
+def height(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
 def test_judge_measure_and_change_the_encoder(
     library: None, page: Page, web: Web, worker: Callable[[], Process]
 ) -> None:
     worker()
     sign_in(page, web, AdministratorFactory(username="ada"), "/admin/search/space/quality/")
+
+    # In Chinese, words may break anywhere; a label stays in one line, as high as its list.
+    page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": web.url}])
+    page.reload()
+    labelled = page.locator("label", has_text="深度")
+    assert height(labelled) == height(labelled.locator("select"))
+    page.context.clear_cookies(name="django_language")
+    page.reload()
 
     # A query is judged by keyboard, right where it is asked for.
     page.get_by_role("link", name="Add a query").click()

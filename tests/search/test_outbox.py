@@ -140,6 +140,41 @@ def test_without_milvus_nothing_is_lost_and_no_attempt_is_spent(
     assert index_now().indexed == 1
 
 
+def test_an_outage_costs_no_attempt_and_is_waited_for_the_longer_it_lasts(
+    index_now: Drain, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait() -> float:
+        """Seconds until the next try, after one at this moment."""
+        IndexEntry.objects.update(not_before=timezone.now())
+        assert index_now().postponed
+        (due,) = set(IndexEntry.objects.values_list("not_before", flat=True))
+        return (due - timezone.now()).total_seconds()
+
+    good, lost = AssetFactory(), AssetFactory()
+    live_space()
+    uri = settings.MILVUS_URI
+    with monkeypatch.context() as gone:
+        gone.setattr("search.index.connection._client", None)
+        settings.MILVUS_URI = "http://127.0.0.1:9"
+        for _try in range(2 * outbox.MAX_ATTEMPTS):
+            assert 0 < wait() < 60, "many tries, as after a burst of uploads, make it no longer"
+        assert set(IndexEntry.objects.values_list("state", "attempts")) == {(IndexState.PENDING, 0)}
+        for minutes, seconds in ((1, 60), (600, 300)):
+            Space.objects.update(away_since=timezone.now() - timedelta(minutes=minutes))
+            assert seconds - 5 < wait() < seconds + 20
+    settings.MILVUS_URI = uri
+    default_storage.delete(lost.current.file.name)
+    Embedding.objects.all().delete()
+    for attempt in range(1, outbox.MAX_ATTEMPTS + 1):
+        IndexEntry.objects.update(not_before=timezone.now())
+        index_now()
+        entry = IndexEntry.objects.get(asset_key=lost.pk)
+        final = attempt == outbox.MAX_ATTEMPTS
+        assert (entry.attempts, entry.state) == (attempt, IndexState.FAILED if final else IndexState.PENDING)
+    assert in_milvus() == {good.pk}
+    assert Space.objects.get().away_since is None, "it has answered"
+
+
 def test_a_dead_workers_entries_are_taken_over_when_its_lease_ends(index_now: Drain) -> None:
     asset = AssetFactory()
     IndexEntry.objects.update(state=IndexState.WORKING, leased_until=timezone.now() + timedelta(minutes=5))
@@ -230,7 +265,7 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(
     for _ in range(12):
         AssetFactory()
     live_space()
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(30):
         index_now()
 
 

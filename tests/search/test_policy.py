@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -20,10 +21,12 @@ from PIL import Image
 
 from dam import editing
 from dam.models import AltTextSuggestion, Asset
-from search import outbox, policy, spend, tasks
-from search.encoders.paid import Answer, Call
+from dam.signals import assets_deleted
+from search import calibration, outbox, policy, spend, tasks
+from search.encoders.paid import Answer, Call, PaidEncoder
 from search.encoders.registry import get_encoder
 from search.models import (
+    Calibration,
     Embedding,
     IndexEntry,
     IndexState,
@@ -77,6 +80,13 @@ def waiting() -> list[IndexEntry]:
 
 def due_again() -> None:
     IndexEntry.objects.update(not_before=timezone.now())
+
+
+def doctor() -> dict[str, tuple[str, str]]:
+    out = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("doctor", "--json", stdout=out)
+    return {one["part"]: (one["level"], one["sentence"]) for one in json.loads(out.getvalue())}
 
 
 def micros() -> int:
@@ -217,7 +227,7 @@ def test_a_used_up_budget_leaves_the_rest_pending_until_it_is_raised(
     assert held(live_space()) == {asset.pk for asset in assets}, "the other space goes on"
     described = PictureDescription.objects.count()
     assert 2 <= described < 4
-    assert {(entry.waits_for_budget, entry.attempts) for entry in waiting()} == {(True, 1)}
+    assert {(entry.waits_for_budget, entry.attempts) for entry in waiting()} == {(True, 0)}
     # Nothing happens as long as the budget stays, and a change of words needs no money.
     calls = len(vendors.calls)
     tasks.sweep()
@@ -321,6 +331,89 @@ def test_what_a_dead_worker_set_aside_is_counted_as_spent(chosen: Any, settings:
     row = Spend.objects.get()
     assert (row.asset_key, row.micros, row.assumed) == (7, 500_000, True)
     assert SpendAccount.objects.get().spent_micros == 500_000
+
+
+@pytest.mark.parametrize("encoder", ["openai", "dashscope", "gemini"])
+def test_a_space_is_calibrated_within_the_budget(
+    index_now: Drain,
+    chosen: Any,
+    settings: Any,
+    vendors: VendorServer,
+    monkeypatch: pytest.MonkeyPatch,
+    client: Any,
+    editor: Any,
+    encoder: str,
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 1)
+    settings.SEARCH_VENDOR_CALLS = 1
+    chosen(encoder, FIRST=100)
+    AssetFactory()
+    index_now()
+    client.force_login(editor)
+    vendor_encoder, space = get_encoder(encoder), quality_space()
+    assert isinstance(vendor_encoder, PaidEncoder)
+    batches = vendor_encoder.background_calls(calibration.sentences()[0])
+    before, made = SpendAccount.objects.get().spent_micros, len(vendors.calls)
+    ceiling = spend.to_micros(batches[0].ceiling)
+
+    def sweep(budget: int) -> int:
+        """The calls that a sweep makes within a budget in millionths."""
+        settings.SEARCH_BUDGET_TOTAL = str(Decimal(budget) / 1_000_000)
+        had = len(vendors.calls)
+        tasks.sweep()
+        account = SpendAccount.objects.get()
+        assert account.spent_micros == micros() <= budget
+        return len(vendors.calls) - had
+
+    # Not one batch fits, and nobody is asked; the space that costs nothing is calibrated all the same.
+    assert sweep(before + ceiling - 1) == 0
+    assert Calibration.objects.get().space == live_space()
+    told = client.get("/admin/search/space/spend/").text
+    for sentence in (told, doctor()[f"calibration {space.encoder}"][1]):
+        assert f"irrelevant among the vectors of {space.encoder}. The budget of" in sentence
+    # One fits; what it cost is known, and the others wait.
+    assert sweep(before + ceiling) == 1
+    spent = Spend.objects.get(purpose="calibrate")
+    assert (spent.asset_key, spent.sha256, spent.space, spent.calls) == (None, "", space, 1)
+    assert SpendAccount.objects.get().spent_micros == before + spent.micros
+    assert sweep(before + ceiling) == 0
+    assert Calibration.objects.filter(space=space).count() == 0
+    # With money enough the rest is asked for, and nothing twice.
+    assert sweep(50_000_000) == len(batches) - 1
+    calls = [call for call in vendors.calls[made:] if call.what != "other"]  # the doctor's cost nothing
+    asked = [
+        str(text).removeprefix("task: search result | query: ").strip()
+        for call in calls
+        for text in call.items
+    ]
+    assert sorted(asked) == sorted(dict.fromkeys(calibration.sentences()[0]))
+    assert Calibration.objects.filter(space=space).count() == 1
+    assert sweep(50_000_000) == 0
+    assert not [part for part in doctor() if part.startswith("calibration")]
+    assert SpendReservation.objects.count() == 0
+
+
+def test_a_vendor_that_fails_while_a_space_is_calibrated_is_not_asked_at_each_sweep(
+    index_now: Drain, chosen: Any, vendors: VendorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 1)
+    chosen("gemini", FIRST=100)
+    AssetFactory()
+    index_now()
+    made = len(vendors.calls)
+    vendors.always["gemini"] = vendor.hung_up
+    tasks.sweep()
+    tried = len(vendors.calls) - made
+    assert 1 <= tried <= 4
+    lost = Spend.objects.filter(purpose="calibrate")
+    assert lost.filter(assumed=True).count() == lost.count() == tried
+    for _ in range(3):
+        tasks.sweep()
+    assert len(vendors.calls) - made == tried
+    vendors.always.clear()
+    cache.clear()  # some minutes later
+    tasks.sweep()
+    assert Calibration.objects.filter(space=quality_space()).exists()
 
 
 # --- What goes wrong -------------------------------------------------------------------------------
@@ -442,7 +535,7 @@ def test_an_outage_leaves_all_pending_and_loses_nothing(
     vendors.always[what] = vendor.failing(429, "rate", after=120)
     report = index_now()
     assert "rate limit" in report.postponed
-    assert {(entry.attempts, entry.waits_for_budget) for entry in waiting()} == {(1, False)}
+    assert {(entry.attempts, entry.waits_for_budget) for entry in waiting()} == {(0, False)}
     wait = (waiting()[0].not_before - timezone.now()).total_seconds()
     assert 100 < wait <= 120, "as long as the vendor asks"
     vendors.always[what] = vendor.failing(401, "InvalidApiKey")
@@ -511,6 +604,51 @@ def test_a_description_becomes_a_suggestion_and_no_text_of_the_asset(
     editing.delete_forever([asset], actor=None)
     assert PictureDescription.objects.count() == 0, "what was made of a file goes with it"
     assert Spend.objects.count() == 2, "what it cost does not"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_picture_that_is_deleted_while_it_is_described_nothing_is_kept(
+    index_now: Drain, chosen: Any, vendors: VendorServer
+) -> None:
+    """The answer arrives after the deletion has removed what there was, and before it has committed."""
+    chosen("openai", FIRST=100)
+    coloured("red")
+    doomed = coloured("blue")
+    removed = threading.Event()
+
+    def delete() -> None:
+        editing.trash([doomed], actor=None)
+        editing.delete_forever([doomed], actor=None)
+        connections.close_all()
+
+    def linger(**said: Any) -> None:
+        removed.set()
+        time.sleep(0.7)
+
+    deletion = threading.Thread(target=delete)
+
+    def meanwhile(call: vendor.Call) -> Any:
+        if vendor.colour_of(call.items[0]) == "blue":
+            deletion.start()
+            assert removed.wait(20)
+        return vendor.well(call)
+
+    vendors.always["describe"] = meanwhile
+    assets_deleted.connect(linger)
+    try:
+        index_now()
+    finally:
+        assets_deleted.disconnect(linger)
+    deletion.join(20)
+    assert not Asset.objects.filter(pk=doomed.pk).exists()
+    index_now()
+    assert [row.alt_text for row in PictureDescription.objects.all()] == ["A red thing"]
+    assert AltTextSuggestion.objects.count() == 1
+    assert Embedding.objects.filter(space=quality_space()).count() == 1
+    assert doomed.pk not in held() | held(live_space())
+    assert not IndexEntry.objects.filter(asset_key=doomed.pk).exists()
+    assert Spend.objects.filter(purpose="describe", asset_key=doomed.pk).count() == 1, "it was paid for"
+    assert SpendAccount.objects.get().spent_micros == micros()
 
 
 def test_words_are_searched_in_both_spaces_and_search_goes_on_without_the_vendor(
@@ -591,12 +729,6 @@ def test_the_page_shows_budgets_and_what_waits(
 def test_the_doctor_looks_at_keys_budgets_and_vendors_without_paying(
     chosen: Any, settings: Any, vendors: VendorServer
 ) -> None:
-    def doctor() -> dict[str, tuple[str, str]]:
-        out = StringIO()
-        with contextlib.suppress(CommandError):
-            call_command("doctor", "--json", stdout=out)
-        return {one["part"]: (one["level"], one["sentence"]) for one in json.loads(out.getvalue())}
-
     chosen("dashscope", FIRST=10)
     part = "encoder dashscope:qwen3-vl-embedding"
     level, sentence = doctor()[part]

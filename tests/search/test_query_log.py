@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import DatabaseError, connection
-from django.test import Client
+from django.core.signals import request_finished
+from django.db import DatabaseError, close_old_connections, connection
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from dam import editing
 from dam.models import Asset, AssetState
+from search.afterwards import answer_first
 from search.models import SearchClick, SearchDay, SearchLog
 from search.query import SearchRequest, search
 from search.tasks import sum_up_searches, sweep_log
@@ -80,10 +85,14 @@ def test_only_questions_in_words_are_logged_and_later_pages_are_not(
     assert SearchLog.objects.count() == 1
 
 
-def test_strangers_are_told_apart_for_a_day_only(crown: Asset, api: APIClient, settings: Any) -> None:
+def test_strangers_are_told_apart_for_one_question_only(crown: Asset, api: APIClient, settings: Any) -> None:
     for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8"):
         api.get(SEARCH, {"q": "crown"}, REMOTE_ADDR=address)
     assert SearchLog.objects.values("visitor").distinct().count() == 2
+    api.get(SEARCH, {"q": "golden crown"}, REMOTE_ADDR="192.0.2.7")
+    another = SearchLog.objects.latest("pk")
+    assert not SearchLog.objects.filter(visitor=another.visitor).exclude(pk=another.pk).exists()
+    another.delete()
     before = SearchLog.objects.first()
     settings.SECRET_KEY = "another one"
     api.get(SEARCH, {"q": "crown"}, REMOTE_ADDR="192.0.2.7")
@@ -96,6 +105,20 @@ def test_strangers_are_told_apart_for_a_day_only(crown: Asset, api: APIClient, s
     assert SearchLog.objects.count() == 5
 
 
+def test_one_address_is_one_person_whatever_it_asks_with(crown: Asset, api: APIClient) -> None:
+    def ask(address: str, **said: str) -> list[str]:
+        assert api.get(SEARCH, {"q": "crown jewels"}, REMOTE_ADDR=address, **said).json()["query_id"]
+        sweep_log()
+        told = api.get("/api/v1/search/suggestions/", {"q": "crown j"}).json()["suggestions"]
+        return [f"{one['text']}, {one['count']}" for one in told if one["kind"] == "query"]
+
+    for number in range(3):
+        assert ask("192.0.2.7", HTTP_USER_AGENT=f"Browser {number}") == []
+        assert ask("192.0.2.7", HTTP_X_FORWARDED_FOR=f"203.0.113.{number}") == []
+    assert ask("192.0.2.8") == []
+    assert ask("192.0.2.9") == ["crown jewels, 3"]
+
+
 def test_a_search_is_answered_though_the_log_takes_nothing(crown: Asset, api: APIClient) -> None:
     def refuse(execute: Any, sql: str, *args: Any) -> Any:
         if sql.startswith('INSERT INTO "search_searchlog"'):
@@ -105,7 +128,23 @@ def test_a_search_is_answered_though_the_log_takes_nothing(crown: Asset, api: AP
     with connection.execute_wrapper(refuse):
         answer = api.get(SEARCH, {"q": "crown"})
     assert [hit["title"] for hit in answer.json()["results"]] == ["Golden crown"]
-    assert answer.json()["query_id"] == ""
+    told = {"query_id": answer.json()["query_id"], "asset": str(crown.public_id), "position": 1}
+    assert api.post(CLICKS, told).status_code == 400
+    assert not SearchLog.objects.exists()
+
+
+def test_no_answer_waits_for_the_log_or_for_what_is_kept_for_later_pages(
+    crown: Asset, rf: RequestFactory
+) -> None:
+    request = rf.get(SEARCH, {"q": "crown"})
+    answer = answer_first(resolve(SEARCH).func)(request).render()
+    assert (answer.status_code, SearchLog.objects.count()) == (200, 0)
+    request_finished.disconnect(close_old_connections)  # as Django's own test client does
+    try:
+        answer.close()
+    finally:
+        request_finished.connect(close_old_connections)
+    assert SearchLog.objects.get().text == "crown"
 
 
 def test_opened_results_are_noted_once_with_their_place(crown: Asset, api: APIClient) -> None:
@@ -120,6 +159,22 @@ def test_opened_results_are_noted_once_with_their_place(crown: Asset, api: APICl
     SearchLog.objects.all().delete()
     assert api.post(CLICKS, told).status_code == 400
     assert not SearchClick.objects.exists()
+
+
+def test_a_deleted_asset_takes_along_that_it_was_opened(crown: Asset, api: APIClient) -> None:
+    others = [AssetFactory(title=f"Crown {number}") for number in range(2)]
+    for _search in range(3):
+        query_id = api.get(SEARCH, {"q": "crown"}).json()["query_id"]
+        for place, asset in enumerate([crown, *others], start=1):
+            told = {"query_id": query_id, "asset": str(asset.public_id), "position": place}
+            assert api.post(CLICKS, told).status_code == 204
+    editing.trash([crown, others[0]], actor=None)
+    assert SearchClick.objects.count() == 9, "what lies in the trash may come back"
+    with CaptureQueriesContext(connection) as queries:
+        editing.delete_forever([crown, others[0]], actor=None)
+    assert set(SearchClick.objects.values_list("asset_key", flat=True)) == {others[1].pk}
+    assert (SearchClick.objects.count(), SearchLog.objects.count()) == (3, 3)
+    assert len([query for query in queries if '"search_searchclick"' in query["sql"]]) == 1
 
 
 def _asked(text: str, *, days_ago: int = 0, times: int = 1, opened: int = 0, **given: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from io import StringIO
@@ -21,10 +22,19 @@ from dam.models import Asset, AuditEntry
 from search import dropping, outbox, reindex, tasks
 from search.encoders.base import EncoderError
 from search.index.connection import connect
-from search.models import Embedding, IndexEntry, IndexState, Reindex, ReindexState, Space, SpaceState
+from search.models import (
+    Embedding,
+    IndexEntry,
+    IndexState,
+    Reindex,
+    ReindexState,
+    Space,
+    SpaceCoverage,
+    SpaceState,
+)
 from search.query import SearchRequest, search
 from search.reindex import ReindexError
-from search.spaces import index_of, live_alias, live_space
+from search.spaces import declare_space, index_of, live_alias, live_space, live_spaces
 from search.worker import work_off
 from tests.factories import AssetFactory
 
@@ -36,6 +46,13 @@ def run_command(*arguments: str) -> Any:
     out = StringIO()
     call_command("index", *arguments, "--json", stdout=out)
     return json.loads(out.getvalue())
+
+
+def _printed(*arguments: str) -> str:
+    out = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command(*arguments, stdout=out)
+    return out.getvalue()
 
 
 def refused(*arguments: str) -> str:
@@ -189,6 +206,50 @@ def test_nothing_is_made_before_the_encoder_loads(library: list[Asset]) -> None:
     with pytest.raises(ReindexError, match="the one that search uses"):
         reindex.start("colours:8")
     assert Reindex.objects.get().state == ReindexState.CANCELLED
+
+
+def test_a_policy_waits_for_an_open_reindex_to_its_encoder_and_says_so(
+    library: list[Asset], settings: Any
+) -> None:
+    run = reindex.start(OTHER)
+    work_off()
+    run.refresh_from_db()
+    settings.SEARCH_POLICY, settings.SEARCH_QUALITY_ENCODER = "chosen", OTHER
+    settings.SEARCH_QUALITY_FIRST = 2
+    tasks.sweep()
+    said = json.loads(_printed("doctor", "--json"))
+    (finding,) = [one for one in said if one["part"] == "policy"]
+    assert (finding["level"], "takes no effect before it is cancelled" in finding["sentence"]) == (
+        "problem",
+        True,
+    )
+    while work_off():
+        pass
+    run.refresh_from_db()
+    assert run.space is not None
+    assert (run.state, run.space.state, run.space.coverage) == (ReindexState.COMPLETE, "building", "all")
+    assert in_milvus(run.space) == in_library()
+    assert [space.encoder for space in live_spaces()] == ["colours:8"]
+    reindex.cancel(run)
+    tasks.sweep()
+    run.space.refresh_from_db()
+    assert (run.space.state, run.space.coverage) == (SpaceState.LIVE, "chosen")
+    assert in_milvus(run.space) == in_library()[:2]
+    with pytest.raises(ReindexError, match="Take it out of the policy first"):
+        reindex.start(OTHER)
+
+
+def test_a_reindex_whose_encoder_a_policy_has_taken_fails_and_says_so(library: list[Asset]) -> None:
+    run = reindex.start(OTHER)
+    chosen = declare_space(OTHER, SpaceState.LIVE, SpaceCoverage.CHOSEN)  # by another process, a moment ago
+    work_off()
+    run.refresh_from_db()
+    chosen.refresh_from_db()
+    assert (run.state, run.space) == (ReindexState.FAILED, None)
+    assert "serves the assets that a policy chooses" in run.last_error
+    assert (chosen.state, chosen.coverage) == (SpaceState.LIVE, SpaceCoverage.CHOSEN)
+    reindex.cancel(run)
+    assert reindex.open_reindex() is None
 
 
 def test_the_sweep_makes_the_alias_what_the_database_says(library: list[Asset]) -> None:

@@ -137,7 +137,8 @@ def with_vectors(call: Call, vectors: list[list[float]]) -> Answer:
         return Answer(200, {"object": "list", "model": "m", "data": data, "usage": usage})
     if call.what == "dashscope":
         found = [{"index": index, "embedding": vector, "type": "image"} for index, vector in rows]
-        usage = {"input_tokens": 500 * count, "image_tokens": 500 * count, "total_tokens": 500 * count}
+        pictures = sum(not isinstance(item, str) for item in call.items)
+        usage = {"input_tokens": 500 * count, "image_tokens": 500 * pictures, "total_tokens": 500 * count}
         return Answer(200, {"output": {"embeddings": found}, "usage": usage, "request_id": "r"})
     usage = {"promptTokenCount": 258 * count, "totalTokenCount": 258 * count}
     return Answer(200, {"embeddings": [{"values": vector} for vector in vectors], "usageMetadata": usage})

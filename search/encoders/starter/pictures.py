@@ -22,8 +22,8 @@ CACHE = Path(__file__).resolve().parents[3] / "var" / "starter-cache"
 SEED = 20261123
 PHOTO_VARIANTS = 6
 _CHUNK = 256
-# Raise it when what this module, the drawings, the split or the tower's input make changes.
-_RECIPE = 2
+# Raise it when what this module, the drawings, the split or what the tower takes and gives changes.
+_RECIPE = 3
 _SIDED = (
     "left",
     "right",

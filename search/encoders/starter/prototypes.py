@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.encoders.starter import corpus, pictures
-from search.encoders.starter.colour import COLOUR_FEATURES
-from search.encoders.starter.towers import POOLED_FEATURES, classifier_rows
+from search.encoders.starter.towers import PICTURE_FEATURES, POOLED_FEATURES, classifier_rows
 
 Floats = NDArray[np.float32]
 
@@ -18,7 +17,7 @@ _CONFIDENCE = 14.0
 
 
 def class_prototypes(clothing: Path) -> tuple[Floats, Floats]:
-    """Features of the thousand classes, colours unknown, and how real photos vary around their mean.
+    """Features of the thousand classes, the pooled ones, and how real photos vary around their mean.
 
     A linear classifier's row is the class mean seen through the inverse of the covariance; going back
     through the covariance of the photos that are here gives the mean.
@@ -34,5 +33,5 @@ def class_prototypes(clothing: Path) -> tuple[Floats, Floats]:
     directions = rows @ (np.cov(spread, rowvar=False) + 0.02 * np.eye(POOLED_FEATURES))
     gain = _CONFIDENCE / (rows * directions).sum(axis=1, keepdims=True)
     means = np.maximum(seen.mean(axis=0) + gain * directions, 0.0)
-    unknown = np.zeros((len(means), COLOUR_FEATURES))
+    unknown = np.zeros((len(means), PICTURE_FEATURES - POOLED_FEATURES))
     return np.concatenate([means, unknown], axis=1).astype(np.float32), spread

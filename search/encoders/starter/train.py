@@ -24,7 +24,7 @@ from search.encoders.starter.heads import Head, picture_head, save_heads, text_h
 from search.encoders.starter.pictures import SEED, Pictures
 from search.encoders.starter.prototypes import class_prototypes
 from search.encoders.starter.sentences import text_features
-from search.encoders.starter.towers import POOLED_FEATURES
+from search.encoders.starter.towers import COLOURS, POOLED_FEATURES
 
 Floats = NDArray[np.float32]
 
@@ -33,6 +33,7 @@ RATE = 1.5e-3
 PICTURES_A_STEP = {"drawing": 400, "scene": 60, "photo": 180, "class": 160}
 TEXTS_A_STEP = 320
 COLOUR_DROP = 0.25
+DETAIL_DROP = 0.1  # prototypes have no details, so that a head must do without them too
 FEATURE_NOISE = 0.15
 TEXT_NOISE = 0.01
 SAME_MEANING = 0.60
@@ -70,7 +71,7 @@ class Corpus:
 
 def _with_colours(seen: Pictures, *, measured: bool) -> list[frozenset[str]]:
     """Add the colours that the histogram finds; dyed drawings bring their own."""
-    shares = subject_shares(seen.features[:, POOLED_FEATURES:])
+    shares = subject_shares(seen.features[:, COLOURS])
     found = []
     for tags, row in zip(seen.tags, shares, strict=True):
         strong = {FAMILIES[index] for index in np.flatnonzero(row > 0.35)}
@@ -355,16 +356,15 @@ class Trainer:
                 noise = self.data.noise[torch.randint(len(self.data.noise), (len(rows),))]
                 batch[:, :POOLED_FEATURES] += noise * torch.rand(len(rows), 1)
                 batch[:, :POOLED_FEATURES].clamp_(min=0.0)
-                unknown = torch.ones(len(rows), dtype=torch.bool)
-            else:
-                unknown = torch.rand(len(rows)) < COLOUR_DROP
-            batch[:, :POOLED_FEATURES] += (
-                FEATURE_NOISE
-                * torch.randn_like(batch[:, :POOLED_FEATURES])
-                / (self.picture.scale[:POOLED_FEATURES])
-            )
+            seen = slice(COLOURS.start)
+            batch[:, seen] += FEATURE_NOISE * torch.randn_like(batch[:, seen]) / self.picture.scale[seen]
             # The mean is zero to the head: what is not known says nothing.
-            batch[unknown, POOLED_FEATURES:] = self.picture.mean[POOLED_FEATURES:]
+            plain, grey = (
+                torch.rand(len(rows)) < (1.0 if name == "class" else share)
+                for share in (DETAIL_DROP, COLOUR_DROP)
+            )
+            batch[plain, POOLED_FEATURES : COLOURS.start] = self.picture.mean[POOLED_FEATURES : COLOURS.start]
+            batch[grey, COLOURS] = self.picture.mean[COLOURS]
             features.append(batch)
             tags.append(self.data.tags[name][rows])
             chosen += [self.draw.choice(options[row]) for row in rows]
