@@ -24,6 +24,7 @@ from kombu.exceptions import KombuError
 from atelier.celery import app as celery_app
 from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
+from dam.provenance import aigc, credentials
 from generation.providers.registry import get_provider
 from search import calibration, policy, spend, spend_report
 from search.encoders.base import EncoderError, Runtime
@@ -331,6 +332,39 @@ def _matting() -> Iterator[Finding]:
         yield Finding("matting", Level.WARNING, sentence, _("Presets cannot remove backgrounds."))
 
 
+def _labels() -> Iterator[Finding]:
+    """What generated pictures say of themselves."""
+    if sentence := credentials.problem():
+        yield Finding("signing", Level.PROBLEM, sentence, _("Until then generated pictures stay unsigned."))
+    elif credentials.is_configured():
+        yield Finding("signing", Level.OK, _("generated pictures are signed (C2PA)"))
+    else:
+        yield Finding(
+            "signing",
+            Level.OK,
+            _("No certificate is configured: generated pictures are labelled, and not signed (C2PA)."),
+            ""
+            if credentials.is_installed()
+            else _("Manifests in uploads are not read either; pip install c2pa-python."),
+        )
+    producer = settings.DAM_AIGC_PRODUCER
+    if producer == "Atelier":
+        yield Finding(
+            "labels",
+            Level.OK,
+            _("China's label names “Atelier” as the producer; set DAM_AIGC_PRODUCER to your name or code."),
+        )
+    elif not aigc.is_plain(producer):
+        yield Finding(
+            "labels",
+            Level.WARNING,
+            _("DAM_AIGC_PRODUCER has characters that China's label does not allow; they are escaped."),
+            _("Write it in printable ASCII, without space, quotation mark, percent sign and backslash."),
+        )
+    else:
+        yield Finding("labels", Level.OK, producer)
+
+
 def _providers() -> Iterator[Finding]:
     for name in settings.GENERATION_PROVIDERS:
         problem = get_provider(name).check()
@@ -351,4 +385,5 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "milvus": _index,
     "matting": _matting,
     "providers": _providers,
+    "labels": _labels,
 }

@@ -23,6 +23,8 @@ from dam.errors import IngestError
 from dam.fingerprints import fingerprint
 from dam.models import Asset, AssetVersion, Rendition
 from dam.presets import BUILT_IN
+from dam.provenance import credentials
+from dam.provenance.keeping import making_of
 from dam.renditions import make_rendition
 
 log = logging.getLogger(__name__)
@@ -90,8 +92,9 @@ class Arrival:
             height=picture.height,
             has_alpha=picture.has_alpha,
             colours=main_colours,
-            metadata=picture.metadata,
+            metadata=credentials.with_manifest(picture, self.file),
         )
+        asset.making = making_of(self.version) or ""
         self.version.fingerprint = fingerprint(pictures.on_white(picture.image))
         self._store(self.version, picture.image)
 
@@ -102,7 +105,8 @@ class Arrival:
             IngestError: not a usable picture.
         """
         assert self.file is not None  # noqa: S101  received before
-        return pictures.read(self.file, at_most=ANALYSED_SIDE).metadata
+        picture = pictures.read(self.file, at_most=ANALYSED_SIDE)
+        return credentials.with_manifest(picture, self.file)
 
     def put_back(self, version: AssetVersion) -> bool:
         """Store the file again where the storage has lost it, or keeps less than all of it.

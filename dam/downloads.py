@@ -99,8 +99,10 @@ def exact(version: AssetVersion, user: User | AnonymousUser) -> Copy:
 
 
 def with_fields(version: AssetVersion, user: User | AnonymousUser) -> Copy:
-    """The file with the asset's fields of now written in, where its kind can hold them."""
-    fields = fields_of(version.asset) if version.mime in kinds.WRITABLE else {}
+    """The file with the asset's fields of now written in, where its kind can hold them and no signed manifest
+    of its provenance says that these are its bytes."""
+    takes_them = version.mime in kinds.WRITABLE and "c2pa" not in version.metadata
+    fields = fields_of(version.asset) if takes_them else {}
     return Copy(version, fields, not may_know_place(user, version.asset))
 
 
@@ -114,6 +116,19 @@ def fields_of(asset: Asset) -> dict[str, Any]:
     values: dict[str, Any] = {field.name: getattr(asset, field.name) for field in TEXTS}
     values[TAGS] = [tag.label or tag.label_zh or tag.slug for tag in asset.tags.order_by("slug")]
     return {name: values[name] or None for name in FIELD_NAMES if values[name] or name in asset.from_file}
+
+
+def packet_without_place(file: IO[bytes], mime: str) -> bytes | None:
+    """The XMP packet of an original as everybody may read it; None: there is none, or nobody can read it.
+
+    Raises:
+        IngestError: the file can no longer be read.
+    """
+    present = _packet(file, mime)
+    try:
+        return xmp.without_place(present) if present else None
+    except xmp.XMPError:
+        return None
 
 
 def _packet(file: IO[bytes], mime: str) -> bytes | None:

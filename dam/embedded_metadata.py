@@ -15,6 +15,7 @@ from dam.containers import jpeg, png
 
 MAX_TEXT = 500
 MAX_WRITTEN_TEXT = 10_000  # what people write into IPTC and XMP may be a whole description
+MAX_AIGC = 4_000
 MAX_ITEMS = 64
 MAX_PROPERTIES = 256
 MAX_DEPTH = 8
@@ -30,11 +31,17 @@ READ_ERRORS = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError
 
 
 def read_metadata(image: ImageFile.ImageFile) -> dict[str, Any]:
-    """The embedded metadata of an opened picture, in the groups exif, iptc, xmp and profile.
+    """The embedded metadata of an opened picture, in the groups exif, iptc, xmp, profile and aigc.
 
     What cannot be read is left out, and so is what would make it too much to keep.
     """
-    parts = {"xmp": _xmp(image), "iptc": _iptc(image), "exif": _exif(image), "profile": _profile(image)}
+    parts = {
+        "xmp": _xmp(image),
+        "iptc": _iptc(image),
+        "exif": _exif(image),
+        "profile": _profile(image),
+        "aigc": _aigc(image),
+    }
     kept: dict[str, Any] = {}
     room = MAX_JSON
     for name, part in parts.items():
@@ -138,6 +145,12 @@ def _profile(image: Image.Image) -> str:
         return _text(ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return ""
+
+
+def _aigc(image: Image.Image) -> str:
+    """China's label where it stands in a text of a PNG, as some write it beside XMP or in its place."""
+    text = image.info.get("AIGC")
+    return _text(text, MAX_AIGC) if isinstance(text, str) else ""
 
 
 def _plain(value: Any, depth: int = 0, *, max_items: int = MAX_ITEMS, max_text: int = MAX_TEXT) -> Any:

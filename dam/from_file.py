@@ -11,6 +11,8 @@ from dam import editing, pictures, workflow
 from dam.audit import Actor
 from dam.metadata_mapping import FIELD_NAMES, TAGS, Found, found_in
 from dam.models import Asset, AssetVersion
+from dam.provenance import credentials
+from dam.provenance.keeping import making_of
 from dam.tagging import slug_of
 
 
@@ -84,8 +86,12 @@ def _slugs(words: Collection[str]) -> set[str]:
 
 def _read_again(version: AssetVersion) -> None:
     """The reading of today may find more than that of the day on which the file came."""
-    with version.file.open("rb") as file:
-        metadata = pictures.read(cast(IO[bytes], file), at_most=1).metadata
+    with version.file.open("rb") as opened:
+        file = cast(IO[bytes], opened)
+        metadata = credentials.with_manifest(pictures.read(file, at_most=1), file)
     if metadata != version.metadata:
         version.metadata = metadata
         version.save(update_fields=["metadata"])
+    making = making_of(version) or ""
+    if making != version.asset.making:
+        Asset.objects.filter(pk=version.asset_id).update(making=making)

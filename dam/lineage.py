@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from dam import rights
-from dam.models import Asset, Lineage
+from dam.models import Asset, AssetKind, AssetState, Lineage
+from dam.roles import sees_library
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -31,11 +33,21 @@ class Relative:
         return not self.why_unusable
 
 
+def role_label(role: str) -> str:
+    """As what something went in, in words; most roles are kinds of assets, and named so."""
+    names = {**dict(AssetKind.choices), "reference": _("Reference")}
+    return str(names.get(role, role))
+
+
 def made_from(asset: Asset, viewer: User | AnonymousUser) -> QuerySet[Lineage]:
-    """The links to its parents, in the order in which they went in."""
-    return asset.parent_links.filter(parent__in=Asset.objects.visible_to(viewer)).select_related(
-        "parent__current"
-    )
+    """The links to its parents, in the order in which they went in.
+
+    Whoever sees the library is told of those in the trash too: what a picture was made from stays so.
+    """
+    shown = Asset.objects.visible_to(viewer)
+    if sees_library(viewer):
+        shown = shown | Asset.objects.filter(state=AssetState.TRASHED)
+    return asset.parent_links.filter(parent__in=shown).select_related("parent__current")
 
 
 def used_in(asset: Asset, viewer: User | AnonymousUser) -> QuerySet[Lineage]:

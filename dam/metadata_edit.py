@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dam import iptc, photoshop_resources, tiff_place, xmp
 from dam.containers.pieces import Unwritable
 
+MANIFEST = b"c2pa"  # names the box of a manifest of provenance
 COORDINATES = re.compile(rb"gpsl(?:at|on)", re.IGNORECASE)
 
 
@@ -19,11 +20,18 @@ class MetadataEdit:
     Attributes:
         properties: XMP properties by name; None takes one out.
         datasets: IPTC datasets by name, written where a file has an IPTC block.
+        drops_manifest: a signed manifest of its provenance (C2PA) goes.
     """
 
     properties: Mapping[str, xmp.Value] = field(default_factory=dict)
     datasets: Mapping[str, list[str]] = field(default_factory=dict)
     hides_place: bool = False
+    drops_manifest: bool = False
+
+    @property
+    def looks_aside(self) -> bool:
+        """Whether blocks that no viewer needs are looked at."""
+        return self.hides_place or self.drops_manifest
 
     def packet(self, packet: bytes | None) -> bytes | None:
         """What becomes of the file's XMP packet (None: it has none); None: it gets none.
@@ -53,6 +61,8 @@ class MetadataEdit:
 
     def drops(self, block: bytes) -> bool:
         """Whether a block of another kind goes, such as a manifest of its provenance that tells the place."""
+        if self.drops_manifest and MANIFEST in block:
+            return True
         return self.hides_place and COORDINATES.search(block) is not None
 
     def resources(self, data: bytes) -> bytes:

@@ -19,10 +19,10 @@ from dam import audit, matting, workflow
 from dam.audit import Actor
 from dam.models import Asset, AssetVersion, Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.roles import Role, sees_library
-from dam.typeface import missing_characters
+from dam.typeface import has_typeface, missing_characters
 
 # Raised when the way in which renditions are made changes for all of them.
-MAKING = 2
+MAKING = 3
 MANAGING = Role.ADMINISTRATOR
 
 
@@ -49,6 +49,8 @@ class Preset:
         background: "#rrggbb" under transparent pixels and around padded pictures; empty: transparent.
         effort: how long WebP searches for a smaller file, 0 to 6.
         watermark: the version of an asset that is laid over the picture.
+        ai_mark: one of AIMark; only pictures that AI has made get it.
+        keep_metadata: what the file's XMP says goes into the rendition, but for the place.
         public: everybody may open the renditions of approved assets.
     """
 
@@ -68,6 +70,8 @@ class Preset:
     watermark_position: str = MarkPosition.BOTTOM_RIGHT
     watermark_opacity: int = 60
     watermark_size: int = 30
+    ai_mark: str = ""
+    keep_metadata: bool = False
     public: bool = False
     active: bool = True
 
@@ -104,6 +108,7 @@ class Preset:
         return _short_hash(
             MAKING, self.slug, self.width, self.height, self.fit, self.background.lower(), self.format,
             self.quality, self.effort, settings.DAM_MATTING if self.cutout else "", self._mark(), focal,
+            self.ai_mark, self.keep_metadata,
         )  # fmt: skip
 
     def _mark(self) -> tuple[Any, ...] | None:
@@ -205,6 +210,11 @@ def problems_with(row: RenditionPreset) -> dict[str, str]:
     problems: dict[str, str] = {}
     if row.cutout and (sentence := matting.problem()):
         problems["cutout"] = sentence
+    if row.ai_mark and not has_typeface():
+        problems["ai_mark"] = _(
+            "The typeface is not installed, so that the mark cannot be drawn. "
+            "Run: pip install manimgx-fonts-cjk"
+        )
     if row.watermark_text:
         try:
             missing = missing_characters(row.watermark_text)
@@ -234,6 +244,8 @@ def _story(row: RenditionPreset) -> dict[str, Any]:
         "fit": row.fit,
         "format": row.format,
         "quality": row.quality,
+        "ai_mark": row.ai_mark,
+        "keep_metadata": row.keep_metadata,
         "public": row.public,
         "active": row.active,
     }

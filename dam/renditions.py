@@ -5,21 +5,26 @@ from __future__ import annotations
 import io
 import math
 import time
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from django.core.files.base import ContentFile, File
 from django.db import IntegrityError, transaction
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from dam import matting, pictures, watermarks
+from dam import downloads, matting, pictures, watermarks
 from dam.framing import Frame, frame
 from dam.models import AssetVersion, Rendition, RenditionFormat
 from dam.presets import Preset
+from dam.provenance import visible_mark
+from dam.provenance.keeping import is_of_ai, kept_labels
+from dam.provenance.writing import packet
 from dam.workload import renditions_in_work, seconds_left
 
 PAPER = "#ffffff"  # under transparent pixels where the format knows none
 PNG_LEVEL = 6
 AVIF_SPEED = 6  # 0 (slow, small) to 10
+JPEG_PACKET = 65_000  # bytes of XMP that fit into one segment
 
 
 def rendition_for(version: AssetVersion, preset: Preset, patience: float | None = None) -> Rendition:
@@ -64,7 +69,7 @@ def make_rendition(
 ) -> Rendition:
     """Encode and store a rendition of a decoded picture; its row is left for the caller to write."""
     finished = _finished(version, preset, image, deadline)
-    encoded = _encoded(finished, preset)
+    encoded = _encoded(finished, preset, _packet(version, preset))
     rendition = Rendition(
         version=version,
         preset=preset.slug,
@@ -109,17 +114,19 @@ def _make_and_keep(version: AssetVersion, preset: Preset, deadline: float | None
 def _finished(
     version: AssetVersion, preset: Preset, image: Image.Image, deadline: float | None
 ) -> Image.Image:
-    """Cut out, framed, on its background, with its mark: in this order, so that no mark is cut away."""
+    """Cut out, framed, on its background, with its marks: in this order, so that no mark is cut away."""
     if preset.cutout and image.mode != "RGBA":
         image = matting.without_background(image)
     image = _framed(image, frame_of(version, preset))
     image = _on_background(image, preset)
     mark = _mark_of(preset, image.width, deadline)
-    if mark is None:
-        return image
-    return watermarks.marked(
-        image, mark, preset.watermark_position, preset.watermark_opacity, preset.watermark_size
-    )
+    if mark is not None:
+        image = watermarks.marked(
+            image, mark, preset.watermark_position, preset.watermark_opacity, preset.watermark_size
+        )
+    if preset.ai_mark and is_of_ai(version):
+        image = visible_mark.marked(image, preset.ai_mark, preset.watermark_position if mark else "")
+    return image
 
 
 def _framed(image: Image.Image, wanted: Frame) -> Image.Image:
@@ -153,18 +160,34 @@ def _mark_of(preset: Preset, width: int, deadline: float | None) -> Image.Image 
         return pictures.read(cast(IO[bytes], file), longer, seconds_left(deadline)).image
 
 
-def _encoded(image: Image.Image, preset: Preset) -> bytes:
-    """Pixels only: what the original said about itself stays with the original."""
+def _packet(version: AssetVersion, preset: Preset) -> bytes:
+    """What the rendition says of itself: how the picture was made, and more where the preset keeps that."""
+    labels = kept_labels(version)
+    if not preset.keep_metadata:
+        return packet(labels)
+    with version.file.open("rb") as original:
+        present = downloads.packet_without_place(cast(IO[bytes], original), version.mime)
+    full = packet(labels, present)
+    fits = preset.format != RenditionFormat.JPEG or len(full) <= JPEG_PACKET
+    return full if fits else packet(labels)
+
+
+def _encoded(image: Image.Image, preset: Preset, said: bytes) -> bytes:
+    """Pixels, and an XMP packet (empty: none): whatever else the original said stays with the original."""
     image.info = {}
     encoded = io.BytesIO()
+    packed: dict[str, Any] = {"xmp": said} if said else {}
     if preset.format == RenditionFormat.WEBP:
-        image.save(encoded, "WEBP", quality=preset.quality, method=preset.effort)
+        image.save(encoded, "WEBP", quality=preset.quality, method=preset.effort, **packed)
     elif preset.format == RenditionFormat.AVIF:
-        image.save(encoded, "AVIF", quality=preset.quality, speed=AVIF_SPEED)
+        image.save(encoded, "AVIF", quality=preset.quality, speed=AVIF_SPEED, **packed)
     elif preset.format == RenditionFormat.JPEG:
-        image.save(encoded, "JPEG", quality=preset.quality, optimize=True, progressive=True)
+        image.save(encoded, "JPEG", quality=preset.quality, optimize=True, progressive=True, **packed)
     else:
-        image.save(encoded, "PNG", compress_level=PNG_LEVEL)
+        texts = PngInfo()
+        if said:
+            texts.add_itxt("XML:com.adobe.xmp", said.decode())
+        image.save(encoded, "PNG", compress_level=PNG_LEVEL, pnginfo=texts)
     return encoded.getvalue()
 
 

@@ -27,6 +27,14 @@ def font_path() -> Path:
     return Path(spec.origin).parent / FILE
 
 
+def has_typeface() -> bool:
+    """Whether words can be drawn on pictures here."""
+    try:
+        return font_path().is_file()
+    except FileNotFoundError:
+        return False
+
+
 @lru_cache(maxsize=64)
 def font(size: int, weight: int) -> ImageFont.FreeTypeFont:
     """The face in this size (pixels) and weight.

@@ -13,9 +13,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from dam import lineage
 from dam.models import (
     Asset,
-    AssetKind,
     AssetSKU,
     Assignment,
     CollectionItem,
@@ -77,7 +77,7 @@ def _collection_use(row: Any) -> Use:
 
 
 def _made_use(row: Lineage) -> Use:
-    role = str(dict(AssetKind.choices).get(row.role, row.role))
+    role = lineage.role_label(row.role)
     detail = _("%(role)s, in the trash") % {"role": role} if row.child.is_trashed else role
     return Use(row.child, str(row.child), detail, breaks=True)
 

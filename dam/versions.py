@@ -15,6 +15,7 @@ from dam.colours import main_family
 from dam.errors import IngestError
 from dam.ingest import note_put_back
 from dam.models import Asset, AssetState, AssetVersion, DuplicatePair, PairState
+from dam.provenance.keeping import making_of
 from dam.roles import Role, has_role, sees_library
 from dam.signals import assets_changed
 
@@ -136,8 +137,9 @@ def _make_current(asset: Asset, version: AssetVersion, actor: Actor) -> None:
     asset.current = version
     asset.colour_family = main_family(version.colours)
     asset.aspect = aspect_of(version.width, version.height)
+    asset.making = making_of(version) or ""
     asset.updated = timezone.now()
     if asset.state == AssetState.APPROVED and not has_role(actor, Role.REVIEWER):
         asset.state = AssetState.IN_REVIEW
         audit.record(actor, "asset.state", asset, before=AssetState.APPROVED, after=AssetState.IN_REVIEW)
-    asset.save(update_fields=["current", "colour_family", "aspect", "state", "updated"])
+    asset.save(update_fields=["current", "colour_family", "aspect", "making", "state", "updated"])

@@ -29,7 +29,7 @@ def text_mark(text: str) -> Image.Image:
     return mark
 
 
-def marked(image: Image.Image, mark: Image.Image, position: str, opacity: int, size: int) -> Image.Image:
+def marked(image: Image.Image, mark: Image.Image, position: str, opacity: int, size: float) -> Image.Image:
     """The picture with the mark on it.
 
     Args:
@@ -46,7 +46,7 @@ def marked(image: Image.Image, mark: Image.Image, position: str, opacity: int, s
     return result if image.mode == "RGBA" else result.convert("RGB")
 
 
-def _fitted(mark: Image.Image, picture: tuple[int, int], size: int) -> Image.Image:
+def _fitted(mark: Image.Image, picture: tuple[int, int], size: float) -> Image.Image:
     scale = min(picture[0] * size / 100 / mark.width, picture[1] / mark.height)
     wanted = max(1, round(mark.width * scale)), max(1, round(mark.height * scale))
     return mark.convert("RGBA").resize(wanted, Image.Resampling.LANCZOS)

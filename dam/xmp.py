@@ -40,6 +40,8 @@ NAMESPACES = {
     "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
     "xmpNote": "http://ns.adobe.com/xmp/note/",
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "TC260": "http://www.tc260.org.cn/ns/AIGC/1.0/",
+    "atelier": "urn:atelier:provenance:1.0/",
 }
 PREFIXES = {
     **{namespace: prefix for prefix, namespace in NAMESPACES.items()},

@@ -10,7 +10,10 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         from dam import usage
+        from dam.provenance import makers
         from generation import signals  # noqa: F401  connects the receivers
+        from generation.provenance import made
         from generation.usage import JOBS
 
         usage.register(JOBS)
+        makers.register(made)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.editing import set_state
@@ -16,6 +17,7 @@ from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from generation import budget, prompts
+from generation.labelling import labelled_answer
 from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
 from generation.planning import named_inputs, why_unusable
 from generation.providers.base import ProviderInput, ProviderResult
@@ -100,23 +102,31 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
     """
     name = f"{item.public_id}-{item.attempts}{_EXTENSIONS.get(result.mime, '.bin')}"
     item.answer.save(name, ContentFile(result.image), save=False)
+    digest, now = hashlib.sha256(result.image).hexdigest(), timezone.now()
     details = {
         **result.details,
         "mime": result.mime,
-        "sha256": hashlib.sha256(result.image).hexdigest(),
+        "sha256": digest,
         "cost": str(result.cost),
         "currency": result.currency,
     }
     with transaction.atomic():
         kept = GenerationItem.objects.filter(
             pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING
-        ).update(answer=item.answer.name, answer_details=details, model=result.model[:120])
+        ).update(
+            answer=item.answer.name,
+            answer_details=details,
+            answer_sha256=digest,
+            answered_at=now,
+            model=result.model[:120],
+        )
         budget.settle(item, result.cost)
     if not kept:
         logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
         item.answer.storage.delete(str(item.answer.name))
         return False
-    item.answer_details = details
+    item.answer_details, item.model = details, result.model[:120]
+    item.answer_sha256, item.answered_at = digest, now
     return True
 
 
@@ -133,8 +143,7 @@ def ingest_answer(item: GenerationItem) -> tuple[Asset, bool]:
     """The kept answer as an asset in review, with its lineage; whether it is new to the library."""
     job = item.job
     inputs = inputs_of(item)
-    with item.answer.open("rb") as file:
-        data = file.read()
+    data = labelled_answer(item, inputs)
     extension = _EXTENSIONS.get(item.answer_details.get("mime", ""), ".png")
     result = ingest(
         data,

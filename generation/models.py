@@ -177,6 +177,9 @@ class GenerationItem(models.Model):
     # The provider's answer, kept before ingest: a crash between answer and ingest repeats no paid call.
     answer = models.FileField(upload_to="answers/", max_length=255, blank=True)
     answer_details = models.JSONField(default=dict, blank=True)
+    # Of the answer as the provider sent it: the same answer once more is the same picture.
+    answer_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    answered_at = models.DateTimeField(null=True, editable=False)
     output = models.ForeignKey(
         "dam.Asset", null=True, blank=True, on_delete=models.SET_NULL, related_name="generated_by"
     )
@@ -203,6 +206,9 @@ class GenerationItem(models.Model):
         indexes = [
             models.Index(fields=["state", "not_before"], name="generation_item_due"),
             models.Index(fields=["job", "state", "position"], name="generation_item_progress"),
+            models.Index(
+                fields=["answer_sha256"], condition=~Q(answer_sha256=""), name="generation_item_answer"
+            ),
         ]
 
     def __str__(self) -> str:

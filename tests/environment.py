@@ -34,6 +34,7 @@ ALWAYS = {
     "TIME_ZONE": "UTC",
     "THROTTLE_ANON": "1000000/min",
     "THROTTLE_USER": "1000000/min",
+    "THROTTLE_PROVENANCE": "1000000/min",
     "SEARCH_ENCODER": "starter",
     "SEARCH_BATCH_SIZE": "32",
     "SEARCH_RUNTIME": "auto",

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from dam.models import PendingRemoval
 from search.index.connection import connect
 from search.index.standing import standing_of
 from search.spaces import index_of, live_space
+from tests.certificates import make_chain
 from tests.factories import AssetFactory
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +69,31 @@ def test_files_that_the_storage_does_not_delete_are_a_warning() -> None:
         "It did not delete 1 files of deleted assets.",
     )
     assert "reconcile --only files --fix" in finding["advice"]
+
+
+def test_what_signs_and_names_generated_pictures_is_told(settings: Any, tmp_path: Path) -> None:
+    assert doctor()["signing"]["level"] == "ok"
+    assert "No certificate is configured" in doctor()["signing"]["sentence"]
+    assert "DAM_AIGC_PRODUCER" in doctor()["labels"]["sentence"]
+    settings.DAM_AIGC_PRODUCER = "某工作室"
+    assert (doctor()["labels"]["level"], "escaped" in doctor()["labels"]["sentence"]) == ("warning", True)
+    settings.DAM_AIGC_PRODUCER = "001191-studio"
+    assert (doctor()["labels"]["level"], doctor()["labels"]["sentence"]) == ("ok", "001191-studio")
+
+    pytest.importorskip("c2pa", reason="c2pa-python is optional")
+    chain = make_chain(tmp_path)
+    settings.C2PA_CERTIFICATE = str(chain.certificate)
+    assert "C2PA_PRIVATE_KEY is not set" in doctor()["signing"]["sentence"]
+    settings.C2PA_PRIVATE_KEY = str(tmp_path / "nothing.pem")
+    assert "nothing.pem cannot be read" in doctor()["signing"]["sentence"]
+    settings.C2PA_PRIVATE_KEY = str(chain.key)
+    assert doctor()["signing"]["level"] == "ok"
+    settings.C2PA_ALGORITHM = "rot13"
+    assert (doctor()["signing"]["level"], "rot13" in doctor()["signing"]["sentence"]) == ("problem", True)
+    settings.C2PA_ALGORITHM = "es256"
+    expired = make_chain(tmp_path, days=-1)
+    settings.C2PA_CERTIFICATE, settings.C2PA_PRIVATE_KEY = str(expired.certificate), str(expired.key)
+    assert doctor()["signing"]["level"] == "problem"
 
 
 def findings_about(part: str) -> list[dict[str, str]]:

@@ -120,6 +120,8 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": env.str("THROTTLE_ANON", default="120/min"),
         "user": env.str("THROTTLE_USER", default="1200/min"),
+        # Files that are held against the library: each is decoded.
+        "provenance": env.str("THROTTLE_PROVENANCE", default="20/min"),
     },
 }
 
@@ -135,6 +137,7 @@ SPECTACULAR_SETTINGS = {
         "AssetKindEnum": "dam.models.AssetKind",
         "AssetStateEnum": "dam.models.AssetState",
         "AssetOriginEnum": "dam.models.AssetOrigin",
+        "MakingEnum": "dam.models.Making",
         "AspectEnum": "search.api.serializers.ASPECTS",
         "SearchedStateEnum": "search.api.serializers.STATES",
         "SKURoleEnum": "dam.models.SKURole",

@@ -37,6 +37,15 @@ DAM_IMPORT_S3 = env.list("DAM_IMPORT_S3", default=[])
 DAM_IMPORT_DAYS = env.int("DAM_IMPORT_DAYS", default=30)
 # Webhooks may lead to private addresses and without encryption: for receivers in one's own network only.
 DAM_WEBHOOK_ALLOW_PRIVATE = env.bool("DAM_WEBHOOK_ALLOW_PRIVATE", default=False)
+# Who offers the generation service, by name or code, as China's label on its pictures says (GB 45438-2025).
+DAM_AIGC_PRODUCER = env.str("DAM_AIGC_PRODUCER", default="Atelier")
+# Whether everybody may ask which provider and model have made a picture that they see.
+DAM_PROVENANCE_TELLS_MODEL = env.bool("DAM_PROVENANCE_TELLS_MODEL", default=True)
+# Generated pictures are signed (C2PA) with this certificate chain and key, files in PEM; empty: not signed.
+C2PA_CERTIFICATE = env.str("C2PA_CERTIFICATE", default="")
+C2PA_PRIVATE_KEY = env.str("C2PA_PRIVATE_KEY", default="")
+C2PA_ALGORITHM = env.str("C2PA_ALGORITHM", default="es256")
+C2PA_TIMESTAMP_URL = env.str("C2PA_TIMESTAMP_URL", default="")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
 

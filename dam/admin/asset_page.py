@@ -15,12 +15,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dam import custom_fields, custom_values, duplicates, field_rules, lineage, rights, usage, workflow
-from dam.admin import alt_suggestions, asset_renditions, talk
+from dam.admin import alt_suggestions, asset_provenance, asset_renditions, talk
 from dam.admin.filters import FAMILY_FACES
 from dam.admin.metadata_panel import panel_for
 from dam.admin.verbs import offered_for
 from dam.fingerprints import HASH_BITS
-from dam.models import Asset, AssetKind, AssetState, AssetVersion, AuditEntry, Lineage
+from dam.models import Asset, AssetState, AssetVersion, AuditEntry, Lineage
 from dam.roles import sees_library
 
 SHOWN_RELATIVES = 24
@@ -50,6 +50,7 @@ def context_for(asset: Asset, user: User) -> dict[str, Any]:
         "made_from": _relatives(lineage.made_from(asset, user), "parent"),
         "used": usage.of([asset], user)[0],
         "used_in": _relatives(lineage.used_in(asset, user), "child"),
+        "provenance": asset_provenance.panel_for(asset, user),
         "history": _history(asset) if is_theirs else None,
         "history_url": history_url(asset) if sees_library(user) else "",
         **asset_renditions.context_for(asset, user),
@@ -109,10 +110,9 @@ def likeness(distance: int) -> str:
 
 
 def _relatives(links: Any, end: str) -> list[tuple[Asset, str]]:
-    """The asset at the other end of each link, with its role; most roles are kinds, and named so."""
+    """The asset at the other end of each link, with its role."""
     found: list[Lineage] = list(links[:SHOWN_RELATIVES])
-    names = dict(AssetKind.choices)
-    return [(getattr(link, end), str(names.get(link.role, link.role))) for link in found]
+    return [(getattr(link, end), lineage.role_label(link.role)) for link in found]
 
 
 def facts(asset: Asset) -> list[tuple[str, str]]:

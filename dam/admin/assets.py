@@ -76,6 +76,7 @@ class AssetAdmin(ModelAdmin):
         filters.StateFilter,
         filters.KindFilter,
         filters.OriginFilter,
+        filters.MakingFilter,
         filters.ColourFilter,
         ("tags", filters.TagFilter),
         ("skus", filters.CompletedFilter),

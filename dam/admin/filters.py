@@ -22,7 +22,7 @@ from dam.colours import FAMILIES
 from dam.custom_values import BadValues, Fields
 from dam.facets import DIMENSIONS
 from dam.forms import collections_of
-from dam.models import Asset, AssetKind, AssetOrigin, AssetState, CustomField, FieldType
+from dam.models import Asset, AssetKind, AssetOrigin, AssetState, CustomField, FieldType, Making
 from dam.organising import shown_to
 from dam.people import signed_in
 
@@ -89,6 +89,13 @@ class KindFilter(LinkFilter):
 class OriginFilter(LinkFilter):
     title, parameter_name, field = _("origin"), "origin", "origin"
     offered = AssetOrigin.choices
+
+
+class MakingFilter(LinkFilter):
+    """What AI has made, here or elsewhere, and what was arranged."""
+
+    title, parameter_name, field = _("how it was made"), "making", "making"
+    offered = Making.choices
 
 
 class StateFilter(LinkFilter):

@@ -54,13 +54,14 @@ class RenditionPresetAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("slug", ("title", "title_zh"), ("public", "active"))}),
         (gettext_lazy("Frame"), {"fields": ("fit", ("width", "height"), ("background", "cutout"))}),
-        (gettext_lazy("File"), {"fields": (("format", "quality"),)}),
+        (gettext_lazy("File"), {"fields": (("format", "quality"), "keep_metadata")}),
         (
             gettext_lazy("Watermark"),
             {
                 "fields": (
                     ("watermark_text", "watermark_asset"),
                     ("watermark_position", "watermark_size", "watermark_opacity"),
+                    "ai_mark",
                 )
             },
         ),

@@ -21,6 +21,7 @@ from dam.models import (
     AssetSKU,
     AssetState,
     CustomField,
+    Making,
     SKURole,
     SKUStatus,
 )
@@ -34,6 +35,9 @@ class AssetFilter(django_filters.FilterSet):
     kind = django_filters.MultipleChoiceFilter(choices=AssetKind.choices)
     state = django_filters.MultipleChoiceFilter(choices=AssetState.choices)
     origin = django_filters.MultipleChoiceFilter(choices=AssetOrigin.choices)
+    making = django_filters.MultipleChoiceFilter(
+        choices=Making.choices, label=_("How it was made, as the library or its file says")
+    )
     colour = django_filters.MultipleChoiceFilter(
         field_name="colour_family", choices=[(family, family) for family in FAMILIES]
     )
@@ -56,7 +60,7 @@ class AssetFilter(django_filters.FilterSet):
 
     class Meta:
         model = Asset
-        fields = ("kind", "state", "origin", "colour", "tag", "sku", "territory", "q", "incomplete")
+        fields = ("kind", "state", "origin", "making", "colour", "tag", "sku", "territory", "q", "incomplete")
 
     def filter_queryset(self, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
         """Also by custom fields: `custom.season=ss26`; repeated, all of them must hold."""

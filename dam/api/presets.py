@@ -61,7 +61,7 @@ class PresetSerializer(serializers.ModelSerializer):
         fields = (
             "slug", "title", "title_zh", "width", "height", "fit", "background", "format", "quality",
             "cutout", "watermark_text", "watermark_asset", "watermark_position", "watermark_opacity",
-            "watermark_size", "public", "active", "built_in",
+            "watermark_size", "ai_mark", "keep_metadata", "public", "active", "built_in",
         )  # fmt: skip
 
     def get_built_in(self, preset: Preset | RenditionPreset) -> bool:

@@ -108,13 +108,13 @@ class AssetSerializer(serializers.ModelSerializer):
         model = Asset
         fields = (
             "id", "title", "title_zh", "alt_text", "alt_text_zh", "description", "description_zh",
-            "kind", "state", "origin", "owner", "version", "file_name", "mime", "size", "sha256",
+            "kind", "state", "origin", "making", "owner", "version", "file_name", "mime", "size", "sha256",
             "width", "height", "aspect", "transparent", "colours", "colour", "tags", "skus",
             "focal_x", "focal_y", "rights_holder", "licence", "credit", "rights_expire_on", "model_release",
             "release_expires_on", "usable_until", "territories", "usable_in", "custom", "missing",
             "next_states", "thumbnail", "web", "original", "renditions", "created", "updated",
         )  # fmt: skip
-        read_only_fields = ("origin", "aspect", "created", "updated")
+        read_only_fields = ("origin", "making", "aspect", "created", "updated")
 
     def to_representation(self, asset: Asset) -> dict[str, Any]:
         told: dict[str, Any] = super().to_representation(asset)

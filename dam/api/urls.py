@@ -11,6 +11,7 @@ from dam.api.duplicates import PairViewSet
 from dam.api.fields_and_rules import CustomFieldViewSet, FieldRuleViewSet
 from dam.api.imports import ImportViewSet
 from dam.api.presets import PresetViewSet
+from dam.api.provenance import AssetProvenanceView, ProvenanceView
 from dam.api.trash import TrashViewSet
 from dam.api.uploads import UploadsView, UploadView
 from dam.api.views import AssetViewSet, CollectionViewSet, SKUViewSet, TagViewSet
@@ -37,6 +38,8 @@ router.register("webhooks", WebhookViewSet, basename="webhook")
 
 urlpatterns = [
     path("assets/<uuid:public_id>/sidecar.xmp", SidecarFile.as_view(), name="asset-sidecar"),
+    path("provenance/", ProvenanceView.as_view(), name="provenance"),
+    path("provenance/<uuid:public_id>/", AssetProvenanceView.as_view(), name="provenance-of-asset"),
     path("uploads/", UploadsView.as_view(), name="upload-list"),
     path("uploads/<uuid:public_id>/", UploadView.as_view(), name="upload-detail"),
     re_path(

@@ -33,6 +33,7 @@ from dam.api.metadata_tables import MetadataTableActions
 from dam.api.pagination import InPlace
 from dam.api.permissions import ContributorsWrite, EditorsWrite
 from dam.api.problems import Conflict, RejectedFile
+from dam.api.provenance import ProvenanceActions
 from dam.api.renditions import RenditionActions
 from dam.api.serializers import (
     AddedSerializer,
@@ -81,6 +82,7 @@ class AssetViewSet(
     LineageActions,
     MetadataActions,
     MetadataTableActions,
+    ProvenanceActions,
     RenditionActions,
     RestoreActions,
     UsageActions,

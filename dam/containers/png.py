@@ -56,7 +56,7 @@ def edited(file: IO[bytes], edit: MetadataEdit) -> list[Piece]:
             if kept is not None:
                 pieces.append(whole if kept == block else chunk(kind, kept))
         else:
-            if edit.hides_place and _is_aside(kind) and edit.drops(_payload(file, at, size)):
+            if edit.looks_aside and _is_aside(kind) and edit.drops(_payload(file, at, size)):
                 continue
             pieces.append(whole)
         if number == 0 and packet is not None and packet != present:

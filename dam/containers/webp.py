@@ -77,8 +77,8 @@ def _payload(file: IO[bytes], chunks: list[Chunk], kind: bytes) -> bytes | None:
 
 
 def _goes(file: IO[bytes], chunk: Chunk, edit: MetadataEdit) -> bool:
-    """Whether a chunk that no viewer needs tells the place, a manifest of its provenance for example."""
-    if not edit.hides_place or chunk.kind in PICTURE or chunk.kind in METADATA:
+    """Whether a chunk that no viewer needs goes, such as a manifest of its provenance."""
+    if not edit.looks_aside or chunk.kind in PICTURE or chunk.kind in METADATA:
         return False
     return edit.drops(_content(file, chunk))
 

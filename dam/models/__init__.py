@@ -7,6 +7,7 @@ from dam.models.asset import (
     AssetState,
     AssetVersion,
     Lineage,
+    Making,
     ModelRelease,
     Rendition,
     on_storefront,
@@ -27,7 +28,7 @@ from dam.models.organisation import (
     SKUStatus,
     Tag,
 )
-from dam.models.presets import Fit, MarkPosition, RenditionFormat, RenditionPreset
+from dam.models.presets import AIMark, Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.models.removal import PendingRemoval
 from dam.models.sharing import ShareLink
 from dam.models.suggestions import AltTextSuggestion, SuggestionState
@@ -45,6 +46,7 @@ __all__ = [
     "AT_WORK",
     "SKU",
     "TEST_EVENT",
+    "AIMark",
     "AltTextSuggestion",
     "Asset",
     "AssetCount",
@@ -75,6 +77,7 @@ __all__ = [
     "ImportSource",
     "ImportState",
     "Lineage",
+    "Making",
     "MarkPosition",
     "ModelRelease",
     "Notice",

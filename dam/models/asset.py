@@ -55,6 +55,15 @@ class AssetState(models.TextChoices):
     TRASHED = "trashed", _("Trashed")
 
 
+class Making(models.TextChoices):
+    """How a picture came to be, where the library or its file knows; empty: nobody says."""
+
+    AI = "ai", _("Made by AI")
+    PARTLY_AI = "partly_ai", _("Partly made by AI")
+    POSSIBLY_AI = "possibly_ai", _("Possibly made by AI")
+    ARRANGED = "arranged", _("Arranged from other pictures")
+
+
 class ModelRelease(models.TextChoices):
     """Whether the people in a picture have agreed to its use."""
 
@@ -148,6 +157,15 @@ class Asset(models.Model):
     # Copied from the current version so that lists and filters need no join.
     colour_family = models.CharField(_("colour"), max_length=16, blank=True, editable=False)
     aspect = models.CharField(_("aspect"), max_length=12, blank=True, editable=False)
+    making = models.CharField(
+        _("how it was made"),
+        max_length=12,
+        choices=Making.choices,
+        blank=True,
+        editable=False,
+        default="",
+        db_default="",
+    )
     focal_x = models.FloatField(
         _("focal point, from left"), default=0.5, validators=[MinValueValidator(0), MaxValueValidator(1)]
     )
@@ -194,6 +212,8 @@ class Asset(models.Model):
             models.Index(fields=["kind", "-id"]),
             models.Index(fields=["owner", "-id"]),
             models.Index(fields=["usable_until"]),
+            # Few of many, unless the library is full of generated pictures.
+            models.Index(fields=["making", "-id"], condition=~Q(making=""), name="dam_asset_making"),
             # Rare sorts are gathered by this one, common ones are met soon along the primary key.
             models.Index(fields=["state", "kind", "origin", "colour_family", "-id"], name="dam_asset_sort"),
             models.Index(fields=["title", "id"], name="dam_asset_title"),

@@ -40,6 +40,15 @@ class MarkPosition(models.TextChoices):
     TILED = "tiled", _("All over")
 
 
+class AIMark(models.TextChoices):
+    """The words that are put on pictures made by AI."""
+
+    NONE = "", _("No mark")
+    CHINESE = "zh", "AI生成"
+    ENGLISH = "en", "AI generated"
+    BOTH = "both", "AI生成 · AI generated"
+
+
 def _percent() -> list[Any]:
     return [MinValueValidator(1), MaxValueValidator(100)]
 
@@ -106,6 +115,22 @@ class RenditionPreset(models.Model):
     )
     watermark_size = models.PositiveSmallIntegerField(
         _("watermark: width"), default=30, validators=_percent(), help_text=_("Percent of the picture's.")
+    )
+    ai_mark = models.CharField(
+        _("mark on pictures made by AI"),
+        max_length=4,
+        choices=AIMark.choices,
+        blank=True,
+        default=AIMark.NONE,
+        help_text=_("In a lower corner, as high as GB 45438-2025 asks; other pictures stay without it."),
+    )
+    keep_metadata = models.BooleanField(
+        _("keep metadata"),
+        default=False,
+        help_text=_(
+            "What the file's XMP says goes into the rendition, but for the place. What says that a picture "
+            "was made by AI is always kept."
+        ),
     )
     public = models.BooleanField(
         _("public"),

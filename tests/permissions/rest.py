@@ -85,6 +85,8 @@ GET    /assets/{public_id}/usage/                      shown                    
 GET    /assets/{public_id}/usage/                      hidden                         401    403   404   404   200   200   200  !
 GET    /assets/{public_id}/lineage/                    made                           401    403   200   200   200   200   200  !
 GET    /assets/{public_id}/lineage/                    hidden                         401    403   404   404   200   200   200
+GET    /assets/{public_id}/provenance/                 made                           401    403   200   200   200   200   200  !
+GET    /assets/{public_id}/provenance/                 hidden                         401    403   404   404   200   200   200
 GET    /assets/{public_id}/renditions/{preset}/        shown                          302    302   302   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        draft                          404    404   404   302   302   302   302
 GET    /assets/{public_id}/renditions/{preset}/        shown, for the press           404    404   404   302   302   302   302
@@ -206,6 +208,16 @@ POST   /imports/{public_id}/resume/                    their import, stopped    
 
 GET    /notices/                                       -                              401    200   200   200   200   200   200
 POST   /notices/read/                                  the owner's notices            401    200=  200=  200   200=  200=  200=
+
+GET    /provenance/                                    the file of shown              200    200   200   200   200   200   200
+GET    /provenance/                                    the file of hidden             200    200   200   200   200   200   200  !
+POST   /provenance/                                    the file of shown              200=   200=  200=  200=  200=  200=  200=
+POST   /provenance/                                    the file of hidden             200=   200=  200=  200=  200=  200=  200= !
+POST   /provenance/                                    no file                        400    400   400   400   400   400   400
+GET    /provenance/{public_id}/                        shown                          200    200   200   200   200   200   200
+GET    /provenance/{public_id}/                        made                           200    200   200   200   200   200   200
+GET    /provenance/{public_id}/                        draft                          404    404   404   200   200   200   200
+GET    /provenance/{public_id}/                        hidden                         404    404   404   404   200   200   200
 
 GET    /rendition-presets/                             -                              401    403   403   403   200   200   200
 POST   /rendition-presets/                             -                              401    403   403   403   403   403   201
@@ -414,6 +426,15 @@ def _json(**body: Any) -> Sent:
     return {"data": body, "format": "json"}
 
 
+def _asks_by_hash(world: World, name: str) -> Sent:
+    return {"data": {"sha256": world.assets[name].current.sha256}}
+
+
+def _file_of(world: World, name: str) -> SimpleUploadedFile:
+    with world.assets[name].current.file.open("rb") as file:
+        return SimpleUploadedFile("sent.jpg", file.read(), "image/jpeg")
+
+
 def _clicked(world: World, name: str) -> Sent:
     query_id = signing.dumps(world.things["logged search"].pk, salt=query_log.SALT)
     return _json(query_id=query_id, asset=_id(world, name), position=1)
@@ -469,6 +490,10 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     ("POST /assets/", "the file of hidden"): lambda world: _form(file=_picture(4)),
     "PATCH /assets/{public_id}/": lambda world: _json(title="Changed"),
     ("PATCH /assets/{public_id}/", "draft, to be approved"): lambda world: _json(state="approved"),
+    ("GET /provenance/", "the file of shown"): lambda world: _asks_by_hash(world, "shown"),
+    ("GET /provenance/", "the file of hidden"): lambda world: _asks_by_hash(world, "hidden"),
+    ("POST /provenance/", "the file of shown"): lambda world: _form(file=_file_of(world, "shown")),
+    ("POST /provenance/", "the file of hidden"): lambda world: _form(file=_file_of(world, "hidden")),
     "POST /assets/{public_id}/comments/": lambda world: _json(text="Well."),
     "POST /assets/{public_id}/links/": lambda world: _json(preset="web"),
     ("POST /assets/{public_id}/merge/", "shown, with foreign"): lambda world: _json(
