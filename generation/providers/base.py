@@ -166,13 +166,10 @@ class BatchProgress:
     Attributes:
         ended: nothing more comes; `collect` gives what there is.
         state: the vendor's own word, for people.
-        done, total: requests, where the vendor counts them.
     """
 
     ended: bool
     state: str
-    done: int | None = None
-    total: int | None = None
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,9 @@ def _handle(job: types.BatchJob, key: str) -> BatchHandle:
 
 
 def _state(job: types.BatchJob) -> str:
-    return job.state.value if job.state else "JOB_STATE_UNSPECIFIED"
+    """In the words of types.JobState: `t_job_state` in _transformers.py leaves some of the API's alone."""
+    state = job.state.value if job.state else "JOB_STATE_UNSPECIFIED"
+    return state.replace("BATCH_STATE_", "JOB_STATE_")
 
 
 def _unanswered(state: str) -> ProviderError:

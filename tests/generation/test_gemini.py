@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from generation.providers.base import Blocked, ProviderInput, ProviderRequest, Refused, Transient
+from generation.providers.base import Blocked, ProviderRequest, Refused, Transient
 from generation.providers.gemini import GeminiProvider
 from tests.generation import gemini_server as gemini
 from tests.generation.gemini_server import GeminiServer
-from tests.pictures import picture
+from tests.generation.inputs import colour_of, given, large
 
 MODEL = "gemini-nano-banana-2.1"
 
@@ -30,19 +28,9 @@ def provider(server: GeminiServer, **changes: Any) -> GeminiProvider:
     return GeminiProvider(**{**options, **changes})
 
 
-def given(role: str, colour: str, title: str = "", title_zh: str = "") -> ProviderInput:
-    content = picture(format="PNG", colour=colour)
-    return ProviderInput(role, lambda: content, "image/png", "asset", title, title_zh)
-
-
 def request(**parameters: Any) -> ProviderRequest:
     inputs = [given("model", "#ff0000", "Anna", "安娜"), given("garment", "#0000ff", "Blue dress", "蓝裙")]
     return ProviderRequest("Anna wears the blue dress.", inputs, parameters, "cell-1")
-
-
-def colour_of(image: bytes) -> tuple[int, int, int]:
-    with Image.open(BytesIO(image)) as made:
-        return made.convert("RGB").getpixel((5, 5))
 
 
 def test_sends_every_input_after_its_role_and_returns_the_picture(server: GeminiServer) -> None:
@@ -204,8 +192,9 @@ def test_server_errors_are_transient_and_called_once(server: GeminiServer, code:
 
 def test_a_slow_answer_is_transient(server: GeminiServer) -> None:
     server.script([gemini.slow(2)])
-    with pytest.raises(Transient, match="did not answer within 1 s"):
+    with pytest.raises(Transient, match="did not answer within 1 s") as caught:
         provider(server, timeout_seconds=1).generate(request())
+    assert caught.value.maybe_charged
 
 
 def test_a_server_that_hangs_up_is_transient(server: GeminiServer) -> None:
@@ -217,8 +206,9 @@ def test_a_server_that_hangs_up_is_transient(server: GeminiServer) -> None:
 def test_a_lost_server_is_transient() -> None:
     with GeminiServer() as gone:
         pass
-    with pytest.raises(Transient, match="connection"):
+    with pytest.raises(Transient, match="connection") as caught:
         provider(gone).generate(request())
+    assert not caught.value.maybe_charged
 
 
 def test_something_else_at_the_address_is_named(server: GeminiServer) -> None:
@@ -266,7 +256,12 @@ def test_what_is_missing_is_said_before_anything_is_called(
 
 @pytest.mark.parametrize(
     ("parameters", "named"),
-    [({"aspect_ratio": "7:1"}, "7:1"), ({"size": "9K"}, "9K"), ({"seed": "a few"}, "seed"), ({"seed": -1}, "seed")],
+    [
+        ({"aspect_ratio": "7:1"}, "7:1"),
+        ({"size": "9K"}, "9K"),
+        ({"seed": "a few"}, "seed"),
+        ({"seed": -1}, "seed"),
+    ],
 )
 def test_what_the_api_does_not_take_never_leaves_the_house(
     server: GeminiServer, parameters: dict[str, str], named: str
@@ -277,22 +272,17 @@ def test_what_the_api_does_not_take_never_leaves_the_house(
 
 
 def test_a_model_of_one_size_is_not_asked_for_a_size(server: GeminiServer) -> None:
-    provider(server, model="gemini-3.1-flash-lite-image").generate(
-        request(size="1K", aspect_ratio="1:1")
-    )
+    provider(server, model="gemini-3.1-flash-lite-image").generate(request(size="1K", aspect_ratio="1:1"))
     assert server.calls[0].config["imageConfig"] == {"aspectRatio": "1:1"}
 
 
 def test_inputs_over_the_limit_of_a_request_are_made_smaller_and_keep_their_alpha(
     server: GeminiServer,
 ) -> None:
-    noise = Image.merge("RGBA", [Image.effect_noise((2300, 1900), 120) for _ in range(4)])
-    content = BytesIO()
-    noise.save(content, "PNG", compress_level=1)
-    large = ProviderInput("prop", content.getvalue, "image/png", "asset", "Noise")
-    provider(server).generate(ProviderRequest("x", [large], {}, "cell-2"))
+    noise = large()
+    provider(server).generate(ProviderRequest("x", [noise], {}, "cell-2"))
 
     (call,) = server.calls
-    assert len(content.getvalue()) > 14_000_000
+    assert len(noise.read()) > 14_000_000
     assert [(one.mode, max(one.size)) for one in call.pictures] == [("RGBA", 1600)]
     assert len(str(call.body)) < 20_000_000
