@@ -235,6 +235,11 @@ def _matrix(
 ) -> Plan:
     provider, engine = choose_provider(provider)
     capability = engine.capability
+    if not capability.price_known:
+        raise PlanError(
+            _("What a picture by “%(provider)s” costs is not known. “manage.py doctor” says how to set it.")
+            % {"provider": provider}
+        )
     distinct = [(role, list({asset.pk: asset for asset in assets}.values())) for role, assets in axes]
     _refuse_too_many(distinct)
     usable, left_out = _without_unusable(distinct)

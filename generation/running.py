@@ -134,7 +134,8 @@ def _obtain(item: GenerationItem) -> bool:
     try:
         result = provider.generate(request)
     except ProviderError as error:
-        money.settle(item, error.cost)
+        if not (isinstance(error, Transient) and error.maybe_charged):  # else it stays set aside
+            money.settle(item, error.cost)
         return _not_delivered(item, error)
     except Exception:  # whatever a vendor's library raises ends this item, not the job
         # The money stays set aside: nobody knows whether the vendor charged for this call.

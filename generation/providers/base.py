@@ -91,7 +91,8 @@ class Capability:
 
     Attributes:
         price_per_picture: of a picture of the default size and quality; 0 where it is free, or where no
-            price is known, which `check` says. `Provider.price` tells it for others.
+            price is known. `Provider.price` tells it for others.
+        price_known: False where the vendor publishes no price and none was given.
         makes_photographs: False for `board`, which arranges pictures and paints none.
         batch_size: how many requests one batch takes; 0 where each is a call of its own.
     """
@@ -106,6 +107,7 @@ class Capability:
     seconds_per_picture: float
     parallel_calls: int
     makes_photographs: bool
+    price_known: bool = True
     sizes: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ()
     backgrounds: tuple[str, ...] = ()

@@ -88,6 +88,7 @@ class Gemini(Provider):
             currency=known.currency,
             price_as_of=known.as_of,
             price_source=known.source,
+            price_known=known.price_is_known,
             seconds_per_picture=12.0,
             parallel_calls=4,
             makes_photographs=True,
@@ -99,10 +100,7 @@ class Gemini(Provider):
         problem = VENDOR.connection_problem(self._api_key, self._address, "Google AI Studio")
         if problem:
             return problem
-        try:
-            return None if self._known.price_is_known else unknown_price(self._model)
-        except PriceUnknown as error:
-            return str(error)
+        return None if self._known.price_is_known else unknown_price(self._model)
 
     def price(self, parameters: Mapping[str, Any], *, inputs: int = 0) -> Decimal:
         """By size; what the prompt says and what the model thinks is not in it."""

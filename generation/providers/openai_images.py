@@ -77,6 +77,7 @@ class OpenAIImagesProvider(Provider):
             currency=known.currency,
             price_as_of=known.as_of,
             price_source=known.source,
+            price_known=known.price_is_known,
             seconds_per_picture=30.0,
             parallel_calls=4,
             makes_photographs=True,
@@ -90,10 +91,7 @@ class OpenAIImagesProvider(Provider):
         problem = VENDOR.connection_problem(self._api_key, self._address, "platform.openai.com")
         if problem:
             return problem
-        try:
-            return None if self._known.price_is_known else unknown_price(self._model)
-        except PriceUnknown as error:
-            return str(error)
+        return None if self._known.price_is_known else unknown_price(self._model)
 
     def price(self, parameters: Mapping[str, Any], *, inputs: int = 0) -> Decimal:
         """By quality and size, without what goes in, of which OpenAI does not publish the size."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 _TABLE = Path(__file__).with_suffix(".toml")
 _MILLION = Decimal(1_000_000)
 SETTING = "GENERATION_PRICES"
+_AMOUNTS = frozenset(("input", "input_pictures", "text_output", "picture_output", "batch"))
 
 
 class PriceUnknown(LookupError):
@@ -103,9 +104,6 @@ def picture_model(vendor: str, name: str) -> PictureModel:
     """The entry whose name this one begins with (versions and “-preview” follow it), as settings change it.
 
     A model that is in neither has no price and the capabilities of its vendor's first entry.
-
-    Raises:
-        PriceUnknown: GENERATION_PRICES is not what it should be.
     """
     bare = name.removeprefix("models/")
     offered = [model for model in _table() if model.vendor == vendor]
@@ -141,18 +139,13 @@ def exchanged(amount: Decimal, currency: str, into: str) -> Decimal | None:
 
 
 def _overridden(model: PictureModel, given: Any) -> PictureModel:
+    """With the price that settings give; without any where what they give is no price."""
     try:
         amount = Decimal(str(given["picture"]))
         currency, as_of = (str(given.get(name, "")) for name in ("currency", "as_of"))
         batch = Decimal(str(given.get("batch", model.batch)))
-    except (KeyError, TypeError, InvalidOperation) as error:
-        raise PriceUnknown(
-            _(
-                "%(setting)s holds no price. It looks like "
-                '{"%(model)s": {"picture": 0.05, "currency": "USD"}}.'
-            )
-            % {"setting": SETTING, "model": model.name}
-        ) from error
+    except (KeyError, TypeError, InvalidOperation):
+        return replace(model, picture_tokens={}, source=SETTING, as_of="")
     return replace(
         model, flat=amount, batch=batch, source=SETTING, as_of=as_of, currency=currency or model.currency
     )
@@ -176,9 +169,6 @@ def _table() -> tuple[PictureModel, ...]:
         )
         for entry in _entries("model")
     )
-
-
-_AMOUNTS = frozenset(("input", "input_pictures", "text_output", "picture_output", "batch"))
 
 
 @cache

@@ -28,7 +28,7 @@ from generation.providers.base import (
 )
 from generation.providers.google import GoogleClient, http_options
 from generation.providers.pictures import encoded, mime_of
-from generation.providers.prices import PictureModel, PriceUnknown, Usage, picture_model, unknown_price
+from generation.providers.prices import PictureModel, Usage, picture_model, unknown_price
 from generation.providers.vendors import Vendor
 
 VENDOR = Vendor("Vertex AI", "VERTEX_CREDENTIALS", "VERTEX_BASE_URL", "VERTEX_TRYON_MODEL")
@@ -96,6 +96,7 @@ class VertexTryOnProvider(Provider):
             currency=known.currency,
             price_as_of=known.as_of,
             price_source=known.source,
+            price_known=known.price_is_known,
             seconds_per_picture=20.0,
             parallel_calls=2,
             makes_photographs=True,
@@ -110,10 +111,7 @@ class VertexTryOnProvider(Provider):
                 "address": VENDOR.address_setting,
                 "url": self._address,
             }
-        try:
-            known = self._known(self._tryon_model)
-        except PriceUnknown as error:
-            return str(error)
+        known = self._known(self._tryon_model)
         return None if known.price_is_known else unknown_price(self._tryon_model)
 
     def generate(self, request: ProviderRequest) -> ProviderResult:

@@ -178,7 +178,7 @@ def test_rate_limit_of_a_proxy_is_transient_with_its_retry_after(server: GeminiS
 
 def test_a_key_without_quota_is_final(server: GeminiServer) -> None:
     server.script([gemini.exhausted("3600s", "Quota exceeded for metric: requests, limit: 0, model: x")])
-    with pytest.raises(Refused, match="no quota .* Turn billing on"):
+    with pytest.raises(Refused, match=r"no quota .* Turn billing on"):
         provider(server).generate(request())
 
 

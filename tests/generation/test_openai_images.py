@@ -168,7 +168,7 @@ def test_a_wrong_configuration_says_what_to_set(server: OpenAIServer, behaviour:
 
 
 def test_a_wrong_key_is_named_and_not_shown(server: OpenAIServer) -> None:
-    with pytest.raises(Refused, match="does not accept the key.*Check OPENAI_API_KEY") as caught:
+    with pytest.raises(Refused, match=r"does not accept the key.*Check OPENAI_API_KEY") as caught:
         provider(server, api_key="sk-wrong-key").generate(request())
     assert "sk-wrong-key" not in str(caught.value)
 

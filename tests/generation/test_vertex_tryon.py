@@ -14,7 +14,6 @@ from generation.providers.vertex_tryon import VertexTryOnProvider
 from tests.generation import vertex_server as vertex
 from tests.generation.inputs import colour_of, given, large
 from tests.generation.vertex_server import VertexServer
-from tests.loopback import Answer
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
@@ -151,11 +150,10 @@ def test_what_passes_is_transient_and_called_once(
 
 
 def test_a_key_file_that_is_refused_or_missing_says_what_to_set(
-    server: VertexServer, provider: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: VertexServer, provider: Any, tmp_path: Path
 ) -> None:
-    refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-    monkeypatch.setattr(server, "token", lambda call: Answer(400, refused))
-    with pytest.raises(Refused, match="Invalid JWT Signature.*VERTEX_CREDENTIALS"):
+    server.trusts_keys = False
+    with pytest.raises(Refused, match=r"Invalid JWT Signature.*VERTEX_CREDENTIALS"):
         provider().generate(request())
     with pytest.raises(Refused, match="VERTEX_CREDENTIALS"):
         provider(credentials=str(tmp_path / "none.json")).generate(request())
@@ -171,7 +169,7 @@ def test_a_wrong_model_or_permission_is_final(server: VertexServer, provider: An
     )
     with pytest.raises(Refused, match="VERTEX_TRYON_MODEL"):
         provider().generate(request())
-    with pytest.raises(Refused, match="aiplatform.endpoints.predict denied"):
+    with pytest.raises(Refused, match=r"aiplatform\.endpoints\.predict denied"):
         provider().generate(request())
 
 
@@ -195,5 +193,6 @@ def test_without_a_project_or_a_price_it_says_what_to_set(
     settings.GENERATION_PRICES = {}
     assert f"No price of {TRYON} is known. Set GENERATION_PRICES" in provider().check()
     settings.GENERATION_PRICES = {TRYON: 0.06}
-    assert "GENERATION_PRICES holds no price" in provider().check()
+    assert f"No price of {TRYON} is known. Set GENERATION_PRICES" in provider().check()
+    assert not provider().capability.price_known
     assert server.calls == []

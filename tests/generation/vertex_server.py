@@ -1,10 +1,10 @@
-"""A server on loopback that speaks `predict` of Vertex AI and the token endpoint of Google, for the real client.
+"""A server on loopback that speaks `predict` of Vertex AI and gives Google's tokens, for the real client.
 
-What goes over the wire is read from google-genai 3.4: `recontext_image`, `_RecontextImageParameters_to_vertex` and
-`_GeneratedImage_from_vertex` in models.py, the path in _api_client.py; from google-auth 2.63 the exchange of a
-signed assertion for a token (google/oauth2/_client.py, `jwt_grant`). Answers are those of VirtualTryOnModelResult
-and the words of a blocked input those that Vertex AI gave on 2026-07-29 (400, “blocked by your current safety
-filter threshold”).
+What goes over the wire is read from google-genai 3.4: `recontext_image`, `_GeneratedImage_from_vertex` and
+`_RecontextImageParameters_to_vertex` in models.py, the path in _api_client.py; from google-auth 2.63 the
+exchange of a signed assertion for a token (google/oauth2/_client.py, `jwt_grant`). Answers are those of
+VirtualTryOnModelResult in the reference of Vertex AI, and the words of a blocked input those that it gave on
+2026-07-29 (400, “blocked by your current safety filter threshold”).
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class VertexServer(LoopbackServer[Call]):
     """Paints, unless it is told otherwise; gives tokens to whoever signs for one."""
 
     json_type = "application/json; charset=UTF-8"
+    trusts_keys = True
 
     def parsed(self, headers: Mapping[str, str], raw: bytes) -> Body:
         if headers["Content-Type"].startswith("application/x-www-form-urlencoded"):
@@ -84,6 +85,9 @@ class VertexServer(LoopbackServer[Call]):
     def token(self, call: Call) -> Answer:
         """What the token endpoint says; nothing of it is in the ledger."""
         assert call.body["assertion"].count(".") == 2
+        if not self.trusts_keys:
+            refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+            return Answer(400, refused)
         return Answer(200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
     def well(self, call: Call) -> Answer:
