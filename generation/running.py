@@ -129,7 +129,11 @@ def _obtain(item: GenerationItem) -> bool:
     except delivery.InputMissing as error:
         return _end(item, ItemState.FAILED, str(error))
     provider = get_provider(item.job.provider)
-    if not money.reserve(item, provider.capability.price_per_picture):
+    try:
+        price = provider.price(request.parameters, inputs=len(request.inputs))
+    except ProviderError as error:
+        return _not_delivered(item, error)
+    if not money.reserve(item, price):
         return _end(item, ItemState.OVER_BUDGET, _budget_used_up(item))
     try:
         result = provider.generate(request)

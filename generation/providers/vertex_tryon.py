@@ -33,7 +33,7 @@ from generation.providers.vendors import Vendor
 
 VENDOR = Vendor("Vertex AI", "VERTEX_CREDENTIALS", "VERTEX_BASE_URL", "VERTEX_TRYON_MODEL")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-PERSON, WORN, SHOWN = "model", ("garment", "accessory"), "product"
+PERSON, WORN, SHOWN = "model", "garment", "product"
 VIEWS = 3
 PICTURE_BYTES = 7_000_000  # of each picture
 SMALLER_EDGES = (2048, 1600, 1280, 1024)
@@ -89,7 +89,7 @@ class VertexTryOnProvider(Provider):
     def capability(self) -> Capability:
         known = self._known(self._tryon_model)
         return Capability(
-            roles=frozenset((PERSON, *WORN, SHOWN)),
+            roles=frozenset((PERSON, WORN, SHOWN)),
             max_inputs=VIEWS,
             aspect_ratios=(),  # the picture has that of the person
             price_per_picture=known.flat or Decimal(0),
@@ -137,7 +137,7 @@ class VertexTryOnProvider(Provider):
     def _source(self, request: ProviderRequest) -> tuple[str, types.RecontextImageSource]:
         """Which model makes it, and what goes in."""
         persons = [given for given in request.inputs if given.role == PERSON]
-        worn = [given for given in request.inputs if given.role in WORN]
+        worn = [given for given in request.inputs if given.role == WORN]
         shown = [given for given in request.inputs if given.role == SHOWN]
         if len(persons) == 1 and len(worn) == 1 and not shown:
             return self._tryon_model, types.RecontextImageSource(

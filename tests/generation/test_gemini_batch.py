@@ -100,7 +100,7 @@ def test_a_batch_costs_half_and_says_how_many_requests_it_takes(server: GeminiBa
     capability = gemini_batch.capability
     assert (capability.price_per_picture, capability.currency) == (Decimal("0.0168"), "USD")
     assert capability.batch_size == BATCH_SIZE
-    assert gemini_batch.price({"size": "4K"}, inputs=2) == Decimal("0.05838")
+    assert gemini_batch.price({"size": "4K"}, inputs=2) == Decimal("0.0583515")
     assert gemini_batch.check() is None
     with pytest.raises(Refused, match="makes no single pictures"):
         gemini_batch.generate(requests()[0])

@@ -32,12 +32,12 @@ def test_every_price_has_its_date_and_its_source(entry: dict[str, str]) -> None:
         ("gemini", "gemini-nano-banana-2.1", "", 0, "0.0336"),
         ("gemini", "gemini-nano-banana-2.1", "2K", 0, "0.0504"),
         ("gemini", "gemini-nano-banana-2.1", "4K", 0, "0.1134"),
-        ("gemini", "gemini-nano-banana-2.1", "1K", 3, "0.03864"),
+        ("gemini", "gemini-nano-banana-2.1", "1K", 3, "0.0385545"),
         ("gemini", "gemini-3-pro-image-preview", "4K", 0, "0.24"),
         ("gemini", "models/gemini-3.1-flash-lite-image", "", 0, "0.0336"),
         ("openai", "gpt-image-2-2026-04-21", "medium 1024x1536", 0, "0.04116"),
         ("openai", "gpt-image-2", "high 1536x1024", 0, "0.16464"),
-        ("openai", "gpt-image-1.5", "low 1024x1024", 0, "0.008704"),
+        ("openai", "gpt-image-2", "low 1024x1536", 0, "0.00549"),
     ],
 )
 def test_a_picture_costs_what_its_model_size_quality_and_inputs_say(
