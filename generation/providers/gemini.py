@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from google import genai
 from google.genai import types
 
@@ -41,16 +41,16 @@ LARGEST_SEED = 2**31 - 1  # types.GenerateContentConfig.seed is an int32 on the 
 # types.FinishReason: what the filters say; the same request meets them again. The client drops the
 # API's own `finishMessage` (`_Candidate_from_mldev` in models.py), so the words are ours.
 _FILTERS = {
-    "SAFETY": _lazy("the answer may break the safety policies"),
-    "PROHIBITED_CONTENT": _lazy("the answer may hold prohibited content"),
-    "RECITATION": _lazy("the answer may copy a protected work"),
-    "BLOCKLIST": _lazy("the answer holds a word of a blocklist"),
-    "SPII": _lazy("the answer may hold sensitive personal data"),
-    "MODEL_ARMOR": _lazy("Model Armor stopped it"),
-    "ESCALATION": _lazy("an escalation rule stopped it"),
-    "IMAGE_SAFETY": _lazy("the picture may break the safety policies"),
-    "IMAGE_PROHIBITED_CONTENT": _lazy("the picture may show prohibited content"),
-    "IMAGE_RECITATION": _lazy("the picture may copy a protected work"),
+    "SAFETY": gettext_lazy("the answer may break the safety policies"),
+    "PROHIBITED_CONTENT": gettext_lazy("the answer may hold prohibited content"),
+    "RECITATION": gettext_lazy("the answer may copy a protected work"),
+    "BLOCKLIST": gettext_lazy("the answer holds a word of a blocklist"),
+    "SPII": gettext_lazy("the answer may hold sensitive personal data"),
+    "MODEL_ARMOR": gettext_lazy("Model Armor stopped it"),
+    "ESCALATION": gettext_lazy("an escalation rule stopped it"),
+    "IMAGE_SAFETY": gettext_lazy("the picture may break the safety policies"),
+    "IMAGE_PROHIBITED_CONTENT": gettext_lazy("the picture may show prohibited content"),
+    "IMAGE_RECITATION": gettext_lazy("the picture may copy a protected work"),
 }
 
 
