@@ -36,7 +36,7 @@ from generation.providers.base import (
 from generation.providers.gemini import VENDOR, Gemini, config_of, contents_of, result_of
 from generation.providers.prices import PictureModel
 
-BATCH_SIZE = 200
+BATCH_SIZE = 100
 FILE_BYTES = 2_000_000_000  # of one file of the Files API
 PAGE_SIZE = 100
 HOURS = 24  # within which Google means to answer; a batch expires after 48
