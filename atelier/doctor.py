@@ -26,6 +26,7 @@ from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from dam.provenance import aigc, credentials
 from generation.providers.registry import get_provider
+from generation.wording import readiness
 from search import calibration, policy, spend, spend_report
 from search.encoders.base import EncoderError, Runtime
 from search.encoders.paid import PaidEncoder
@@ -367,10 +368,11 @@ def _labels() -> Iterator[Finding]:
 
 def _providers() -> Iterator[Finding]:
     for name in settings.GENERATION_PROVIDERS:
-        problem = get_provider(name).check()
+        provider = get_provider(name)
+        problem = provider.check()
         needed = name == settings.GENERATION_PROVIDER
         level = Level.OK if problem is None else Level.PROBLEM if needed else Level.WARNING
-        yield Finding(f"provider {name}", level, problem or _("ready"))
+        yield Finding(f"provider {name}", level, problem or readiness(provider.capability))
 
 
 PARTS: dict[str, Callable[[], Iterator[Finding]]] = {

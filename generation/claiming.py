@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
@@ -21,6 +21,8 @@ _CANDIDATES = 8
 def claim(job: GenerationJob) -> GenerationItem | None:
     """The next due item of this job, now held by the caller; None where nothing is due or free."""
     capability = get_provider(job.provider).capability
+    if capability.batch_size:  # its items go in batches
+        return None
     busy = GenerationItem.objects.under_way().filter(job__provider=job.provider).count()
     if busy >= capability.parallel_calls:
         return None
@@ -63,14 +65,19 @@ def seconds_until_due(job: GenerationJob) -> float | None:
 @contextmanager
 def lease_kept(item: GenerationItem) -> Iterator[None]:
     """Renew the lease while a slow call runs, so that only a dead worker's items are taken over."""
+    with renewed(GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts), LEASE):
+        yield
+
+
+@contextmanager
+def renewed(rows: QuerySet, lease: timedelta) -> Iterator[None]:
+    """Renew the lease of these rows as long as the caller is at work on them."""
     done = threading.Event()
 
     def renew() -> None:
         try:
-            while not done.wait(LEASE.total_seconds() / 3):
-                GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts).update(
-                    leased_until=timezone.now() + LEASE
-                )
+            while not done.wait(lease.total_seconds() / 3):
+                rows.update(leased_until=timezone.now() + lease)
         finally:
             connection.close()
 

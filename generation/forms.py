@@ -34,6 +34,8 @@ def provider_choices() -> list[tuple[str, str]]:
 
 def _provider_label(name: str) -> str:
     capability = get_provider(name).capability
+    if not capability.price_known:
+        return _("%(name)s (price not set)") % {"name": name}
     if not capability.price_per_picture:
         return _("%(name)s (free)") % {"name": name}
     price = wording.money(capability.price_per_picture, capability.currency)

@@ -183,6 +183,10 @@ class GenerationItem(models.Model):
     output = models.ForeignKey(
         "dam.Asset", null=True, blank=True, on_delete=models.SET_NULL, related_name="generated_by"
     )
+    # The last batch that it was handed in with.
+    batch = models.ForeignKey(
+        "GenerationBatch", null=True, blank=True, on_delete=models.SET_NULL, related_name="items"
+    )
     # The item whose result a reviewer sent back with a note.
     regenerates = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regenerations"
@@ -213,6 +217,30 @@ class GenerationItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.position}: {self.state}"
+
+
+class GenerationBatch(models.Model):
+    """Items that were handed to a vendor together, and how they are found there again."""
+
+    job = models.ForeignKey(GenerationJob, on_delete=models.CASCADE, related_name="batches")
+    # Ours, written down before anything is handed in: the vendor is asked for it after a crash.
+    key = models.CharField(max_length=64, unique=True)
+    # The vendor's; empty until it is known that the batch was handed in.
+    name = models.CharField(max_length=255, blank=True)
+    not_before = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    ended = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(ended__isnull=True), name="generation_batch_open")
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.key
 
 
 class InputRole(models.TextChoices):

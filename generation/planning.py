@@ -235,11 +235,17 @@ def _matrix(
 ) -> Plan:
     provider, engine = choose_provider(provider)
     capability = engine.capability
+    if not capability.price_known:
+        raise PlanError(
+            _("What a picture by “%(provider)s” costs is not known. “manage.py doctor” says how to set it.")
+            % {"provider": provider}
+        )
     distinct = [(role, list({asset.pk: asset for asset in assets}.values())) for role, assets in axes]
     _refuse_too_many(distinct)
     usable, left_out = _without_unusable(distinct)
     combinations, refused = _combinations(usable, capability, provider)
     language = language or ("zh" if (translation.get_language() or "").startswith("zh") else "en")
+    parameters = _parameters(kind, capability, language)
     cells = tuple(
         PlanCell(
             combination,
@@ -258,10 +264,10 @@ def _matrix(
         provider=provider,
         cells=cells,
         excluded=(*excluded, *left_out, *refused),
-        price_per_picture=capability.price_per_picture,
+        price_per_picture=engine.price(parameters, inputs=len(axes)),
         currency=capability.currency,
         seconds=math.ceil(len(cells) / max(1, capability.parallel_calls)) * capability.seconds_per_picture,
-        parameters=_parameters(kind, capability, language),
+        parameters=parameters,
         sentence=sentence,
         instruction=instruction,
         slots=slots,

@@ -125,16 +125,14 @@ def _deliver(item: GenerationItem) -> None:
 def _obtain(item: GenerationItem) -> bool:
     """Call the provider within the budget; True when the answer is kept."""
     try:
-        request = _provider_request(item)
+        request = request_of(item)
     except delivery.InputMissing as error:
         return _end(item, ItemState.FAILED, str(error))
-    provider = get_provider(item.job.provider)
-    if not money.reserve(item, provider.capability.price_per_picture):
-        return _end(item, ItemState.OVER_BUDGET, _budget_used_up(item))
+    if not reserved(item, inputs=len(request.inputs)):
+        return False
     try:
-        result = provider.generate(request)
+        result = get_provider(item.job.provider).generate(request)
     except ProviderError as error:
-        money.settle(item, error.cost)
         return _not_delivered(item, error)
     except Exception:  # whatever a vendor's library raises ends this item, not the job
         # The money stays set aside: nobody knows whether the vendor charged for this call.
@@ -143,7 +141,30 @@ def _obtain(item: GenerationItem) -> bool:
     return _keep(item, result)
 
 
-def _provider_request(item: GenerationItem) -> ProviderRequest:
+def reserved(item: GenerationItem, *, inputs: int) -> bool:
+    """Set the price of a claimed item's call aside; False where the item has ended instead."""
+    parameters = {**item.job.parameters, **item.parameters}
+    try:
+        price = get_provider(item.job.provider).price(parameters, inputs=inputs)
+    except ProviderError as error:
+        return _end(item, ItemState.FAILED, str(error))
+    return money.reserve(item, price) or _end(item, ItemState.OVER_BUDGET, _budget_used_up(item))
+
+
+def take_outcome(item: GenerationItem, outcome: ProviderResult | ProviderError) -> None:
+    """Deliver or end a claimed item whose answer came with others'."""
+    if isinstance(outcome, ProviderError):
+        _not_delivered(item, outcome)
+    elif item.answer or _keep(item, outcome):
+        _ingest(item)
+    finish_job_if_done(item.job_id)
+
+
+def request_of(item: GenerationItem) -> ProviderRequest:
+    """
+    Raises:
+        InputMissing: an input cannot be used any more.
+    """
     inputs = delivery.inputs_of(item)
     titles = delivery.titles_of(item.job, inputs)
     return ProviderRequest(
@@ -169,6 +190,8 @@ def _budget_used_up(item: GenerationItem) -> str:
 
 
 def _not_delivered(item: GenerationItem, error: ProviderError) -> bool:
+    if not (isinstance(error, Transient) and error.maybe_charged):  # else it stays set aside
+        money.settle(item, error.cost)
     if isinstance(error, Blocked):
         return _end(item, ItemState.BLOCKED, str(error))
     if isinstance(error, Transient) and item.attempts < MAX_ATTEMPTS:

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import claiming, running
+from generation import batches, claiming, running
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
 
@@ -32,6 +32,9 @@ def run_job(job_id: int) -> None:
     job = GenerationJob.objects.filter(pk=job_id).first()
     if job is None or job.state in (JobState.CANCELLED, JobState.FINISHED):
         return
+    if get_provider(job.provider).capability.batch_size:
+        run_batches.delay(job_id)
+        return
     calls = min(job.items.unfinished().count(), get_provider(job.provider).capability.parallel_calls)
     for _number in range(calls):
         run_items.delay(job_id)
@@ -50,8 +53,20 @@ def run_items(job_id: int) -> None:
 
 
 @shared_task
+def run_batches(job_id: int) -> None:
+    """Hand in what waits and fetch what is done; the sweep comes back to what is under way."""
+    job = GenerationJob.objects.filter(pk=job_id).first()
+    if job is None:
+        logger.info("job %s is gone", job_id)
+        return
+    batches.advance(job)
+
+
+@shared_task
 def sweep() -> None:
     """Start what a crash or a lost message left behind."""
     running.mend_cancelled()
     for job_id in claiming.jobs_with_work():
         run_job.delay(job_id)
+    for job_id in batches.jobs_due():
+        run_batches.delay(job_id)

@@ -42,8 +42,15 @@ ALWAYS = {
     "SEARCH_EXPORTS": "",
     "MILVUS_TOKEN": "",
     "GENERATION_PROVIDER": "board",
+    "GENERATION_PRICES": "{}",
     "GEMINI_API_KEY": "",
     "GEMINI_BASE_URL": "",
+    "GEMINI_IMAGE_MODEL": "gemini-nano-banana-2.1",
+    "OPENAI_API_KEY": "",
+    "OPENAI_BASE_URL": "",
+    "OPENAI_IMAGE_MODEL": "gpt-image-2",
+    "VERTEX_PROJECT": "",
+    "DIFFUSERS_MODEL": "",
 }
 GONE_SECONDS = 20.0
 

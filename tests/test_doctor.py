@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -57,6 +58,25 @@ def test_a_provider_without_a_key_is_a_warning_unless_it_is_the_default(settings
     assert doctor()["provider gemini"]["level"] == "warning"
     settings.GENERATION_PROVIDER = "gemini"
     assert doctor()["provider gemini"]["level"] == "problem"
+
+
+def test_a_provider_that_is_ready_says_what_a_picture_costs_in_dollars_and_yuan(
+    settings: Any,
+) -> None:
+    declared = settings.GENERATION_PROVIDERS["gemini"]
+    options = {**declared["OPTIONS"], "api_key": "key-1"}
+    board = settings.GENERATION_PROVIDERS["board"]
+    settings.GENERATION_PROVIDERS = {"board": board, "gemini with a key": {**declared, "OPTIONS": options}}
+    finding = doctor()["provider gemini with a key"]
+    assert finding["level"] == "ok"
+    assert re.fullmatch(
+        r"ready; a picture costs 0\.0336 USD \(about 0\.2\d+ CNY\), as of 20\d\d-\d\d-\d\d",
+        finding["sentence"],
+    )
+    assert doctor()["provider board"]["sentence"] == "ready; a picture costs nothing"
+    settings.GENERATION_PRICES = {"gemini-nano-banana-2.1": {"picture": 7, "currency": "CNY"}}
+    sentence = doctor()["provider gemini with a key"]["sentence"]
+    assert re.fullmatch(r"ready; a picture costs 7 CNY \(about 1\.0\d+ USD\)", sentence)
 
 
 def test_files_that_the_storage_does_not_delete_are_a_warning() -> None:

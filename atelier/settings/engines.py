@@ -114,15 +114,57 @@ MILVUS_LITE_DIR = DATA_DIR / "milvus"
 MILVUS_COLLECTION_PREFIX = env.str("MILVUS_COLLECTION_PREFIX", default="assets")
 
 GENERATION_PROVIDER = env.str("GENERATION_PROVIDER", default="board")
+# {"MODEL": {"picture": …, "currency": …, "as_of": …, "batch": …}}: what a picture costs, above the table.
+GENERATION_PRICES = env.json("GENERATION_PRICES", default={})
+_GEMINI = {
+    "api_key": GEMINI_API_KEY,
+    "base_url": GEMINI_BASE_URL,
+    "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-nano-banana-2.1"),
+    "timeout_seconds": env.int("GEMINI_TIMEOUT_SECONDS", default=180),
+}
 GENERATION_PROVIDERS = {
     "board": {"CLASS": "generation.providers.board.BoardProvider", "OPTIONS": {}},
-    "gemini": {
-        "CLASS": "generation.providers.gemini.GeminiProvider",
+    "gemini": {"CLASS": "generation.providers.gemini.GeminiProvider", "OPTIONS": _GEMINI},
+    "gemini-batch": {"CLASS": "generation.providers.gemini_batch.GeminiBatchProvider", "OPTIONS": _GEMINI},
+    "vertex-tryon": {
+        "CLASS": "generation.providers.vertex_tryon.VertexTryOnProvider",
         "OPTIONS": {
-            "api_key": GEMINI_API_KEY,
-            "base_url": GEMINI_BASE_URL,
-            "model": env.str("GEMINI_IMAGE_MODEL", default="gemini-nano-banana-2.1"),
-            "timeout_seconds": env.int("GEMINI_TIMEOUT_SECONDS", default=180),
+            "project": env.str("VERTEX_PROJECT", default=""),
+            "location": env.str("VERTEX_LOCATION", default="us-central1"),
+            # A service account's key file; empty: Application Default Credentials.
+            "credentials": env.str("VERTEX_CREDENTIALS", default=""),
+            "base_url": env.str("VERTEX_BASE_URL", default=""),
+            "tryon_model": env.str("VERTEX_TRYON_MODEL", default="virtual-try-on-001"),
+            "product_model": env.str(
+                "VERTEX_PRODUCT_MODEL", default="imagen-product-recontext-preview-06-30"
+            ),
+            "timeout_seconds": env.int("VERTEX_TIMEOUT_SECONDS", default=180),
+        },
+    },
+    "openai-images": {
+        "CLASS": "generation.providers.openai_images.OpenAIImagesProvider",
+        "OPTIONS": {
+            "api_key": OPENAI_API_KEY,
+            "base_url": OPENAI_BASE_URL,
+            "model": env.str("OPENAI_IMAGE_MODEL", default="gpt-image-2"),
+            "timeout_seconds": env.int("OPENAI_IMAGE_TIMEOUT_SECONDS", default=300),
+        },
+    },
+    "diffusers": {
+        "CLASS": "generation.providers.diffusers.DiffusersProvider",
+        "OPTIONS": {
+            # The folder of a model as save_pretrained writes it, or its name at the hub; the weights of an
+            # IP-Adapter, with the folder image_encoder beside them.
+            "model": env.str("DIFFUSERS_MODEL", default=""),
+            "adapter": env.str("DIFFUSERS_IP_ADAPTER", default=""),
+            "device": env.str("DIFFUSERS_DEVICE", default="auto"),
+            "dtype": env.str("DIFFUSERS_DTYPE", default="auto"),
+            "edge": env.int("DIFFUSERS_EDGE", default=768),
+            "steps": env.int("DIFFUSERS_STEPS", default=30),
+            "guidance": env.float("DIFFUSERS_GUIDANCE", default=7.0),
+            "strength": env.float("DIFFUSERS_STRENGTH", default=0.6),
+            "adapter_scale": env.float("DIFFUSERS_IP_ADAPTER_SCALE", default=0.6),
+            "seconds_per_picture": env.float("DIFFUSERS_SECONDS", default=30),
         },
     },
 }

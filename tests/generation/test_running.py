@@ -179,6 +179,21 @@ def test_a_transient_error_is_tried_again_and_paid_once(
     assert (len(engine.ledger), job.committed) == (3, Decimal("0.04"))
 
 
+@pytest.mark.usefixtures("no_waiting")
+def test_a_call_that_may_have_been_charged_keeps_its_money_set_aside(
+    painter: Configure, outfits: Callable[..., Plan]
+) -> None:
+    engine = painter()
+    engine.incidents.extend([Transient("No answer in time.", maybe_charged=True), Transient("500")])
+    job = create_job(outfits(1, 1), owner=None)
+
+    run_job(job)
+
+    item = job.items.get()
+    assert (item.state, item.attempts, item.cost) == (ItemState.SUCCEEDED, 3, Decimal("0.04"))
+    assert job.committed == Decimal("0.08"), "one that was paid, one that may have been"
+
+
 def test_the_vendors_own_word_on_when_to_come_back_is_kept(
     painter: Configure, outfits: Callable[..., Plan]
 ) -> None:

@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dam.models import Asset
+from generation import batches
 from generation.jobs import JobError, create_job, pause, progress_of
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import KINDS, Order, plan_order
 from generation.planning import Plan, PlanError
+from generation.providers.registry import get_provider
 from generation.running import run_job
 from generation.selection import DEFAULT_LIMIT, SelectionError
 from generation.wording import duration, money
@@ -59,7 +61,10 @@ class Command(BaseCommand):
 
     def _run(self, job: GenerationJob, plan: Plan, options: dict[str, Any]) -> None:
         try:
-            run_job(job, progress=options["verbosity"] > 0)
+            if get_provider(job.provider).capability.batch_size:
+                batches.run_job(job)
+            else:
+                run_job(job, progress=options["verbosity"] > 0)
         except KeyboardInterrupt:
             pause(job, actor=None)
             raise CommandError(
