@@ -77,8 +77,9 @@ def complaints(judgement: Judgement) -> list[str]:
 
 def label(check: Check) -> str:
     """What was looked at."""
+    if check.name == CheckName.LIKENESS:
+        return _role(check)
     return {
-        CheckName.LIKENESS: _role(check),
         CheckName.STYLE: _("Style"),
         CheckName.SHARPNESS: _("Sharpness"),
         CheckName.CONTENT: _("Content"),

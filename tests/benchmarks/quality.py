@@ -37,9 +37,11 @@ SPREAD = "spread of grey"
 
 @dataclass(frozen=True)
 class Judged:
-    """A labelled picture, its judgement, and what each floor says of it."""
+    """What was done to a picture, its judgement, and what each floor says of it."""
 
-    labelled: Labelled
+    family: str
+    alteration: str
+    role: str
     judgement: Judgement
     floors: dict[str, float]
 
@@ -138,7 +140,7 @@ def _judged(seed: int) -> Iterator[Judged]:
             batch = pictures[start : start + BATCH]
             judgements = judge([one.case for one in batch], encoder)
             for one, judgement in zip(batch, judgements, strict=True):
-                yield Judged(one, judgement, _floors(one, encoder))
+                yield Judged(one.family, one.alteration, one.role, judgement, _floors(one, encoder))
 
 
 def _floors(one: Labelled, encoder: Any) -> dict[str, float]:
@@ -167,8 +169,8 @@ def _told(question: Question, judged: Sequence[Judged], measure: Callable[..., f
     good: list[float] = []
     bad: list[float] = []
     for one in judged:
-        name, touched = one.labelled.alteration, one.labelled.role
-        if one.labelled.family not in question.families:
+        name, touched = one.alteration, one.role
+        if one.family not in question.families:
             continue
         for role, score, figures in one.of(question.check):
             if question.roles and role not in question.roles:
@@ -231,9 +233,9 @@ def _rows(judged: Sequence[Judged]) -> list[Row]:
     for question in QUESTIONS:
         told, floor = (_told(question, judged, measure) for measure in (_score, _floor(question)))
         rows += _figures(question.name, told, question.floor, floor)
-    known = [one for one in judged if one.labelled.family != "style"]
-    good = [one for one in known if one.labelled.alteration == "good"]
-    bad = [one for one in known if one.labelled.alteration != "good"]
+    known = [one for one in judged if one.family != "style"]
+    good = [one for one in known if one.alteration == "good"]
+    bad = [one for one in known if one.alteration != "good"]
     told = Told([one.judgement.score for one in good], [one.judgement.score for one in bad])
     floor = Told([one.floors[COSINE] for one in good], [one.floors[COSINE] for one in bad])
     return rows + _figures("all", told, COSINE, floor)
@@ -253,7 +255,7 @@ def _figures(name: str, told: Told, peer: str, floor: Told) -> list[Row]:
 
 def _about(halves: dict[str, list[Judged]]) -> str:
     held_out = halves["held out"]
-    good = sum(one.labelled.alteration == "good" for one in held_out)
+    good = sum(one.alteration == "good" for one in held_out)
     return (
         f"{len(held_out)} pictures, {good} of them good: boards of photographed garments, drawn people and "
         "backdrops, and cut-out garments turned, tilted and relit on other grounds. Bad ones were altered. "
