@@ -58,10 +58,10 @@ def _size(asked: Asked) -> Check | None:
     """Shape and size against what was asked for; None where nothing was."""
     width, height = asked.size
     scored: dict[str, tuple[float, float]] = {}
-    if ratio := re.fullmatch(r"(\d+):(\d+)", asked.aspect_ratio):
+    if ratio := re.fullmatch(r"([1-9]\d*):([1-9]\d*)", asked.aspect_ratio):
         wanted = int(ratio[1]) / int(ratio[2])
         scored["ratio"] = width / height, scales.RATIO.score(abs(math.log(width / height / wanted)))
-    if size := re.fullmatch(r"(\d+)K", asked.image_size):
+    if size := re.fullmatch(r"([1-9]\d*)K", asked.image_size):
         scored["side"] = max(width, height), scales.SIDE.score(max(width, height) / (K * int(size[1])))
     if not scored:
         return None

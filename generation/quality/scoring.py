@@ -140,18 +140,18 @@ def _asked(item: GenerationItem, size: tuple[int, int]) -> Asked:
 
 def _write(item: GenerationItem, judgement: Judgement, encoder: str) -> None:
     """The scores, and the second try that they may lead to, in one transaction: both are there or none."""
+    scores = {**judgement.as_json(), "encoder": encoder}
+    mine = GenerationItem.objects.filter(pk=item.pk)
     with transaction.atomic():
-        # Locked in the order in which a reviewer's verdict locks them: the job first.
-        job = GenerationJob.objects.select_for_update(no_key=True).get(pk=item.job_id)
-        scores = {**judgement.as_json(), "encoder": encoder}
-        written = GenerationItem.objects.filter(pk=item.pk, quality_state=QualityState.DUE).update(
+        # Locked before its item, as a reviewer's verdict does it.
+        jobs = GenerationJob.objects.select_for_update(no_key=True)
+        job = jobs.get(pk=item.job_id) if again.is_asked(item.job) else None
+        written = mine.filter(quality_state=QualityState.DUE).update(
             quality_state=QualityState.SCORED, quality=judgement.score, scores=scores
         )
-        if not written or not again.is_asked(job):
-            return
-        current = GenerationItem.objects.select_related("job").get(pk=item.pk)
-        if followed := again.make_again(job, current, judgement):
-            GenerationItem.objects.filter(pk=item.pk).update(scores={**scores, "followed": followed})
+        # A worker whose lease had run out may come second: what the first one wrote and did stands.
+        if written and job is not None and (followed := again.make_again(job, mine.get(), judgement)):
+            mine.update(scores={**scores, "followed": followed})
 
 
 def _fail(item: GenerationItem, problem: Problem) -> None:

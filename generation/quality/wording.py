@@ -83,7 +83,7 @@ def label(check: Check) -> str:
         CheckName.STYLE: _("Style"),
         CheckName.SHARPNESS: _("Sharpness"),
         CheckName.CONTENT: _("Content"),
-        CheckName.SIZE: _("Size"),
+        CheckName.SIZE: _("Size and shape"),
         CheckName.LETTERING: _("Lettering"),
     }[CheckName(check.name)]
 

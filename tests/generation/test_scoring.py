@@ -432,7 +432,7 @@ def test_the_api_tells_score_checks_and_sentences(delivered: Callable[..., Gener
     assert (told["state"], told["score"]) == ("scored", pytest.approx(item.quality))
     assert "It does not have the size or shape that was asked for." in told["sentence"]
     assert [check["score"] for check in told["checks"]] == sorted(c["score"] for c in told["checks"])
-    assert {check["label"] for check in told["checks"]} >= {"Size", "Sharpness", "Model", "Garment"}
+    assert {check["label"] for check in told["checks"]} >= {"Size and shape", "Sharpness", "Model", "Garment"}
 
 
 def test_the_api_takes_the_order_for_a_second_try(
