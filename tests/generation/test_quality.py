@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -156,7 +155,7 @@ def test_photographs_are_told_apart_by_garment_lettering_and_style() -> None:
     assert all(a > b for a, b in zip(worst("style", "good", CheckName.STYLE), regraded, strict=True))
 
 
-def test_a_source_that_is_gone_costs_its_own_check_and_no_other(request: pytest.FixtureRequest) -> None:
+def test_a_source_that_is_gone_costs_its_own_check_and_no_other() -> None:
     given = {"model": drawn("Man"), "garment": drawn("Dress")}
     good = case(given, labelled.board(given, "3:4"))
     gone = replace(good, sources=[good.sources[0], replace(good.sources[1], picture=None, key="gone")])
@@ -167,8 +166,7 @@ def test_a_source_that_is_gone_costs_its_own_check_and_no_other(request: pytest.
     assert [check.role for check in judgement.checks if check.name == CheckName.LIKENESS] == ["model"]
 
 
-def test_files_of_photos(tmp_path: Path) -> None:
-    """Kept JSON says the same as what was judged."""
+def test_what_is_kept_says_the_same_as_what_was_judged() -> None:
     given = {"garment": drawn("Dress")}
     [judgement] = judge([case(given, labelled.board(given, "3:4"))], get_encoder("starter"))
     kept = Judgement.from_json(judgement.as_json())

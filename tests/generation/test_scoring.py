@@ -476,12 +476,10 @@ def test_the_review_shows_scores_and_goes_by_them(
     assert "90 %" in text
     assert "Not scored yet" in text
     assert "It does not have the size or shape that was asked for." in text
-    assert f'href="?order=best&amp;job={job.public_id}"' in client.get(
-        REVIEW, {"job": job.public_id, "order": "worst"}
-    ).content.decode().replace(f"?job={job.public_id}&amp;order=best", f"?order=best&amp;job={job.public_id}")
+    one_job = client.get(REVIEW, {"job": job.public_id, "order": "worst"}).content.decode()
+    assert f'href="?job={job.public_id}&amp;order=best"' in one_job
     with django_assert_max_num_queries(16):
         client.get(REVIEW)
-    assert "它的尺寸" not in text
 
 
 def test_a_verdict_given_without_script_leads_back_to_the_same_order(
