@@ -282,7 +282,7 @@ class CheckSerializer(serializers.Serializer):
     """One thing that was looked at on a result."""
 
     name = serializers.CharField(help_text="“likeness” comes once for each input that was compared.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     score = serializers.FloatField(help_text="From 0 to 1; below 0.5 it speaks against the picture.")
     sentence = serializers.CharField()
 

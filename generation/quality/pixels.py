@@ -21,7 +21,7 @@ def grey(image: Image.Image, side: int) -> Grey:
     """The light of an RGB picture from 0 to 1, its longer side reduced to `side`."""
     small = image.convert("L")
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return np.asarray(small, dtype=np.float32) / 255
+    return np.asarray(small, dtype=np.float32) / np.float32(255)
 
 
 def acutance(image: Image.Image) -> float:

@@ -105,12 +105,14 @@ def _score(items: Sequence[GenerationItem], encoder: Encoder) -> int:
 def _case_or_reason(item: GenerationItem) -> Case | None:
     """The pictures of an item; None where its result cannot be opened, which is written down."""
     if item.output is None or item.output.current is None:
-        return _fail(item, Problem.GONE)
+        _fail(item, Problem.GONE)
+        return None
     try:
         result = open_for_encoding(item.output.current, RESULT_PIXELS)
     except PictureError as error:
         logger.warning("result of item %s: %s", item.public_id, error)
-        return _fail(item, Problem.UNREADABLE)
+        _fail(item, Problem.UNREADABLE)
+        return None
     version = item.output.current
     asked = _asked(item, (version.width, version.height))
     return Case(result, [_source(item, link) for link in inputs_of(item)], asked)
