@@ -123,9 +123,10 @@ class Beholder:
     def _likeness(self, look: Look, windows: Vectors) -> Check:
         nearness = max(self._nearness(windows @ vector) for vector in look.known.vectors)
         colours = max(window.colours for window in look.windows)
+        scale = scales.SCENE if look.source.role == InputRole.SCENE else scales.LIKENESS
         return Check(
             CheckName.LIKENESS,
-            scales.LIKENESS.score(nearness + scales.COLOUR_WEIGHT * colours),
+            scale.score(nearness + scales.COLOUR_WEIGHT * colours),
             look.source.role,
             look.source.position,
             {"nearness": nearness, "colours": colours},
