@@ -271,7 +271,7 @@ def _about(judged: Sequence[Judged]) -> str:
         f"{len(judged)} pictures, {good} of them good: boards of photographed garments, drawn people and "
         "backdrops, and cut-out garments turned, tilted and relit on other grounds. The others were altered. "
         "The scales were set on other pictures. Precision and recall are those of bad pictures below ½, as "
-        "if there were as many good ones; the floors have their best threshold in hindsight. Encoder: starter."
+        "if there were as many good ones; floors have their best threshold in hindsight. Encoder: starter."
     )
 
 
