@@ -97,11 +97,10 @@ def _back(request: HttpRequest, done: Sequence[str], refused: Sequence[dict[str,
     if not done and not refused:
         messages.warning(request, _("Choose the pictures first."))
     jobs = _uuids([request.POST.get("job", "")])
-    kept: dict[str, str] = {
-        **({"job": str(jobs[0])} if jobs else {}),
-        "order": _order(request.POST.get("order", "")),
-    }
-    return redirect(f"{reverse('admin:generation_review')}?{urlencode(kept)}")
+    order = request.POST.get("order", "")
+    kept = {"job": str(jobs[0]) if jobs else "", "order": order if order in ORDERS else ""}
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return redirect(f"{reverse('admin:generation_review')}{'?' if query else ''}{query}")
 
 
 def _order(name: str) -> str:
