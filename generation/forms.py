@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from generation import wording
@@ -79,6 +80,13 @@ class StudioForm(forms.Form):
         decimal_places=4,
         help_text=gettext_lazy("Never more than this is spent. Empty: no bound."),
         widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+    retry_poor = forms.BooleanField(
+        label=gettext_lazy("Make poor pictures once more"),
+        required=False,
+        help_text=gettext_lazy("Within the budget, where a picture's scores speak against it."),
+        widget=UnfoldBooleanSwitchWidget,
     )
 
     def order(self) -> Order:

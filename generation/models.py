@@ -122,6 +122,12 @@ class Verdict(models.TextChoices):
     REGENERATE = "regenerate", _("Regenerate")
 
 
+class QualityState(models.TextChoices):
+    DUE = "", _("Not scored yet")
+    SCORED = "scored", _("Scored")
+    FAILED = "failed", _("Cannot be scored")
+
+
 class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
     def unfinished(self) -> Self:
         """Neither delivered nor given up."""
@@ -135,6 +141,12 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
         """Delivered, and nobody has given a verdict."""
         return self.filter(
             state=ItemState.SUCCEEDED, verdict=Verdict.NONE, output__state=AssetState.IN_REVIEW
+        )
+
+    def unscored(self) -> Self:
+        """Delivered, nobody has scored it, and nobody is at it."""
+        return self.filter(
+            state=ItemState.SUCCEEDED, quality_state=QualityState.DUE, quality_due__lte=timezone.now()
         )
 
     def queued(self) -> Self:
@@ -173,7 +185,15 @@ class GenerationItem(models.Model):
     # Set aside for the call that is under way; part of the job's `committed_micros`.
     reserved_micros = models.BigIntegerField(default=0, editable=False)
     model = models.CharField(_("model"), max_length=120, blank=True)
-    scores = models.JSONField(_("quality"), default=dict, blank=True)
+    # What `generation.quality` found; the worst of it orders the review.
+    scores = models.JSONField(_("scores"), default=dict, blank=True)
+    quality = models.FloatField(_("quality"), null=True, blank=True)
+    quality_state = models.CharField(
+        _("scoring"), max_length=8, choices=QualityState.choices, blank=True, default=QualityState.DUE
+    )
+    # When it may be scored: pushed ahead by whoever is at it, and where scoring has to wait.
+    quality_due = models.DateTimeField(default=timezone.now, editable=False)
+    quality_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     # The provider's answer, kept before ingest: a crash between answer and ingest repeats no paid call.
     answer = models.FileField(upload_to="answers/", max_length=255, blank=True)
     answer_details = models.JSONField(default=dict, blank=True)
@@ -212,6 +232,11 @@ class GenerationItem(models.Model):
             models.Index(fields=["job", "state", "position"], name="generation_item_progress"),
             models.Index(
                 fields=["answer_sha256"], condition=~Q(answer_sha256=""), name="generation_item_answer"
+            ),
+            models.Index(
+                fields=["quality_due"],
+                condition=Q(state=ItemState.SUCCEEDED, quality_state=QualityState.DUE),
+                name="generation_item_unscored",
             ),
         ]
 

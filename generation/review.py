@@ -88,7 +88,7 @@ def regenerate(item: GenerationItem, *, actor: User | None, note: str = "") -> G
     with transaction.atomic():
         # Locks the job's row, so that two reviewers do not take the same position.
         job = GenerationJob.objects.select_for_update(no_key=True).get(pk=item.job_id)
-        again = _new_item(job, item, note)
+        again = new_item(job, item, note)
         if item.output and item.output.state == AssetState.IN_REVIEW:
             set_state([item.output], actor=actor, state=AssetState.REJECTED)
         _write(item, Verdict.REGENERATE, actor, note)
@@ -128,7 +128,8 @@ def _link_skus(item: GenerationItem, asset: Asset, actor: User | None) -> None:
         link_sku(asset, sku, role, actor=actor)
 
 
-def _new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationItem:
+def new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationItem:
+    """The same picture once more, with the note in its prompt, as the job's last item; `job` is locked."""
     position = (job.items.aggregate(last=Max("position"))["last"] or 0) + 1
     prompt = prompts.with_note(item.prompt, note, language=job.parameters.get("language", "en"))
     # The position makes each attempt a picture of its own, also where the note is empty.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from celery import shared_task
 from kombu.exceptions import OperationalError
@@ -10,12 +11,14 @@ from kombu.exceptions import OperationalError
 from generation import batches, claiming, running
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
+from generation.quality import scoring
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 20.0
 _SWEEP_SECONDS = 30.0
 _JUST_AFTER = 0.1
+_scoring = threading.Lock()
 
 
 def publish(job_id: int) -> None:
@@ -70,3 +73,14 @@ def sweep() -> None:
         run_job.delay(job_id)
     for job_id in batches.jobs_due():
         run_batches.delay(job_id)
+
+
+@shared_task
+def score_results() -> None:
+    """Score what was delivered since. One at a time in a process, which holds one encoder."""
+    if not _scoring.acquire(blocking=False):
+        return
+    try:
+        scoring.score_due()
+    finally:
+        _scoring.release()

@@ -17,6 +17,7 @@ from generation.jobs import JobProgress, progress_of
 from generation.models import GenerationItem, GenerationJob, InputRole, JobKind
 from generation.orders import KINDS, Order
 from generation.prompts import LANGUAGES
+from generation.quality.wording import quality_of
 from generation.selection import DEFAULT_LIMIT
 
 CELLS_SHOWN = 200
@@ -132,6 +133,10 @@ class NewJobSerializer(OrderSerializer):
 
     budget = serializers.DecimalField(
         max_digits=12, decimal_places=4, min_value=Decimal(0), required=False, allow_null=True
+    )
+    retry_poor = serializers.BooleanField(
+        default=False,
+        help_text="Make a picture once more, within the budget, where its scores speak against it.",
     )
 
 
@@ -273,6 +278,25 @@ class InputSerializer(serializers.Serializer):
     asset = AssetBriefSerializer()
 
 
+class CheckSerializer(serializers.Serializer):
+    """One thing that was looked at on a result."""
+
+    name = serializers.CharField(help_text="“likeness” comes once for each input that was compared.")
+    label = serializers.CharField()  # type: ignore[assignment]
+    score = serializers.FloatField(help_text="From 0 to 1; below 0.5 it speaks against the picture.")
+    sentence = serializers.CharField()
+
+
+class QualitySerializer(serializers.Serializer):
+    """What the result's own pixels and inputs say about it; no vendor is asked."""
+
+    state = serializers.ChoiceField(("due", "scored", "failed"))
+    score = serializers.FloatField(allow_null=True, help_text="That of the worst check.")
+    sentence = serializers.CharField(help_text="What speaks against it, or why there are no scores.")
+    followed = serializers.CharField(help_text="What was done about it; empty for nothing.")
+    checks = CheckSerializer(many=True)
+
+
 class ItemSerializer(serializers.ModelSerializer):
     """One picture of a job: what goes in, what came out, what was thought of it."""
 
@@ -282,16 +306,21 @@ class ItemSerializer(serializers.ModelSerializer):
     output = AssetBriefSerializer(read_only=True, allow_null=True)
     cost = serializers.DecimalField(max_digits=12, decimal_places=6, coerce_to_string=False, read_only=True)
     regenerates = serializers.UUIDField(source="regenerates.public_id", read_only=True, allow_null=True)
+    quality = serializers.SerializerMethodField()
     reviewed_by = serializers.CharField(source="reviewed_by.username", read_only=True, allow_null=True)
 
     class Meta:
         model = GenerationItem
         fields = (
             "id", "job", "position", "state", "reason", "attempts", "prompt", "model", "cost", "inputs",
-            "output", "regenerates", "verdict", "verdict_note", "reviewed_by", "reviewed_at", "created",
-            "finished",
+            "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by", "reviewed_at",
+            "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(QualitySerializer)
+    def get_quality(self, item: GenerationItem) -> Any:
+        return QualitySerializer(quality_of(item)).data
 
 
 class NoteSerializer(serializers.Serializer):

@@ -38,6 +38,7 @@ from generation.jobs import JobError
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import plan_order
 from generation.planning import Plan, PlanError
+from generation.quality import again
 from generation.review import ReviewError
 from generation.selection import SelectionError
 
@@ -131,7 +132,13 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         self, request: Request, plan: Plan, order: NewJobSerializer, key: str, digest: str
     ) -> GenerationJob:
         budget = order.validated_data.get("budget")
-        job = jobs.create_job(plan, owner=cast(User, request.user), budget=budget, request_key=key)
+        job = jobs.create_job(
+            plan,
+            owner=cast(User, request.user),
+            budget=budget,
+            parameters=again.parameters(order.validated_data["retry_poor"]),
+            request_key=key,
+        )
         if key:
             job.request["digest"] = digest
             job.save(update_fields=["request"])

@@ -22,6 +22,7 @@ from generation import jobs
 from generation.jobs import JobError, JobProgress, progress_of
 from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
 from generation.providers.registry import UnknownProvider, get_provider
+from generation.quality.wording import quality_of
 from generation.wording import duration, money
 
 CELLS_A_PAGE = 120
@@ -124,7 +125,17 @@ def _cell(item: GenerationItem) -> dict[str, Any]:
         "picture": thumbnail_url(output) if output else "",
         "address": reverse("admin:dam_asset_change", args=[output.pk]) if output else "",
         "title": output.display_title if output else "",
+        "quality": _quality(item),
     }
+
+
+def _quality(item: GenerationItem) -> dict[str, Any] | None:
+    if item.state != ItemState.SUCCEEDED:
+        return None
+    found = quality_of(item)
+    shown = found.label if found.percent is None else f"{found.percent} %"
+    kind = "none" if found.score is None else "poor" if found.is_poor else "good"
+    return {"shown": shown, "kind": kind, "sentence": found.sentence}
 
 
 def _counts(progress: JobProgress) -> list[tuple[str, str, int]]:

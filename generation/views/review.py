@@ -9,13 +9,14 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from dam.workflow import NotPermitted
 from generation import review
@@ -31,15 +32,28 @@ VERDICTS: dict[str, Callable[..., Any]] = {
 }
 
 
+# The worst first: what is sent back is made again while the rest is judged.
+ORDERS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "worst": (gettext_lazy("Worst first"), (F("quality").asc(nulls_last=True), "finished", "pk")),
+    "best": (gettext_lazy("Best first"), (F("quality").desc(nulls_last=True), "finished", "pk")),
+    "oldest": (gettext_lazy("Oldest first"), ("finished", "pk")),
+}
+
+
 def review_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Results that wait for a verdict, oldest first; of one job with `?job=ID`."""
+    """Results that wait for a verdict, the worst by their scores first, or in another of ORDERS with
+    `?order=NAME`; of one job with `?job=ID`.
+    """
     waiting = _waiting(_uuids([request.GET.get("job", "")]))
-    page = Paginator(waiting.order_by("finished", "pk"), RESULTS_A_PAGE).get_page(request.GET.get("page"))
+    order = _order(request.GET.get("order", ""))
+    page = Paginator(waiting.order_by(*ORDERS[order][1]), RESULTS_A_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Review"),
         "page": page,
         "waiting": page.paginator.count,
+        "order": order,
+        "orders": [(name, label) for name, (label, _by) in ORDERS.items()],
         "job": GenerationJob.objects.filter(public_id__in=_uuids([request.GET.get("job", "")])).first(),
     }
     return TemplateResponse(request, "generation/review.html", context)
@@ -83,8 +97,14 @@ def _back(request: HttpRequest, done: Sequence[str], refused: Sequence[dict[str,
     if not done and not refused:
         messages.warning(request, _("Choose the pictures first."))
     jobs = _uuids([request.POST.get("job", "")])
-    query = f"?job={jobs[0]}" if jobs else ""
-    return redirect(reverse("admin:generation_review") + query)
+    order = request.POST.get("order", "")
+    kept = {"job": str(jobs[0]) if jobs else "", "order": order if order in ORDERS else ""}
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return redirect(f"{reverse('admin:generation_review')}{'?' if query else ''}{query}")
+
+
+def _order(name: str) -> str:
+    return name if name in ORDERS else next(iter(ORDERS))
 
 
 def _waiting(jobs: Sequence[uuid.UUID]) -> QuerySet[GenerationItem]:

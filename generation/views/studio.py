@@ -23,6 +23,7 @@ from generation.models import JobKind
 from generation.orders import KINDS, LABELS, SELECTIONS, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
+from generation.quality import again
 from generation.selection import SelectionError, find, reachable
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def studio_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if request.POST.get("do") == "run" and planned.plan:
         try:
             job = create_job(
-                planned.plan, owner=cast("User", request.user), budget=form.cleaned_data["budget"]
+                planned.plan,
+                owner=cast("User", request.user),
+                budget=form.cleaned_data["budget"],
+                parameters=again.parameters(form.cleaned_data["retry_poor"]),
             )
         except JobError as error:
             planned.problem = str(error)

@@ -59,12 +59,24 @@ class JobPage {
 
   showCell(told) {
     const cell = this.root.querySelector(`[data-cell="${told.id}"]`);
+    if (cell && told.quality) this.showQuality(cell, told.quality);
     if (!cell || (cell.dataset.state === told.state && !told.reason)) return;
     cell.dataset.state = told.state;
     cell.querySelector("[data-label]").textContent = told.label;
     cell.querySelector(".st-cell__line .st-dot").className = `st-dot st-dot--${told.state}`;
     cell.querySelector("[data-reason]").textContent = told.state === "succeeded" ? "" : told.reason;
     if (told.picture && !cell.querySelector(".st-cell__picture")) this.reveal(cell, told);
+  }
+
+  showQuality(cell, { shown, kind, sentence }) {
+    let badge = cell.querySelector(".st-score");
+    if (!badge) {
+      badge = document.createElement("span");
+      cell.querySelector(".st-cell__line").append(badge);
+    }
+    badge.className = `st-score st-score--${kind}`;
+    badge.title = sentence;
+    badge.textContent = shown;
   }
 
   reveal(cell, told) {

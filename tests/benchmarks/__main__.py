@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, encode, listing, relevance, search
+from tests.benchmarks import duplicates, encode, listing, quality, relevance, search
 
 SUITES = {
     "duplicates": duplicates.run,
     "encode": encode.run,
     "listing": listing.run,
+    "quality": quality.run,
     "relevance": relevance.run,
     "search": search.run,
 }

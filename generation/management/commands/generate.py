@@ -19,6 +19,7 @@ from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import KINDS, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
+from generation.quality import again
 from generation.running import run_job
 from generation.selection import DEFAULT_LIMIT, SelectionError
 from generation.wording import duration, money
@@ -52,7 +53,13 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self._show_plan(plan, options)
                 return
-            job = create_job(plan, owner=None, budget=options["budget"], in_background=False)
+            job = create_job(
+                plan,
+                owner=None,
+                budget=options["budget"],
+                parameters=again.parameters(options["retry_poor"]),
+                in_background=False,
+            )
         except (PlanError, SelectionError, JobError) as error:
             raise CommandError(str(error)) from error
         if not options["json"]:
@@ -146,6 +153,11 @@ def _selections(parser: ArgumentParser, *, required: Sequence[str], optional: Se
 def _common(parser: ArgumentParser) -> None:
     parser.add_argument("--provider", default="", help="who makes the pictures (default: the configured one)")
     parser.add_argument("--budget", type=_money, metavar="AMOUNT", help="spend no more than this")
+    parser.add_argument(
+        "--retry-poor",
+        action="store_true",
+        help="make a picture once more where its scores, given by a worker, speak against it",
+    )
     parser.add_argument("--language", choices=("en", "zh"), default="", help="language of the prompts")
     parser.add_argument("--dry-run", action="store_true", help="show the plan; make and spend nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
