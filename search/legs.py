@@ -85,8 +85,7 @@ def by_meaning_and_words(
             found.degraded = _degraded(asked.space, error)
     if typed:
         found.legs.append(_exactly(named))
-        others = found.legs if selective else None
-        found.legs.append(_word_leg(typed, named.words, ranked_by_words, others, depth))
+        found.legs.append(_word_leg(named.words, ranked_by_words, found.legs if selective else None, depth))
     return found
 
 
@@ -106,9 +105,9 @@ def _ask_database(
     request: SearchRequest, typed: str, where: Where, depth: int, *, words: bool = True, telling: bool = False
 ) -> _Named:
     exact = word_index.exact(request.text, where, limit=depth)
-    return _Named(
-        exact, word_index.by_words(typed, where, limit=depth, telling=telling) if words else ByWords()
-    )
+    if not words:
+        return _Named(exact, ByWords(word_index.asked_in(typed)))
+    return _Named(exact, word_index.by_words(typed, where, limit=depth, telling=telling))
 
 
 def _exactly(named: _Named) -> Leg:
@@ -164,37 +163,24 @@ def _collect(asked: _Asked, request: SearchRequest, found: Found, depth: int) ->
     found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
 
 
-def _word_leg(
-    typed: str, words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg] | None, depth: int
-) -> Leg:
-    """What the server has ranked by words, or else what the database has found; without what tells nothing
-    where there are other legs to compare with.
+def _word_leg(words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg] | None, depth: int) -> Leg:
+    """What the server has ranked by words, or else what the database has found.
+
+    Args:
+        others: only hits stay that one of them knows too, or that have enough of the words: one common word
+            of a long sentence is no reason to show a picture. None: all stay.
     """
+    name = "words" if ranked is None else "bm25"
+    if others is None:
+        return _by_words(name, (words.ranked() if ranked is None else ranked.result())[:depth], depth)
+    known = {hit.id for leg in others for hit in leg.hits}
     if ranked is None:
-        hits = words.ranked() if others is None else _telling(words, others)
-        return _by_words("words", hits[:depth], depth)
-    hits = ranked.result()
-    return _by_words("bm25", hits if others is None else _covering(typed, hits, others), depth)
-
-
-def _telling(words: ByWords, others: Sequence[Leg]) -> Hits:
-    """The hits by words that another leg knows too, or that have enough of the words: one common word of a
-    long sentence is no reason to show a picture.
-    """
-    known = _known(others)
-    words = words.beside(known)
-    return [hit for hit in words.ranked() if hit.id in known or words.covers(hit.id)]
-
-
-def _covering(typed: str, hits: Hits, others: Sequence[Leg]) -> Hits:
-    """The same of hits that the server has ranked."""
-    known = _known(others)
-    known |= word_index.covering(typed, [hit.id for hit in hits if hit.id not in known])
-    return [hit for hit in hits if hit.id in known]
-
-
-def _known(legs: Sequence[Leg]) -> set[int]:
-    return {hit.id for leg in legs for hit in leg.hits}
+        words = words.beside(known)
+        hits = words.ranked()
+    else:
+        hits = ranked.result()
+        words = words.beside(hit.id for hit in hits if hit.id not in known)
+    return _by_words(name, [hit for hit in hits if hit.id in known or words.covers(hit.id)][:depth], depth)
 
 
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:

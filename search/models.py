@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
+import numpy as np
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from dam.models import Asset, AssetVersion
 from search.evaluation_models import (  # Django looks for models here
@@ -271,11 +273,15 @@ def held_files(files: Collection[str]) -> set[str]:
 
 class EmbeddingQuerySet(models.QuerySet["Embedding"]):
     @transaction.atomic
-    def keep(self, space: Space, vectors: Mapping[str, bytes]) -> None:
+    def keep(self, space: Space, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Keep new vectors by SHA-256, of files that an asset still has."""
         held = held_files(vectors.keys())
-        rows = [Embedding(space=space, sha256=key, vector=vector) for key, vector in vectors.items()]
-        Embedding.objects.bulk_create([row for row in rows if row.sha256 in held], ignore_conflicts=True)
+        rows = [
+            Embedding(space=space, sha256=sha256, vector=vector.astype("<f4").tobytes())
+            for sha256, vector in vectors.items()
+            if sha256 in held
+        ]
+        Embedding.objects.bulk_create(rows, ignore_conflicts=True)
 
     def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
         """Key and vector of the current files of these assets, as far as they are kept; one query."""

@@ -297,9 +297,7 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     new = _Vectors({}, {})
     if batch.encoding is not None:
         encoded = _await(batch.encoding, waiting)
-        Embedding.objects.keep(
-            space, {sha256: vector.astype("<f4").tobytes() for sha256, vector in encoded.vectors.items()}
-        )
+        Embedding.objects.keep(space, encoded.vectors)
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
         bought = _buy(space, encoder, waiting, pipeline)

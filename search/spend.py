@@ -438,9 +438,7 @@ def _words(row: PictureDescription) -> Description:
 
 
 def _keep_vectors(space: Space, vectors: Mapping[str, Vectors]) -> None:
-    Embedding.objects.keep(
-        space, {sha256: unit(vector).astype("<f4").tobytes() for sha256, vector in vectors.items()}
-    )
+    Embedding.objects.keep(space, {sha256: unit(vector) for sha256, vector in vectors.items()})
 
 
 def _keep_words(described_with: str, answer: Answer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from importlib import import_module
 
 from celery import current_app
 from django.core.cache import caches
@@ -25,10 +24,9 @@ def warm_up() -> threading.Thread:
 
     What is imported at first use and begins with modules that import each other is imported before: two
     threads that begin it from two ends block one another (`_DeadlockError`) or find half of it, and whoever
-    asked first got an error page. Broker and cache need the redis package so, pymilvus scipy's matrices.
+    asked first got an error page. Broker and cache need the redis package so.
     """
     current_app.connection_for_write().release()
-    import_module("scipy.sparse")
     for cache in caches.all(initialized_only=False):
         cache.close()
     thread = threading.Thread(target=_ask, name="search-warm-up", daemon=True)

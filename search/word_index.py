@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,9 +48,10 @@ class ByWords:
 
     def covers(self, key: int) -> bool:
         """Whether it has so many of the words that it counts whatever it shows: LEAST_SHARE."""
-        return _covers(self.written.get(key, ""), self.asked)
+        written = self.written.get(key, "")
+        return sum(f" {word}" in written for word in self.asked) >= LEAST_SHARE * len(self.asked)
 
-    def beside(self, keys: Collection[int]) -> ByWords:
+    def beside(self, keys: Iterable[int]) -> ByWords:
         """The same with the words of these assets, however few of them they have; one query."""
         unread = [key for key in keys if key not in self.written] if self.asked else []
         return ByWords(self.asked, {**self.written, **dict(_written(unread))})
@@ -63,7 +64,7 @@ def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> B
         telling: none with a single one of so many words that it tells nothing (`ByWords.covers`): however
             many have that one, no more than BOUND are looked at, which would be any of them.
     """
-    asked = _asked(text)
+    asked = asked_in(text)
     if not asked:
         return ByWords()
     at_least = 2 if telling and LEAST_SHARE * len(asked) > 1 else 1
@@ -76,7 +77,8 @@ def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> B
     return ByWords(asked, found)
 
 
-def _asked(text: str) -> list[str]:
+def asked_in(text: str) -> list[str]:
+    """The beginnings of words that are looked for."""
     return words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
 
 
@@ -119,16 +121,6 @@ def _ranked(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
     }
     ranked = sorted((-score[held], -key) for key, held in has.items() if held)
     return [IndexHit(-key, -negative) for negative, key in ranked]
-
-
-def _covers(written: str, asked: Sequence[str]) -> bool:
-    return sum(f" {word}" in written for word in asked) >= LEAST_SHARE * len(asked)
-
-
-def covering(text: str, keys: Sequence[int]) -> set[int]:
-    """Those of the assets that have so many of the words that they count: as `ByWords.covers`; one query."""
-    asked = _asked(text)
-    return {key for key, written in _written(keys) if _covers(written, asked)}
 
 
 def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:

@@ -13,6 +13,9 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
+# pymilvus executes this package at its first call, past the import system's lock. Two threads that begin it
+# at once, or one while another imports scipy, find half a module, which it reports as a failed call.
+import scipy.sparse  # noqa: F401
 from django.conf import settings
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException

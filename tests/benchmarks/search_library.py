@@ -123,11 +123,7 @@ def keep_vectors(photos: Vectors, count: int) -> None:
         for first, vectors in blocks(photos, count if kept.count() < count else 0):
             keys = range(first, first + len(vectors))
             files = dict(AssetVersion.objects.filter(pk__in=keys).values_list("pk", "sha256"))
-            rows = (
-                Embedding(space=space, sha256=files[key], vector=vector.tobytes())
-                for key, vector in zip(keys, vectors.astype("<f4"), strict=True)
-            )
-            Embedding.objects.bulk_create(rows, batch_size=WRITTEN, ignore_conflicts=True)
+            kept.keep(space, {files[key]: vector for key, vector in zip(keys, vectors, strict=True)})
             progress.update(len(vectors))
     calibrate(space)
 

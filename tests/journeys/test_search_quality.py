@@ -70,7 +70,9 @@ def test_judge_measure_and_change_the_encoder(
     page.get_by_role("button", name=re.compile("^save$", re.IGNORECASE)).click()
     page.get_by_role("link", name="Judge").click()
     expect(page.locator("[data-item]")).to_have_count(20)
+    page.wait_for_load_state()  # a key pressed before the page listens is nobody's
     page.keyboard.press("j")
+    expect(page.locator("[data-item]").first).to_be_focused()
     for key in "1123":
         before = int(page.locator("[data-judged]").inner_text())
         with page.expect_response(lambda answer: answer.request.method == "POST"):
