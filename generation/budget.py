@@ -138,6 +138,17 @@ def _keep_within_caps(job: GenerationJob, micros: int) -> None:
 # --- Sums ----------------------------------------------------------------------------------------
 
 
+# What spending is told apart by, and what is shown of it.
+COLUMNS = {
+    "day": "day",
+    "team": "team__name",
+    "owner": "owner__username",
+    "job": "job__public_id",
+    "provider": "provider",
+    "model": "model",
+}
+
+
 @dataclass(frozen=True)
 class Sums:
     """What calls have cost: `paid` is known, `open` is set aside, `assumed` may have been charged."""
@@ -171,7 +182,7 @@ def sums(
         entries = entries.filter(job=job)
     return [
         Sums(
-            by={name: row[name] for name in by},
+            by={name: row[COLUMNS[name]] for name in by},
             currency=row["currency"],
             calls=row["calls"],
             paid=from_micros(row["paid"] or 0),
@@ -186,9 +197,10 @@ def _summed(entries: QuerySet[SpendEntry], by: Sequence[str]) -> QuerySet[SpendE
     def micros(state: SpendState) -> Sum:
         return Sum("amount_micros", filter=Q(state=state))
 
+    names = [COLUMNS[name] for name in by]
     return (
-        entries.order_by(*by, "currency")
-        .values(*by, "currency")
+        entries.order_by(*names, "currency")
+        .values(*names, "currency")
         .annotate(
             calls=Count("pk"),
             paid=micros(SpendState.SETTLED),

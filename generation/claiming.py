@@ -21,6 +21,7 @@ from generation.models import (
     JobState,
     ProviderGate,
 )
+from generation.providers.base import Cause
 from generation.providers.registry import get_provider
 
 LEASE = timedelta(seconds=30)
@@ -158,6 +159,16 @@ def _seconds_until_due(items: QuerySet[GenerationItem]) -> float | None:
     )
     due = [moment for moment in times.values() if moment is not None]
     return max(0.0, (min(due) - timezone.now()).total_seconds()) if due else None
+
+
+def why_waiting(job: GenerationJob) -> str:
+    """A sentence where a job that goes on makes no pictures for now; else empty."""
+    if job.state not in ACTIVE_STATES:
+        return ""
+    if away := pace.standing(job.provider):
+        return away
+    capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP, not_before__gt=timezone.now())
+    return capped.order_by("position").values_list("reason", flat=True).first() or ""
 
 
 @contextmanager

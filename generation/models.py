@@ -25,6 +25,7 @@ from generation.spending import (
 __all__ = [
     "ACTIVE_STATES",
     "DEAD_STATES",
+    "DeadLetter",
     "FINAL_STATES",
     "GenerationBatch",
     "GenerationItem",
@@ -366,6 +367,15 @@ class Studio(GenerationJob):
         proxy = True
         verbose_name = _("studio")
         verbose_name_plural = _("studio")
+
+
+class DeadLetter(GenerationItem):
+    """What ended without a picture, as a list of the admin."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("failed picture")
+        verbose_name_plural = _("failed pictures")
 
 
 class Review(GenerationItem):

@@ -64,8 +64,8 @@ def run() -> None:
         f"{ITEMS:,} pictures of {CALL_SECONDS:g} s each, {CALLS} at the same time, from a Gemini server on "
         f"loopback that counts its calls; {WORKERS} workers of {THREADS} threads on PostgreSQL and Redis, "
         f"{outcome.deaths} deaths: {DEATHS} SIGKILLs of a worker at most and {REDIS_DEATHS} of Redis, "
-        f"{EVERY[0]:g} to {EVERY[1]:g} s apart. Until each picture is an asset in the library; search index and "
-        "scores come after. The books balance: " + ("yes." if outcome.books_balance else "no!")
+        f"{EVERY[0]:g} to {EVERY[1]:g} s apart. Until each picture is an asset in the library; search index "
+        "and scores come after. The books balance: " + ("yes." if outcome.books_balance else "no!")
     )
     report("generation", about, rows)
 

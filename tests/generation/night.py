@@ -22,7 +22,6 @@ from generation.tasks import sweep
 from tests.factories import AssetFactory
 from tests.generation.gemini_server import Call, GeminiServer, answered, picture_part
 from tests.loopback import Answer
-from tests.pictures import picture
 from tests.services.processes import Process
 from tests.services.servers import Redis
 

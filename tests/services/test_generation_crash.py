@@ -1,4 +1,4 @@
-"""Workers that are killed while they generate, and a broker that dies: no call is made twice, nothing is lost."""
+"""Workers that are killed while they generate, a broker that dies: no call twice, nothing lost."""
 
 from __future__ import annotations
 
