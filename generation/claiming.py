@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,11 +55,9 @@ def claim(provider: str, *, only: GenerationJob | None = None) -> GenerationItem
         jobs = _in_turn(provider, only)
         if not jobs:
             return None
-        if (answered := _take_first(jobs, _answered)) is not None:
+        if answered := _taken(_answered(jobs)):
             return answered  # needs no call
-        if wait := _wait(gate):
-            return wait
-        return _take_first(jobs, _uncalled)
+        return _wait(gate) or _next_call(jobs)
 
 
 def _wait(gate: ProviderGate) -> Wait | None:
@@ -105,25 +103,26 @@ def _in_turn(provider: str, only: GenerationJob | None) -> list[GenerationJob]:
     return sorted(due, key=lambda job: (-job.priority, served.get(job.owner_id, never), job.pk))
 
 
-def _answered(job: GenerationJob) -> list[QuerySet[GenerationItem]]:
-    return [job.items.abandoned().exclude(answer="")]
+def _answered(jobs: list[GenerationJob]) -> QuerySet[GenerationItem]:
+    """Items whose answer is kept and whose worker died."""
+    return GenerationItem.objects.abandoned().exclude(answer="").filter(job__in=jobs).order_by("leased_until")
 
 
-def _uncalled(job: GenerationJob) -> list[QuerySet[GenerationItem]]:
-    """What a crash cut off comes first: its money is reserved already."""
-    return [job.items.abandoned(), job.items.queued()]
-
-
-def _take_first(
-    jobs: list[GenerationJob], kinds: Callable[[GenerationJob], list[QuerySet[GenerationItem]]]
-) -> GenerationItem | None:
+def _next_call(jobs: list[GenerationJob]) -> GenerationItem | None:
+    """Of each job, what a crash cut off comes first: its money is set aside already."""
     for job in jobs:
-        for due in kinds(job):
-            for item in due.select_related("job__owner").order_by("position")[:_CANDIDATES]:
-                # The job before its item, as cancelling does it: no deadlock.
-                GenerationJob.objects.filter(pk=job.pk).update(served=timezone.now())
-                if take(item):
-                    return item
+        for due in (job.items.abandoned(), job.items.queued()):
+            if item := _taken(due.order_by("position")):
+                return item
+    return None
+
+
+def _taken(due: QuerySet[GenerationItem]) -> GenerationItem | None:
+    for item in due.select_related("job__owner")[:_CANDIDATES]:
+        # The job before its item, as cancelling does it: no deadlock.
+        GenerationJob.objects.filter(pk=item.job_id).update(served=timezone.now())
+        if take(item):
+            return item
     return None
 
 

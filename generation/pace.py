@@ -136,6 +136,7 @@ def note_outage(provider: str, reason: str) -> None:
     """The provider did not answer. So many in a row, and nobody calls it for a while, each time longer."""
     now = timezone.now()
     with transaction.atomic():
+        ProviderGate.objects.get_or_create(provider=provider)
         # Calls that were under way when it was closed say nothing new.
         asked = ProviderGate.objects.filter(
             Q(closed_until__isnull=True) | Q(closed_until__lte=now), provider=provider

@@ -330,8 +330,8 @@ class ItemSerializer(serializers.ModelSerializer):
         model = GenerationItem
         fields = (
             "id", "job", "position", "state", "cause", "reason", "attempts", "prompt", "model", "cost",
-            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by", "reviewed_at",
-            "created", "finished",
+            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
+            "reviewed_at", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
 
