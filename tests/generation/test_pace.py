@@ -86,7 +86,6 @@ def test_all_workers_together_keep_the_rate(
     seconds = time.monotonic() - began
     assert len(engine.ledger) == 14
     assert seconds >= (14 - 5) * 0.2 - 0.05
-    assert seconds < (14 - 5) * 0.2 + 6
     assert bool(ProviderGate.objects.get(provider=job.provider).idle_at) == (not settings.REDIS_URL)
 
 
@@ -233,7 +232,7 @@ def test_a_claim_costs_the_same_however_long_the_job(
     for more in (0, 40):
         if more:
             job_of(job.owner, more)
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(12):
             claim(job.provider)
 
 
