@@ -51,12 +51,11 @@ def run() -> None:
         Row("generation.assumed_calls", outcome.assumed_calls, "calls", "goal", 0),
         Row("generation.unbooked_calls", outcome.unbooked_calls, "calls", "goal", 0),
         Row("generation.overhead", round(outcome.seconds / ideal - 1, 4), "share", "goal", 0.05),
-        Row("generation.seconds", round(outcome.seconds, 1), "s", "the ideal schedule", round(ideal, 1)),
         Row(
-            "generation.overhead_over_bare",
-            round(outcome.seconds / bare - 1, 4),
-            "share",
-            f"google-genai in {CALLS} threads, its seconds",
+            "generation.seconds",
+            round(outcome.seconds, 1),
+            "s",
+            f"google-genai in {CALLS} threads, nothing else",
             round(bare, 1),
         ),
     ]

@@ -130,6 +130,9 @@ def run_night(
                 workers[victim].kill()
                 workers[victim] = start_worker()
             next_death = time.monotonic() + draw.uniform(*every)
+        for number, worker in enumerate(workers):
+            if not worker.runs:  # as a supervisor does: Celery ends now and then when its broker comes back
+                workers[number] = start_worker()
         time.sleep(0.1)
     return _outcome(job, vendor, time.monotonic() - began, deaths + redis_deaths - len(incidents))
 
