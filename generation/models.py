@@ -25,8 +25,8 @@ from generation.spending import (
 __all__ = [
     "ACTIVE_STATES",
     "DEAD_STATES",
-    "DeadLetter",
     "FINAL_STATES",
+    "DeadLetter",
     "GenerationBatch",
     "GenerationItem",
     "GenerationItemQuerySet",

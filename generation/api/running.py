@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -85,7 +84,7 @@ class DeadLetterViewSet(mixins.ListModelMixin, GenericViewSet):
         return Response({"queued": count})
 
 
-def _chosen(sent: Mapping[str, Any]) -> QuerySet[GenerationItem]:
+def _chosen(sent: Any) -> QuerySet[GenerationItem]:
     wanted = DeadLettersSerializer(data=sent)
     wanted.is_valid(raise_exception=True)
     return dead_letters.dead_items().filter(
