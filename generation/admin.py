@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial, wraps
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from dam.roles import Role, has_role
-from generation import jobs
+from generation import budget, dead_letters, jobs
 from generation.jobs import JobError
-from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
+from generation.models import (
+    FINAL_STATES,
+    DeadLetter,
+    GenerationItem,
+    GenerationJob,
+    JobState,
+    Review,
+    SpendingCap,
+    Studio,
+)
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
 from generation.views.review import give_verdict, review_page
@@ -194,3 +205,90 @@ class GenerationJobAdmin(ModelAdmin):
                 messages.error(request, f"{job}: {error}")
             else:
                 messages.success(request, _("Done: %(job)s") % {"job": job})
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ModelAdmin):
+    """What ended without a picture: looked at, and run again."""
+
+    list_display = ("shown", "cause_label", "reason", "provider", "job_link", "attempts", "finished")
+    list_display_links = None
+    list_filter = ("cause", "job__provider", "state")
+    list_select_related = ("job",)
+    search_fields = ("reason", "job__title", "=public_id")
+    show_full_result_count = False
+    actions = ("run_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
+        return super().get_queryset(request).filter(pk__in=dead_letters.dead_items().order_by().values("pk"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Editors run them again; the fields themselves are never edited."""
+        return has_role(request.user, Role.EDITOR)
+
+    has_view_permission = has_change_permission
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect("admin:generation_deadletter_changelist")
+
+    @display(description=gettext_lazy("picture"))
+    def shown(self, item: GenerationItem) -> str:
+        return _("No. %(number)s") % {"number": item.position + 1}
+
+    @display(description=gettext_lazy("cause"), ordering="cause", label="danger")
+    def cause_label(self, item: GenerationItem) -> str:
+        return item.get_cause_display() or item.get_state_display()
+
+    @display(description=gettext_lazy("provider"), ordering="job__provider")
+    def provider(self, item: GenerationItem) -> str:
+        return item.job.provider
+
+    @display(description=gettext_lazy("job"), ordering="job")
+    def job_link(self, item: GenerationItem) -> str:
+        address = reverse("admin:generation_generationjob_change", args=[item.job_id])
+        return format_html('<a class="at-link" href="{}">{}</a>', address, item.job)
+
+    @admin.action(description=gettext_lazy("Run again"))
+    def run_again(self, request: HttpRequest, chosen: QuerySet[GenerationItem]) -> None:
+        try:
+            count = dead_letters.run_again(chosen, actor=cast(User, request.user))
+        except JobError as error:
+            messages.error(request, str(error))
+        else:
+            said = ngettext(
+                "%(count)d picture is queued again.", "%(count)d pictures are queued again.", count
+            )
+            messages.success(request, said % {"count": count})
+
+
+@admin.register(SpendingCap)
+class SpendingCapAdmin(ModelAdmin):
+    """How much persons and teams may spend in a day."""
+
+    list_display = ("whose", "amount", "currency", "today")
+    list_display_links = ("whose",)
+    list_select_related = ("user", "team")
+    autocomplete_fields = ("user", "team")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request.user, Role.ADMINISTRATOR)
+
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return has_role(request.user, Role.ADMINISTRATOR)
+
+    @display(description=gettext_lazy("person or team"))
+    def whose(self, cap: SpendingCap) -> str:
+        return str(cap.user or cap.team)
+
+    @display(description=gettext_lazy("spent or set aside today"))
+    def today(self, cap: SpendingCap) -> str:
+        return money(budget.spent_today(cap), cap.currency)

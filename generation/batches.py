@@ -30,6 +30,7 @@ from generation.models import (
 from generation.providers.base import (
     BatchHandle,
     BatchProvider,
+    Cause,
     ProviderError,
     ProviderRequest,
     Refused,
@@ -91,6 +92,8 @@ def _gathered(job: GenerationJob, size: int) -> GenerationBatch | None:
     """A batch of the next items that wait, claimed and within the budget; None where there is none."""
     waiting = job.items.queued().select_related("job__owner").order_by("position")
     with transaction.atomic():
+        # The job before its items, as cancelling does it: no deadlock.
+        GenerationJob.objects.filter(pk=job.pk).update(served=timezone.now())
         claimed = [
             item.pk
             for item in waiting.annotate(input_count=Count("inputs"))[:size]
@@ -155,7 +158,7 @@ def _requests(batch: GenerationBatch) -> list[ProviderRequest]:
         try:
             requests.append(request_of(item))
         except InputMissing as error:
-            take_outcome(item, Refused(str(error)))
+            take_outcome(item, Refused(str(error), cause=Cause.INPUT))
     return requests
 
 

@@ -1,43 +1,210 @@
-"""A job's hard budget: set aside before a call, settled after it, in the database.
+"""Money: set aside before a call, settled after it, each step a row of the ledger in the same transaction.
 
-What was set aside for a call that a crash cut off stays committed, since the vendor may have charged it.
+A job's budget and the day's caps are hard: what is set aside counts, and what a crash cut off is assumed to
+be paid, since the vendor may have charged it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
+from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.utils import timezone
 
-from generation.models import GenerationItem, GenerationJob, to_micros
+from dam.roles import Role
+from generation.models import (
+    GenerationItem,
+    GenerationJob,
+    SpendEntry,
+    SpendingCap,
+    SpendState,
+    from_micros,
+    to_micros,
+)
+from generation.spending import COMMITTED, today
 
 
-def reserve(item: GenerationItem, price: Decimal) -> bool:
-    """Set the price of one call aside; False where the budget does not hold it any more.
+class BudgetUsedUp(Exception):
+    """The job's budget does not hold another call."""
 
-    One conditional update: of two workers that reach for the last of the budget, one gets it.
+
+class CapReached(Exception):
+    """The day's cap of the owner or of the team does not hold another call; `cap` is which."""
+
+    def __init__(self, cap: SpendingCap) -> None:
+        super().__init__(str(cap))
+        self.cap = cap
+
+
+def reserve(item: GenerationItem, price: Decimal) -> None:
+    """Set the price of one call aside. What an earlier call left open is assumed to be paid first.
+
+    A conditional update and locked rows: of two workers that reach for the last money, one gets it.
+
+    Raises:
+        BudgetUsedUp, CapReached: nothing is set aside.
     """
     micros = to_micros(price)
+    assume(item)
+    job = item.job
     with transaction.atomic():
+        _keep_within_caps(job, micros)
         jobs = GenerationJob.objects.filter(pk=item.job_id)
         budget = jobs.values_list("budget", flat=True).get()
         if budget is not None:
             jobs = jobs.filter(committed_micros__lte=to_micros(budget) - micros)
         if not jobs.update(committed_micros=F("committed_micros") + micros):
-            return False
-        GenerationItem.objects.filter(pk=item.pk).update(reserved_micros=micros)
-    item.reserved_micros = micros
-    return True
+            raise BudgetUsedUp
+        SpendEntry.objects.create(
+            item=item,
+            job=job,
+            owner_id=job.owner_id,
+            team_id=job.team_id,
+            attempt=item.attempts,
+            provider=job.provider,
+            key=item.idempotency_key,
+            amount_micros=micros,
+            currency=job.currency,
+        )
 
 
-def settle(item: GenerationItem, cost: Decimal) -> None:
-    """Replace what was set aside by what the call cost (zero where the vendor delivered nothing)."""
-    difference = to_micros(cost) - item.reserved_micros
+def settle(item: GenerationItem, cost: Decimal, *, model: str = "") -> None:
+    """Replace what was set aside for this attempt by what the call cost.
+
+    An answer that comes after another worker took the item over was assumed to be paid; now it is known.
+    """
     with transaction.atomic():
+        entry = item.spending.select_for_update().filter(attempt=item.attempts).order_by("-pk").first()
+        if entry is None or entry.state not in (SpendState.RESERVED, SpendState.ASSUMED):
+            return
+        micros = to_micros(cost)
+        entry.state = SpendState.SETTLED if micros or model else SpendState.RELEASED
+        difference, entry.amount_micros = micros - entry.amount_micros, micros
+        entry.model, entry.closed = model[:120], timezone.now()
+        entry.save(update_fields=["state", "amount_micros", "model", "closed"])
         if difference:
             GenerationJob.objects.filter(pk=item.job_id).update(
                 committed_micros=F("committed_micros") + difference
             )
-        GenerationItem.objects.filter(pk=item.pk).update(reserved_micros=0, cost=F("cost") + cost)
-    item.reserved_micros = 0
+        GenerationItem.objects.filter(pk=item.pk).update(cost=F("cost") + cost)
+
+
+def assume(item: GenerationItem) -> None:
+    """The call that is open got no answer and may be charged: its money stays committed."""
+    item.spending.filter(state=SpendState.RESERVED).update(state=SpendState.ASSUMED, closed=timezone.now())
+
+
+# --- Teams and caps ------------------------------------------------------------------------------
+
+
+def team_of(user: User | None) -> Group | None:
+    """The group that pays for a person's jobs: the first by name that is not one of the roles."""
+    return user.groups.exclude(name__in=Role.values).order_by("name").first() if user else None
+
+
+def spent_today(cap: SpendingCap) -> Decimal:
+    """What is spent or set aside today by whom the cap is for."""
+    return from_micros(_spent(cap))
+
+
+def _spent(cap: SpendingCap) -> int:
+    whose = {"owner": cap.user_id} if cap.user_id else {"team": cap.team_id}
+    entries = SpendEntry.objects.filter(**whose, day=today(), currency=cap.currency, state__in=COMMITTED)
+    return entries.aggregate(sum=Sum("amount_micros"))["sum"] or 0
+
+
+def _keep_within_caps(job: GenerationJob, micros: int) -> None:
+    """In the caller's transaction: from here to its end nobody else spends under the same caps."""
+    if not micros:
+        return
+    # `__in` leaves out an owner or a team that is none.
+    caps = SpendingCap.objects.filter(
+        Q(user__in=[job.owner_id] if job.owner_id else []) | Q(team__in=[job.team_id] if job.team_id else []),
+        currency=job.currency,
+    )
+    for cap in caps.select_related("user", "team").order_by("pk"):  # one order for all: no deadlock
+        SpendingCap.objects.filter(pk=cap.pk).update(turns=F("turns") + 1)
+        cap.refresh_from_db(fields=["amount"])
+        if _spent(cap) + micros > to_micros(cap.amount):
+            raise CapReached(cap)
+
+
+# --- Sums ----------------------------------------------------------------------------------------
+
+
+# What spending is told apart by, and what is shown of it.
+COLUMNS = {
+    "day": "day",
+    "team": "team__name",
+    "owner": "owner__username",
+    "job": "job__public_id",
+    "provider": "provider",
+    "model": "model",
+}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What calls have cost: `paid` is known, `open` is set aside, `assumed` may have been charged."""
+
+    by: dict[str, Any]
+    currency: str
+    calls: int
+    paid: Decimal
+    open: Decimal
+    assumed: Decimal
+
+
+def sums(
+    by: Sequence[str],
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    job: GenerationJob | None = None,
+) -> list[Sums]:
+    """Spending by any of `day`, `team`, `owner`, `job`, `provider`, `model`; one query.
+
+    Args:
+        since, until: days, both included.
+    """
+    entries = SpendEntry.objects.exclude(state=SpendState.RELEASED)
+    if since is not None:
+        entries = entries.filter(day__gte=since)
+    if until is not None:
+        entries = entries.filter(day__lte=until)
+    if job is not None:
+        entries = entries.filter(job=job)
+    return [
+        Sums(
+            by={name: row[COLUMNS[name]] for name in by},
+            currency=row["currency"],
+            calls=row["calls"],
+            paid=from_micros(row["paid"] or 0),
+            open=from_micros(row["open"] or 0),
+            assumed=from_micros(row["assumed"] or 0),
+        )
+        for row in _summed(entries, by)
+    ]
+
+
+def _summed(entries: QuerySet[SpendEntry], by: Sequence[str]) -> QuerySet[SpendEntry, dict[str, Any]]:
+    def micros(state: SpendState) -> Sum:
+        return Sum("amount_micros", filter=Q(state=state))
+
+    names = [COLUMNS[name] for name in by]
+    return (
+        entries.order_by(*names, "currency")
+        .values(*names, "currency")
+        .annotate(
+            calls=Count("pk"),
+            paid=micros(SpendState.SETTLED),
+            open=micros(SpendState.RESERVED),
+            assumed=micros(SpendState.ASSUMED),
+        )
+    )

@@ -5,46 +5,137 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db import connection
-from django.db.models import Min, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
+from generation import pace
+from generation.models import (
+    ACTIVE_STATES,
+    GenerationItem,
+    GenerationJob,
+    ItemState,
+    JobState,
+    ProviderGate,
+)
+from generation.providers.base import Cause
 from generation.providers.registry import get_provider
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
+_FULL_SECONDS = 0.2
 _CANDIDATES = 8
 
 
-def claim(job: GenerationJob) -> GenerationItem | None:
-    """The next due item of this job, now held by the caller; None where nothing is due or free."""
-    capability = get_provider(job.provider).capability
-    if capability.batch_size:  # its items go in batches
+@dataclass(frozen=True)
+class Wait:
+    """Something is due, but the provider takes no call for so many seconds."""
+
+    seconds: float
+
+
+def claim(provider: str, *, only: GenerationJob | None = None) -> GenerationItem | Wait | None:
+    """The next due item of a provider, now held by the caller; None where nothing is due.
+
+    Jobs of a higher priority go first; among those of one priority, owners take turns, whoever waits longest
+    first, each with their oldest job. The provider's row is locked meanwhile, so that however many workers
+    ask at once, its calls, its rate and its outages are counted by one at a time.
+
+    Args:
+        only: items of this job alone.
+    """
+    if get_provider(provider).capability.batch_size:  # its items go in batches
         return None
-    busy = GenerationItem.objects.under_way().filter(job__provider=job.provider).count()
-    if busy >= capability.parallel_calls:
+    if not _active(provider, only).filter(_has_due()).exists():  # asked in vain, it locks nothing
         return None
-    items = job.items.select_related("job__owner").order_by("position")
-    # One query each, not an OR: both are answered from the index in its order, however long the job.
-    # What a crash cut off comes first: its money is reserved already.
-    for due in (items.abandoned(), items.queued()):
-        if item := next((item for item in due[:_CANDIDATES] if take(item)), None):
+    with transaction.atomic():
+        gate = _locked(provider)
+        jobs = _in_turn(provider, only)
+        if not jobs:
+            return None
+        if answered := _taken(_answered(jobs)):
+            return answered  # needs no call
+        return _wait(gate) or _next_call(jobs)
+
+
+def _wait(gate: ProviderGate) -> Wait | None:
+    calling = GenerationItem.objects.calling().filter(job__provider=gate.provider).count()
+    if calling >= pace.parallel_calls(gate.provider):
+        return Wait(_FULL_SECONDS)
+    seconds = pace.closed_for(gate) or pace.take_token(gate)
+    return Wait(seconds) if seconds else None
+
+
+def _locked(provider: str) -> ProviderGate:
+    """Its row, locked to the end of the caller's transaction: by an update, as SQLite locks too."""
+    gates = ProviderGate.objects.filter(provider=provider)
+    if not gates.update(claims=F("claims") + 1):
+        ProviderGate.objects.bulk_create([ProviderGate(provider=provider)], ignore_conflicts=True)
+        gates.update(claims=F("claims") + 1)
+    return gates.get()
+
+
+def _active(provider: str, only: GenerationJob | None) -> QuerySet[GenerationJob]:
+    jobs = GenerationJob.objects.filter(provider=provider, state__in=ACTIVE_STATES)
+    return jobs if only is None else jobs.filter(pk=only.pk)
+
+
+def _has_due() -> Q:
+    """One query each, not an OR: both are answered from the index, however long the job."""
+    items = GenerationItem.objects.filter(job=OuterRef("pk")).order_by()
+    now = timezone.now()
+    return Q(Exists(items.filter(state=ItemState.QUEUED, not_before__lte=now))) | Q(
+        Exists(items.filter(state=ItemState.RUNNING, leased_until__lt=now))
+    )
+
+
+def _in_turn(provider: str, only: GenerationJob | None) -> list[GenerationJob]:
+    """Jobs with due items: whose turn it is first."""
+    jobs = list(_active(provider, only).annotate(is_due=_has_due()).order_by("pk"))
+    served: dict[int | None, datetime] = {}
+    for job in jobs:
+        if job.served:
+            served[job.owner_id] = max(job.served, served.get(job.owner_id, job.served))
+    never = datetime.min.replace(tzinfo=timezone.get_current_timezone())
+    due = [job for job in jobs if getattr(job, "is_due", False)]
+    return sorted(due, key=lambda job: (-job.priority, served.get(job.owner_id, never), job.pk))
+
+
+def _answered(jobs: list[GenerationJob]) -> QuerySet[GenerationItem]:
+    """Items whose answer is kept and whose worker died."""
+    return GenerationItem.objects.abandoned().exclude(answer="").filter(job__in=jobs).order_by("leased_until")
+
+
+def _next_call(jobs: list[GenerationJob]) -> GenerationItem | None:
+    """Of each job, what a crash cut off comes first: its money is set aside already."""
+    for job in jobs:
+        for due in (job.items.abandoned(), job.items.queued()):
+            if item := _taken(due.order_by("position")):
+                return item
+    return None
+
+
+def _taken(due: QuerySet[GenerationItem]) -> GenerationItem | None:
+    for item in due.select_related("job__owner")[:_CANDIDATES]:
+        # The job before its item, as cancelling does it: no deadlock.
+        GenerationJob.objects.filter(pk=item.job_id).update(served=timezone.now())
+        if take(item):
             return item
     return None
 
 
 def take(item: GenerationItem) -> bool:
     """Claim by conditional update: of two workers that saw the same item, one changes the row."""
+    if item.job.state == JobState.QUEUED:
+        GenerationJob.objects.filter(pk=item.job_id, state=JobState.QUEUED).update(state=JobState.RUNNING)
     lease = timezone.now() + LEASE
     taken = GenerationItem.objects.filter(
         pk=item.pk, state=item.state, attempts=item.attempts, leased_until=item.leased_until
     ).update(state=ItemState.RUNNING, attempts=item.attempts + 1, leased_until=lease)
     if not taken:
         return False
-    if item.job.state == JobState.QUEUED:
-        GenerationJob.objects.filter(pk=item.job_id, state=JobState.QUEUED).update(state=JobState.RUNNING)
     item.state, item.leased_until = ItemState.RUNNING, lease
     item.attempts += 1
     return True
@@ -52,9 +143,16 @@ def take(item: GenerationItem) -> bool:
 
 def seconds_until_due(job: GenerationJob) -> float | None:
     """How long until an item of this job may be claimed; None where nothing is left to do."""
-    if not GenerationJob.objects.filter(pk=job.pk, state__in=ACTIVE_STATES).exists():
-        return None
-    times = job.items.unfinished().aggregate(
+    return _seconds_until_due(job.items.all()) if _active(job.provider, job).exists() else None
+
+
+def seconds_until_provider_due(provider: str) -> float | None:
+    """How long until an item of any job of the provider may be claimed; None where nothing is left."""
+    return _seconds_until_due(GenerationItem.objects.filter(job__in=_active(provider, None)))
+
+
+def _seconds_until_due(items: QuerySet[GenerationItem]) -> float | None:
+    times = items.filter(state__in=(ItemState.QUEUED, ItemState.RUNNING)).aggregate(
         queued=Min("not_before", filter=Q(state=ItemState.QUEUED)),
         leased=Min("leased_until", filter=Q(state=ItemState.RUNNING)),
     )
@@ -62,10 +160,21 @@ def seconds_until_due(job: GenerationJob) -> float | None:
     return max(0.0, (min(due) - timezone.now()).total_seconds()) if due else None
 
 
+def why_waiting(job: GenerationJob) -> str:
+    """A sentence where a job that goes on makes no pictures for now; else empty."""
+    if job.state not in ACTIVE_STATES:
+        return ""
+    if away := pace.standing(job.provider):
+        return away
+    capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP, not_before__gt=timezone.now())
+    return capped.order_by("position").values_list("reason", flat=True).first() or ""
+
+
 @contextmanager
 def lease_kept(item: GenerationItem) -> Iterator[None]:
     """Renew the lease while a slow call runs, so that only a dead worker's items are taken over."""
-    with renewed(GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts), LEASE):
+    held = GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING)
+    with renewed(held, LEASE):
         yield
 
 
@@ -90,8 +199,12 @@ def renewed(rows: QuerySet, lease: timedelta) -> Iterator[None]:
         keeper.join()
 
 
-def jobs_with_work() -> list[int]:
-    """Jobs with due items and nobody at work on them: what a crash or a lost message left behind."""
-    busy = GenerationItem.objects.under_way().values("job_id")
-    due = GenerationItem.objects.claimable().exclude(job_id__in=busy)
-    return list(due.order_by("job_id").values_list("job_id", flat=True).distinct())
+def providers_with_work() -> dict[str, int]:
+    """Providers with due items that nobody takes, and how many calls more each could make."""
+    due = GenerationJob.objects.filter(_has_due(), state__in=ACTIVE_STATES).order_by().distinct()
+    found = {}
+    for provider in due.values_list("provider", flat=True):
+        calling = GenerationItem.objects.calling().filter(job__provider=provider).count()
+        if free := pace.parallel_calls(provider) - calling:
+            found[provider] = max(0, free)
+    return found

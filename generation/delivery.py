@@ -120,7 +120,7 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
             answered_at=now,
             model=result.model[:120],
         )
-        budget.settle(item, result.cost)
+        budget.settle(item, result.cost, model=result.model or item.job.provider)
     if not kept:
         logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
         item.answer.storage.delete(str(item.answer.name))

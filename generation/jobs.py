@@ -11,22 +11,25 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.audit import record
 from generation import wording
+from generation.budget import team_of
 from generation.models import (
     ACTIVE_STATES,
     GenerationItem,
     GenerationJob,
     ItemInput,
     ItemState,
+    JobPriority,
     JobState,
 )
 from generation.planning import Plan, PlanCell
+from generation.providers.base import Cause
 from generation.providers.registry import get_provider
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ def create_job(
     budget: Decimal | None = None,
     parameters: Mapping[str, Any] | None = None,
     request_key: str = "",
+    priority: int = JobPriority.NORMAL,
     in_background: bool = True,
 ) -> GenerationJob:
     """Turn a plan into a job whose items are queued; a worker hears of it unless the caller runs it.
@@ -62,6 +66,8 @@ def create_job(
             kind=plan.kind,
             title=_title(plan),
             owner=owner,
+            team=team_of(owner),
+            priority=priority,
             provider=plan.provider,
             parameters={**plan.parameters, **(parameters or {})},
             request=_request(plan),
@@ -166,10 +172,12 @@ def pause(job: GenerationJob, *, actor: User | None) -> None:
 
 
 def resume(job: GenerationJob, *, actor: User | None) -> None:
-    """Go on with a paused job."""
+    """Go on with a paused job; what waited for another day's spending cap asks it again."""
     with transaction.atomic():
         if not _move(job, (JobState.PAUSED,), JobState.QUEUED):
             raise JobError(_("Only a paused job can be resumed."))
+        capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP)
+        capped.update(not_before=timezone.now(), cause="", reason="")
         record(actor, "job.resumed", job)
         work_waiting.send(GenerationJob, job_id=job.pk)
     finish_job_if_done(job.pk)
@@ -190,6 +198,22 @@ def cancel(job: GenerationJob, *, actor: User | None) -> None:
     job.finished = now
 
 
+def prioritise(job: GenerationJob, priority: int, *, actor: User | None) -> None:
+    """Put a job before or behind others.
+
+    Raises:
+        JobError: there is no such priority, or the job has ended.
+    """
+    if priority not in JobPriority.values:
+        raise JobError(_("There is no such priority."))
+    with transaction.atomic():
+        going_on = GenerationJob.objects.filter(pk=job.pk, state__in=(*ACTIVE_STATES, JobState.PAUSED))
+        if not going_on.update(priority=priority):
+            raise JobError(_("This job has ended already."))
+        record(actor, "job.prioritised", job, priority=priority)
+    job.priority = priority
+
+
 def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = None) -> int:
     """Queue what failed or found no budget again, under a new budget if one is given.
 
@@ -197,19 +221,34 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
     An answer that was paid and kept is ingested, not asked for again.
     """
     with transaction.atomic():
-        again = job.items.filter(state__in=(ItemState.FAILED, ItemState.OVER_BUDGET))
-        count = again.update(
-            state=ItemState.QUEUED, attempts=0, reason="", finished=None, not_before=timezone.now()
-        )
+        failed = job.items.filter(state__in=(ItemState.FAILED, ItemState.OVER_BUDGET))
+        count = queue_again(job, failed, actor=actor, budget=budget)
         if not count:
             raise JobError(_("Nothing in this job has failed."))
-        changes: dict[str, Any] = {"state": JobState.QUEUED, "finished": None}
-        if budget is not None:
-            changes["budget"] = budget
-        GenerationJob.objects.filter(pk=job.pk).update(**changes)
-        record(actor, "job.retried", job, pictures=count, **({"budget": str(budget)} if budget else {}))
-        work_waiting.send(GenerationJob, job_id=job.pk)
     job.refresh_from_db()
+    return count
+
+
+def queue_again(
+    job: GenerationJob,
+    items: QuerySet[GenerationItem],
+    *,
+    actor: User | None,
+    budget: Decimal | None = None,
+) -> int:
+    """Queue ended items of a job once more; how many. To be called in a transaction."""
+    count = items.update(
+        state=ItemState.QUEUED, attempts=0, reason="", cause="", finished=None, not_before=timezone.now()
+    )
+    if not count:
+        return 0
+    # A job that somebody has paused stays so.
+    ended = GenerationJob.objects.filter(pk=job.pk, state__in=(JobState.FINISHED, JobState.CANCELLED))
+    ended.update(state=JobState.QUEUED, finished=None)
+    if budget is not None:
+        GenerationJob.objects.filter(pk=job.pk).update(budget=budget)
+    record(actor, "job.retried", job, pictures=count, **({"budget": str(budget)} if budget else {}))
+    work_waiting.send(GenerationJob, job_id=job.pk)
     return count
 
 

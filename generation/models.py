@@ -12,18 +12,42 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dam.models.asset import AssetState, new_public_id
+from generation.providers.base import Cause
+from generation.spending import (
+    ProviderGate,
+    SpendEntry,
+    SpendingCap,
+    SpendState,
+    from_micros,
+    to_micros,
+)
 
-MICROS = 1_000_000
-
-
-def to_micros(amount: Decimal) -> int:
-    """An amount of money in millionths."""
-    return int((amount * MICROS).to_integral_value())
-
-
-def from_micros(micros: int) -> Decimal:
-    """Millionths as an amount of money."""
-    return Decimal(micros) / MICROS
+__all__ = [
+    "ACTIVE_STATES",
+    "DEAD_STATES",
+    "FINAL_STATES",
+    "DeadLetter",
+    "GenerationBatch",
+    "GenerationItem",
+    "GenerationItemQuerySet",
+    "GenerationJob",
+    "InputRole",
+    "ItemInput",
+    "ItemState",
+    "JobKind",
+    "JobPriority",
+    "JobState",
+    "ProviderGate",
+    "QualityState",
+    "Review",
+    "SpendEntry",
+    "SpendState",
+    "SpendingCap",
+    "Studio",
+    "Verdict",
+    "from_micros",
+    "to_micros",
+]
 
 
 class JobKind(models.TextChoices):
@@ -39,6 +63,12 @@ class JobState(models.TextChoices):
     PAUSED = "paused", _("Paused")
     CANCELLED = "cancelled", _("Cancelled")
     FINISHED = "finished", _("Finished")
+
+
+class JobPriority(models.IntegerChoices):
+    LOW = 10, _("When nothing else waits")
+    NORMAL = 20, _("Normal")
+    HIGH = 30, _("Before all others")
 
 
 # A job in one of these has its items claimed.
@@ -59,6 +89,20 @@ class GenerationJob(models.Model):
         on_delete=models.SET_NULL,
         related_name="generation_jobs",
     )
+    # The team that it is paid by: its owner's when it was made.
+    team = models.ForeignKey(
+        "auth.Group",
+        verbose_name=_("team"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), choices=JobPriority.choices, default=JobPriority.NORMAL
+    )
+    # When an item of it was claimed last: owners take turns by it.
+    served = models.DateTimeField(null=True, editable=False)
     provider = models.CharField(_("provider"), max_length=32)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     request = models.JSONField(_("request"), default=dict, blank=True, help_text=_("What was asked for"))
@@ -83,6 +127,11 @@ class GenerationJob(models.Model):
                 fields=["owner", "request_key"],
                 condition=~Q(request_key=""),
                 name="generation_job_request_once",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["provider"], condition=Q(state__in=ACTIVE_STATES), name="generation_job_active"
             )
         ]
 
@@ -115,6 +164,10 @@ FINAL_STATES = (
 )
 
 
+# Ended for good, without a picture and not by anybody's wish.
+DEAD_STATES = (ItemState.FAILED, ItemState.BLOCKED, ItemState.OVER_BUDGET)
+
+
 class Verdict(models.TextChoices):
     NONE = "", _("Not reviewed")
     APPROVED = "approved", _("Approved")
@@ -136,6 +189,14 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
     def under_way(self) -> Self:
         """Held by a worker whose lease is good."""
         return self.filter(state=ItemState.RUNNING, leased_until__gte=timezone.now())
+
+    def calling(self) -> Self:
+        """Under way, and the provider has not answered yet."""
+        return self.under_way().filter(answer="")
+
+    def dead(self) -> Self:
+        """Failed for good, blocked, or without budget."""
+        return self.filter(state__in=DEAD_STATES)
 
     def awaiting_review(self) -> Self:
         """Delivered, and nobody has given a verdict."""
@@ -179,11 +240,10 @@ class GenerationItem(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=ItemState.choices, default=ItemState.PLANNED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was blocked or failed"))
+    cause = models.CharField(_("cause"), max_length=16, choices=Cause.choices, blank=True, default="")
     not_before = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=6, default=0)
-    # Set aside for the call that is under way; part of the job's `committed_micros`.
-    reserved_micros = models.BigIntegerField(default=0, editable=False)
     model = models.CharField(_("model"), max_length=120, blank=True)
     # What `generation.quality` found; the worst of it orders the review.
     scores = models.JSONField(_("scores"), default=dict, blank=True)
@@ -230,6 +290,9 @@ class GenerationItem(models.Model):
         indexes = [
             models.Index(fields=["state", "not_before"], name="generation_item_due"),
             models.Index(fields=["job", "state", "position"], name="generation_item_progress"),
+            models.Index(
+                fields=["cause", "finished"], condition=Q(state__in=DEAD_STATES), name="generation_item_dead"
+            ),
             models.Index(
                 fields=["answer_sha256"], condition=~Q(answer_sha256=""), name="generation_item_answer"
             ),
@@ -304,6 +367,15 @@ class Studio(GenerationJob):
         proxy = True
         verbose_name = _("studio")
         verbose_name_plural = _("studio")
+
+
+class DeadLetter(GenerationItem):
+    """What ended without a picture, as a list of the admin."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("failed picture")
+        verbose_name_plural = _("failed pictures")
 
 
 class Review(GenerationItem):

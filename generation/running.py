@@ -6,12 +6,13 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -19,33 +20,55 @@ from tqdm import tqdm
 
 from dam.ingest import IngestError
 from generation import budget as money
-from generation import delivery, wording
-from generation.claiming import claim, lease_kept, seconds_until_due, take
+from generation import delivery, pace, wording
+from generation.claiming import (
+    Wait,
+    claim,
+    lease_kept,
+    seconds_until_due,
+    seconds_until_provider_due,
+    take,
+)
 from generation.jobs import JobError, cancel, create_job, finish_job_if_done, pause, resume, retry
 from generation.models import GenerationItem, GenerationJob, ItemState, JobState
-from generation.providers.base import Blocked, ProviderError, ProviderRequest, ProviderResult, Transient
+from generation.providers.base import (
+    Blocked,
+    Cause,
+    ProviderError,
+    ProviderRequest,
+    ProviderResult,
+    Transient,
+)
 from generation.providers.registry import get_provider
 
 __all__ = ["JobError", "cancel", "create_job", "pause", "resume", "retry", "run_item", "run_job", "work"]
 
 logger = logging.getLogger(__name__)
 
+# Obtains the answer of a claimed item; True when it is kept.
+Call = Callable[[GenerationItem], bool]
+
 MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
 _TITLE_SHOWN = 40
+# A worker that finds all calls taken stays so long for one that ends; then its other tasks have their turn.
+_PATIENCE_SECONDS = 2.0
+# Whoever waits for a job here and now is not kept until the next day.
+_LONGEST_WAIT_SECONDS = 2 * BACKOFF_LIMIT_SECONDS
 
 
 def run_job(job: GenerationJob, *, progress: bool = False) -> None:
     """Run a job here and now, as many calls at once as its provider takes; return when it has ended.
 
-    Background workers may take items of the same job meanwhile.
+    It returns earlier where all that is left has to wait for another day. Background workers may take items
+    of the same job meanwhile.
 
     Args:
         job: its state is read anew at the end.
         progress: show a progress bar on standard error.
     """
-    calls = max(1, get_provider(job.provider).capability.parallel_calls)
+    calls = pace.parallel_calls(job.provider)
     stop = threading.Event()
     total, left = job.items.count(), job.items.unfinished().count()
     title = Truncator(str(job)).chars(_TITLE_SHOWN)
@@ -74,32 +97,43 @@ def _work_in_threads(job: GenerationJob, bar: tqdm, stop: threading.Event, calls
 
 def _work_until_done(job: GenerationJob, bar: tqdm, stop: threading.Event) -> None:
     while not stop.is_set():
-        if item := claim(job):
-            _deliver(item)
-            if item.state != ItemState.QUEUED:
+        found = claim(job.provider, only=job)
+        if isinstance(found, GenerationItem):
+            deliver(found)
+            if found.state != ItemState.QUEUED:
                 bar.update()
             continue
-        wait = seconds_until_due(job)
-        if wait is None:
+        wait = seconds_until_due(job) if found is None else found.seconds
+        if wait is None or wait > _LONGEST_WAIT_SECONDS:
             return
         stop.wait(min(max(wait, 0.05), 0.5))
 
 
-def work(job: GenerationJob, *, seconds: float) -> float | None:
-    """A worker's slice of a job: short, so that a long job lets the worker's other tasks through.
+def work(provider: str, *, seconds: float, call: Call | None = None) -> float | None:
+    """A worker's slice of a provider's items: short, so that a long job lets its other tasks through.
 
-    Returns the seconds until the job has more to do; None where it has nothing, or where nothing
-    was free for this worker (others hold it, or the provider's calls are taken).
+    Returns the seconds until there is more to do; None where there is nothing, or where others make all the
+    calls that the provider takes.
+
+    Args:
+        call: obtains an answer in the place of this process; see `generation.courier`.
     """
     end = time.monotonic() + seconds
-    claimed = False
+    leave = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
-        item = claim(job)
-        if item is None:
-            return seconds_until_due(job) if claimed else None
-        claimed = True
-        _deliver(item)
-    return seconds_until_due(job)
+        found = claim(provider)
+        if isinstance(found, GenerationItem):
+            deliver(found, call=call)
+            leave = time.monotonic() + _PATIENCE_SECONDS
+        elif isinstance(found, Wait):
+            if found.seconds > _PATIENCE_SECONDS:
+                return found.seconds
+            if time.monotonic() > leave:
+                return None
+            time.sleep(found.seconds)
+        else:
+            break
+    return seconds_until_provider_due(provider)
 
 
 def run_item(item_id: int) -> bool:
@@ -107,48 +141,82 @@ def run_item(item_id: int) -> bool:
     item = GenerationItem.objects.claimable().select_related("job__owner").filter(pk=item_id).first()
     if item is None or not take(item):
         return False
-    _deliver(item)
+    deliver(item)
     return True
 
 
-def _deliver(item: GenerationItem) -> None:
+def deliver(item: GenerationItem, *, call: Call | None = None) -> None:
     """Take a claimed item as far as it goes; its state tells how it ended."""
     with lease_kept(item):
         if item.attempts > MAX_ATTEMPTS:
             reason = _("It was given up after %(count)s attempts that were cut off.")
-            _end(item, ItemState.FAILED, reason % {"count": MAX_ATTEMPTS})
-        elif item.answer or _obtain(item):
+            _end(item, ItemState.FAILED, reason % {"count": MAX_ATTEMPTS}, cause=Cause.CUT_OFF)
+        elif item.answer or (call or obtain)(item):
             _ingest(item)
     finish_job_if_done(item.job_id)
 
 
-def _obtain(item: GenerationItem) -> bool:
+def obtain(item: GenerationItem) -> bool:
     """Call the provider within the budget; True when the answer is kept."""
     try:
         request = request_of(item)
     except delivery.InputMissing as error:
-        return _end(item, ItemState.FAILED, str(error))
+        return _end(item, ItemState.FAILED, str(error), cause=Cause.INPUT)
     if not reserved(item, inputs=len(request.inputs)):
         return False
     try:
         result = get_provider(item.job.provider).generate(request)
     except ProviderError as error:
+        _note(item.job.provider, error)
         return _not_delivered(item, error)
     except Exception:  # whatever a vendor's library raises ends this item, not the job
-        # The money stays set aside: nobody knows whether the vendor charged for this call.
+        # Its money counts as paid: nobody knows whether the vendor charged for this call.
         logger.exception("provider %s failed on item %s", item.job.provider, item.public_id)
-        return _end(item, ItemState.FAILED, _("The provider failed in an unforeseen way; the log has more."))
-    return _keep(item, result)
+        reason = _("The provider failed in an unforeseen way; the log has more.")
+        return _end(item, ItemState.FAILED, reason, cause=Cause.UNFORESEEN)
+    kept = _keep(item, result)
+    _note(item.job.provider, None)
+    return kept
+
+
+def _note(provider: str, error: ProviderError | None) -> None:
+    """For the circuit breaker. A refusal is an answer too."""
+    if error is not None and error.cause == Cause.OUTAGE:
+        pace.note_outage(provider, str(error))
+    else:
+        pace.note_answer(provider)
 
 
 def reserved(item: GenerationItem, *, inputs: int) -> bool:
-    """Set the price of a claimed item's call aside; False where the item has ended instead."""
+    """Set the price of a claimed item's call aside; False where the item has ended or waits instead."""
     parameters = {**item.job.parameters, **item.parameters}
     try:
         price = get_provider(item.job.provider).price(parameters, inputs=inputs)
+        money.reserve(item, price)
     except ProviderError as error:
-        return _end(item, ItemState.FAILED, str(error))
-    return money.reserve(item, price) or _end(item, ItemState.OVER_BUDGET, _budget_used_up(item))
+        return _end(item, ItemState.FAILED, str(error), cause=error.cause)
+    except money.BudgetUsedUp:
+        return _end(item, ItemState.OVER_BUDGET, _budget_used_up(item), cause=Cause.BUDGET)
+    except money.CapReached as error:
+        return _wait_for_tomorrow(item, error)
+    return True
+
+
+def _wait_for_tomorrow(item: GenerationItem, error: money.CapReached) -> bool:
+    """Nothing of the job runs before the caps of the next day; resuming the job asks them again."""
+    cap = error.cap
+    named = {"amount": wording.money(cap.amount, cap.currency), "whose": cap.user or cap.team}
+    if cap.user_id:
+        reason = _("“%(whose)s” may spend %(amount)s a day, which is used up: it goes on tomorrow.") % named
+    else:
+        reason = _("The team “%(whose)s” may spend %(amount)s a day: it goes on tomorrow.") % named
+    day = timezone.localdate() + timedelta(days=1)
+    held = {
+        "not_before": timezone.make_aware(datetime.combine(day, datetime.min.time())),
+        "cause": Cause.CAP,
+    }
+    item.job.items.filter(state=ItemState.QUEUED).update(reason=reason, **held)
+    return _release(item, ItemState.QUEUED, reason, leased_until=None, **held)
 
 
 def take_outcome(item: GenerationItem, outcome: ProviderResult | ProviderError) -> None:
@@ -190,13 +258,13 @@ def _budget_used_up(item: GenerationItem) -> str:
 
 
 def _not_delivered(item: GenerationItem, error: ProviderError) -> bool:
-    if not (isinstance(error, Transient) and error.maybe_charged):  # else it stays set aside
+    if not (isinstance(error, Transient) and error.maybe_charged):  # else it is assumed to be paid
         money.settle(item, error.cost)
     if isinstance(error, Blocked):
-        return _end(item, ItemState.BLOCKED, str(error))
+        return _end(item, ItemState.BLOCKED, str(error), cause=error.cause)
     if isinstance(error, Transient) and item.attempts < MAX_ATTEMPTS:
-        return _put_back(item, str(error), retry_after=error.retry_after)
-    return _end(item, ItemState.FAILED, str(error))
+        return _put_back(item, str(error), cause=error.cause, retry_after=error.retry_after)
+    return _end(item, ItemState.FAILED, str(error), cause=error.cause)
 
 
 def _keep(item: GenerationItem, result: ProviderResult) -> bool:
@@ -204,8 +272,9 @@ def _keep(item: GenerationItem, result: ProviderResult) -> bool:
         return delivery.keep_answer(item, result)
     except OSError:
         logger.exception("the answer of item %s cannot be stored", item.public_id)
-        money.settle(item, result.cost)
-        return _end(item, ItemState.FAILED, _("The picture was made, but the storage did not take it."))
+        money.settle(item, result.cost, model=result.model)
+        reason = _("The picture was made, but the storage did not take it.")
+        return _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
 
 
 def _ingest(item: GenerationItem) -> None:
@@ -215,7 +284,7 @@ def _ingest(item: GenerationItem) -> None:
         if error.code != "storage":
             delivery.drop_answer(item)
             reason = _("What the provider sent cannot be used: %(reason)s") % {"reason": error}
-            _end(item, ItemState.FAILED, reason)
+            _end(item, ItemState.FAILED, reason, cause=Cause.DAMAGED)
             return
         _put_back_or_fail(item, str(error))
         return
@@ -231,12 +300,12 @@ def _ingest(item: GenerationItem) -> None:
 
 def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
     if item.attempts < MAX_ATTEMPTS:
-        _put_back(item, reason)
+        _put_back(item, reason, cause=Cause.STORAGE)
     else:
-        _end(item, ItemState.FAILED, reason)
+        _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
 
 
-def _put_back(item: GenerationItem, reason: str, *, retry_after: float | None = None) -> bool:
+def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: float | None = None) -> bool:
     """Queue the item for later: exponential, with jitter, and never before the vendor's own word."""
     delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.attempts - 1))
     delay = max(delay * random.uniform(0.5, 1.0), (retry_after or 0) * random.uniform(1.0, 1.1))  # noqa: S311
@@ -244,18 +313,25 @@ def _put_back(item: GenerationItem, reason: str, *, retry_after: float | None = 
     if cancelled:
         return _end(item, ItemState.CANCELLED, reason)
     not_before = timezone.now() + timedelta(seconds=delay)
-    return _release(item, ItemState.QUEUED, reason, not_before=not_before, leased_until=None)
+    return _release(item, ItemState.QUEUED, reason, not_before=not_before, leased_until=None, cause=cause)
 
 
-def _end(item: GenerationItem, state: ItemState, reason: str = "", **changes: Any) -> bool:
-    return _release(item, state, reason, finished=timezone.now(), leased_until=None, **changes)
+def _end(
+    item: GenerationItem, state: ItemState, reason: str = "", *, cause: str = "", **changes: Any
+) -> bool:
+    ended = timezone.now()
+    return _release(item, state, reason, finished=ended, leased_until=None, cause=cause, **changes)
 
 
 def _release(item: GenerationItem, state: ItemState, reason: str, **changes: Any) -> bool:
-    """Write the outcome unless the claim was lost. Always False: there is no answer to go on with."""
-    GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING).update(
-        state=state, reason=reason, **changes
-    )
+    """Write the outcome unless the claim was lost. Always False: there is no answer to go on with.
+
+    A call that is still open then got no answer.
+    """
+    with transaction.atomic():
+        held = GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING)
+        if held.update(state=state, reason=reason, **changes):
+            money.assume(item)
     item.state, item.reason = state, reason
     return False
 

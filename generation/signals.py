@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from celery.signals import worker_init
 from django.db import transaction
 from django.dispatch import receiver
 
 from dam.signals import assets_changed, assets_merged
+from generation import courier
 from generation.jobs import work_waiting
 from generation.models import ItemInput
 from generation.review import follow_approved
@@ -31,3 +33,9 @@ def follow_changed(sender: type, asset_ids: list[int], **kwargs: Any) -> None:
 def tell_workers(sender: type, job_id: int, **kwargs: Any) -> None:
     """A job has something to do."""
     transaction.on_commit(partial(publish, job_id))
+
+
+@worker_init.connect(dispatch_uid="generation.courier")
+def employ_courier(**kwargs: Any) -> None:
+    """Where this process is a worker, its paid calls outlive it."""
+    courier.employ()

@@ -8,7 +8,7 @@ import threading
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import batches, claiming, running
+from generation import batches, claiming, courier, pace, running
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
 from generation.quality import scoring
@@ -31,28 +31,28 @@ def publish(job_id: int) -> None:
 
 @shared_task
 def run_job(job_id: int) -> None:
-    """As many slices side by side as the job's provider takes calls."""
+    """Start what works on the items of the job's provider."""
     job = GenerationJob.objects.filter(pk=job_id).first()
     if job is None or job.state in (JobState.CANCELLED, JobState.FINISHED):
         return
     if get_provider(job.provider).capability.batch_size:
         run_batches.delay(job_id)
         return
-    calls = min(job.items.unfinished().count(), get_provider(job.provider).capability.parallel_calls)
-    for _number in range(calls):
-        run_items.delay(job_id)
+    _start(job.provider, min(job.items.unfinished().count(), pace.parallel_calls(job.provider)))
+
+
+def _start(provider: str, calls: int) -> None:
+    """So many slices, and some that call while others take in what was answered."""
+    for _number in range(calls + calls // 4):
+        run_items.apply_async((provider,), expires=_SWEEP_SECONDS)
 
 
 @shared_task
-def run_items(job_id: int) -> None:
-    """One slice of a job, and the next one when there is more to do soon."""
-    job = GenerationJob.objects.filter(pk=job_id).first()
-    if job is None:
-        logger.info("job %s is gone", job_id)
-        return
-    wait = running.work(job, seconds=SLICE_SECONDS)
+def run_items(provider: str) -> None:
+    """One slice of a provider's items, and the next one when there is more to do soon."""
+    wait = running.work(provider, seconds=SLICE_SECONDS, call=courier.of_this_process())
     if wait is not None and wait < _SWEEP_SECONDS:
-        run_items.apply_async((job_id,), countdown=wait + _JUST_AFTER)
+        run_items.apply_async((provider,), countdown=wait + _JUST_AFTER)
 
 
 @shared_task
@@ -69,8 +69,8 @@ def run_batches(job_id: int) -> None:
 def sweep() -> None:
     """Start what a crash or a lost message left behind."""
     running.mend_cancelled()
-    for job_id in claiming.jobs_with_work():
-        run_job.delay(job_id)
+    for provider, free in claiming.providers_with_work().items():
+        _start(provider, free)
     for job_id in batches.jobs_due():
         run_batches.delay(job_id)
 

@@ -134,6 +134,12 @@ UNFOLD = {
                         "generation_generationjob_changelist",
                         "generation.view_generationjob",
                     ),
+                    _page(
+                        _("Failed pictures"),
+                        "sms_failed",
+                        "generation_deadletter_changelist",
+                        "generation.view_generationjob",
+                    ),
                 ],
             },
             {
@@ -154,6 +160,7 @@ UNFOLD = {
                         _("Search quality"), "query_stats", "search_evaluation", "search.view_evaluationquery"
                     ),
                     _page(_("Encoder spend"), "payments", "search_spend", "search.view_space"),
+                    _administered(_("Spending caps"), "savings", "generation_spendingcap_changelist"),
                     _page(
                         _("Rendition presets"),
                         "aspect_ratio",

@@ -116,6 +116,12 @@ MILVUS_COLLECTION_PREFIX = env.str("MILVUS_COLLECTION_PREFIX", default="assets")
 GENERATION_PROVIDER = env.str("GENERATION_PROVIDER", default="board")
 # {"MODEL": {"picture": …, "currency": …, "as_of": …, "batch": …}}: what a picture costs, above the table.
 GENERATION_PRICES = env.json("GENERATION_PRICES", default={})
+# {"PROVIDER": …}: calls a minute, and calls at the same time, by all workers together. Without an entry:
+# no limit a minute, and as many at the same time as the provider declares.
+GENERATION_CALLS_PER_MINUTE = env.json("GENERATION_CALLS_PER_MINUTE", default={})
+GENERATION_PARALLEL_CALLS = env.json("GENERATION_PARALLEL_CALLS", default={})
+# Whether a worker's paid calls are made by a process of their own, which goes on where the worker is killed.
+GENERATION_COURIER = env.bool("GENERATION_COURIER", default=True)
 _GEMINI = {
     "api_key": GEMINI_API_KEY,
     "base_url": GEMINI_BASE_URL,

@@ -89,7 +89,11 @@ CELERY_BEAT_SCHEDULE = {
     "dam-imports": {"task": "dam.tasks.sweep_imports", "schedule": 30.0},
     "dam-webhooks": {"task": "dam.tasks.send_webhooks", "schedule": 10.0},
     "dam-webhook-sweep": {"task": "dam.tasks.sweep_webhooks", "schedule": 3600.0},
-    "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
+    "generation-sweep": {
+        "task": "generation.tasks.sweep",
+        "schedule": 5.0,
+        "options": {"expires": 5},  # the next one does the same
+    },
     "generation-quality": {
         "task": "generation.tasks.score_results",
         "schedule": 15.0,

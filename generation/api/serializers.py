@@ -12,11 +12,20 @@ from rest_framework import serializers
 
 from dam.addresses import rendition_url, thumbnail_url
 from dam.models import Asset, SKURole
+from generation.budget import COLUMNS
+from generation.claiming import why_waiting
 from generation.filling import MAX_SKUS
 from generation.jobs import JobProgress, progress_of
-from generation.models import GenerationItem, GenerationJob, InputRole, JobKind
+from generation.models import (
+    GenerationItem,
+    GenerationJob,
+    InputRole,
+    JobKind,
+    JobPriority,
+)
 from generation.orders import KINDS, Order
 from generation.prompts import LANGUAGES
+from generation.providers.base import Cause
 from generation.quality.wording import quality_of
 from generation.selection import DEFAULT_LIMIT
 
@@ -248,13 +257,21 @@ class JobSerializer(serializers.ModelSerializer):
         help_text="Spent or set aside; never above the budget.",
     )
 
+    team = serializers.CharField(source="team.name", read_only=True, allow_null=True)
+    waiting = serializers.SerializerMethodField(
+        help_text="Why an active job makes no pictures for now; empty where it does."
+    )
+
     class Meta:
         model = GenerationJob
         fields = (
-            "id", "kind", "title", "owner", "provider", "state", "parameters", "request",
-            "budget", "committed", "cost", "counts", "created", "finished",
+            "id", "kind", "title", "owner", "team", "provider", "state", "priority", "waiting", "parameters",
+            "request", "budget", "committed", "cost", "counts", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_waiting(self, job: GenerationJob) -> str:
+        return why_waiting(job)
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
     def get_counts(self, job: GenerationJob) -> dict[str, int]:
@@ -312,9 +329,9 @@ class ItemSerializer(serializers.ModelSerializer):
     class Meta:
         model = GenerationItem
         fields = (
-            "id", "job", "position", "state", "reason", "attempts", "prompt", "model", "cost", "inputs",
-            "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by", "reviewed_at",
-            "created", "finished",
+            "id", "job", "position", "state", "cause", "reason", "attempts", "prompt", "model", "cost",
+            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
+            "reviewed_at", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -327,6 +344,59 @@ class NoteSerializer(serializers.Serializer):
     """A verdict's note."""
 
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+
+
+class PrioritySerializer(serializers.Serializer):
+    """Before or behind other jobs."""
+
+    priority = serializers.ChoiceField(JobPriority.choices)
+
+
+class DeadLettersSerializer(serializers.Serializer):
+    """Which failed items are meant; all of them without any of these."""
+
+    cause = serializers.ChoiceField(Cause.choices, required=False)
+    provider = serializers.CharField(max_length=32, required=False)
+    job = serializers.UUIDField(required=False, help_text="The id of a job.")
+    owner = serializers.CharField(max_length=150, required=False, help_text="A username.")
+    items = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=1000, help_text="Ids of items."
+    )
+
+
+class DeadCountSerializer(serializers.Serializer):
+    """How many items ended for a cause at a provider."""
+
+    cause = serializers.ChoiceField(Cause.choices)
+    provider = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class SpendingQuerySerializer(serializers.Serializer):
+    """What is summed up, and over which days."""
+
+    by = serializers.CharField(default="day", help_text="Any of day, team, owner, job, provider, model.")
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False)
+
+    def validate_by(self, value: str) -> list[str]:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if not names or not set(names) <= set(COLUMNS):
+            raise serializers.ValidationError(
+                _("Sum by any of these, separated by commas: %(names)s.") % {"names": ", ".join(COLUMNS)}
+            )
+        return list(dict.fromkeys(names))
+
+
+class SumSerializer(serializers.Serializer):
+    """What calls have cost: `paid` is known, `open` is set aside, `assumed` may have been charged."""
+
+    by = serializers.DictField()
+    currency = serializers.CharField()
+    calls = serializers.IntegerField()
+    paid = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    open = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    assumed = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
 
 
 class RetrySerializer(serializers.Serializer):

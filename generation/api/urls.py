@@ -4,14 +4,17 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from generation.api.fill import FillPlanView
+from generation.api.running import DeadLetterViewSet, SpendingView
 from generation.api.views import ItemViewSet, JobViewSet, PlanView
 
 router = SimpleRouter()
 router.register("generation/jobs", JobViewSet, basename="generation-job")
 router.register("generation/items", ItemViewSet, basename="generation-item")
+router.register("generation/dead-letters", DeadLetterViewSet, basename="generation-dead-letter")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("generation/plans/", PlanView.as_view(), name="generation-plan"),
     path("generation/plans/fill/", FillPlanView.as_view(), name="generation-fill-plan"),
+    path("generation/spending/", SpendingView.as_view(), name="generation-spending"),
     *router.urls,
 ]

@@ -32,6 +32,7 @@ from generation.api.serializers import (
     NoteSerializer,
     OrderSerializer,
     PlanSerializer,
+    PrioritySerializer,
     RetrySerializer,
 )
 from generation.jobs import JobError
@@ -90,13 +91,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
     """Jobs: made, watched, paused, resumed, cancelled, tried again."""
 
-    queryset = GenerationJob.objects.select_related("owner")
+    queryset = GenerationJob.objects.select_related("owner", "team")
     serializer_class = JobSerializer
     permission_classes = (EditorsOnly,)
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
-    conflicts = ("create", "pause", "resume", "cancel", "retry")
+    conflicts = ("create", "pause", "resume", "cancel", "retry", "prioritise")
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],
@@ -189,6 +190,14 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         sent = RetrySerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         return self._verb(jobs.retry, request, **sent.validated_data)
+
+    @extend_schema(request=PrioritySerializer, responses=JobSerializer)
+    @action(detail=True, methods=["post"])
+    def prioritise(self, request: Request, public_id: Any) -> Response:
+        """Put the job before or behind others."""
+        sent = PrioritySerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        return self._verb(jobs.prioritise, request, **sent.validated_data)
 
     def _verb(self, verb: Callable[..., Any], request: Request, **given: Any) -> Response:
         job = self.get_object()

@@ -8,7 +8,28 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+
+class Cause(TextChoices):
+    """Why there is no picture, by what has to be done about it; counted and filtered by."""
+
+    INPUT = "input", gettext_lazy("An input is missing or expired")
+    BLOCKED = "blocked", gettext_lazy("Blocked by the vendor's filters")
+    NO_PICTURE = "no_picture", gettext_lazy("An answer without a picture")
+    DAMAGED = "damaged", gettext_lazy("A picture that cannot be used")
+    KEY = "key", gettext_lazy("The key is not accepted")
+    QUOTA = "quota", gettext_lazy("No quota or no money at the vendor")
+    REFUSED = "refused", gettext_lazy("The request was refused")
+    RATE = "rate", gettext_lazy("The vendor's rate limit")
+    OUTAGE = "outage", gettext_lazy("The vendor did not answer")
+    CUT_OFF = "cut_off", gettext_lazy("Cut off in the middle")
+    STORAGE = "storage", gettext_lazy("Our own storage failed")
+    BUDGET = "budget", gettext_lazy("The job's budget is used up")
+    CAP = "cap", gettext_lazy("The day's spending cap is reached")
+    UNFORESEEN = "unforeseen", gettext_lazy("Something nobody foresaw")
 
 
 class ProviderError(Exception):
@@ -17,25 +38,38 @@ class ProviderError(Exception):
     `cost` is what the vendor charges all the same, as for an answer in words.
     """
 
-    def __init__(self, message: str, *, cost: Decimal = Decimal(0)) -> None:
+    usual_cause = Cause.REFUSED
+
+    def __init__(self, message: str, *, cost: Decimal = Decimal(0), cause: Cause | None = None) -> None:
         super().__init__(message)
         self.cost = cost
+        self.cause = cause or self.usual_cause
 
 
 class Blocked(ProviderError):
     """Refused on grounds of content. Final: the same request is refused again."""
+
+    usual_cause = Cause.BLOCKED
 
 
 class Transient(ProviderError):
     """Worth another try (429, 5xx, time-out); `retry_after` in seconds where the vendor says so.
 
     `maybe_charged`: the request had left and no answer came, so that the vendor may charge it.
+    A cause other than OUTAGE says that the vendor is there: the circuit breaker counts it as an answer.
     """
 
+    usual_cause = Cause.OUTAGE
+
     def __init__(
-        self, message: str, *, retry_after: float | None = None, maybe_charged: bool = False
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        maybe_charged: bool = False,
+        cause: Cause | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, cause=cause)
         self.retry_after = retry_after
         self.maybe_charged = maybe_charged
 

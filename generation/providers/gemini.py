@@ -18,6 +18,7 @@ from google.genai import types
 from generation.providers.base import (
     Blocked,
     Capability,
+    Cause,
     Provider,
     ProviderError,
     ProviderInput,
@@ -124,7 +125,7 @@ class GeminiProvider(Gemini):
             Refused: wrong key, unknown model, bad argument, or an answer without a usable picture.
         """
         if problem := self.check():
-            raise Refused(problem)
+            raise Refused(problem, cause=Cause.KEY)
         config = config_of(request.parameters, self._known)
         content = types.Content(role="user", parts=contents_of(request))
         with self._google.guarded(self._model, charged=self._known.price()):
@@ -209,7 +210,8 @@ def result_of(
     data = picture.inline_data.data if picture.inline_data else None
     mime = mime_of(data or b"")
     if data is None or mime is None:
-        raise Refused(_("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}, cost=cost)
+        said = _("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}
+        raise Refused(said, cost=cost, cause=Cause.DAMAGED)
     return ProviderResult(
         image=data,
         mime=mime,
@@ -248,7 +250,8 @@ def _candidate(answer: types.GenerateContentResponse) -> types.Candidate:
         named = {"vendor": VENDOR.name, "reason": reason}
         raise Blocked(_("%(vendor)s's filters refused the request: %(reason)s") % named)
     if not answer.candidates:
-        raise Refused(_("Gemini answered without a result. Run it again, or change the prompt."))
+        said = _("Gemini answered without a result. Run it again, or change the prompt.")
+        raise Refused(said, cause=Cause.NO_PICTURE)
     return answer.candidates[0]
 
 
@@ -261,7 +264,7 @@ def _without_picture(candidate: types.Candidate, words: str, cost: Decimal) -> P
         held_back = _("Gemini's filters held the picture back: %(meaning)s (%(reason)s).") % named
         return Blocked(held_back + quoted, cost=cost)
     none = _("Gemini made no picture (%(reason)s). Change the prompt or the inputs.") % {"reason": reason}
-    return Refused(none + quoted, cost=cost)
+    return Refused(none + quoted, cost=cost, cause=Cause.NO_PICTURE)
 
 
 def _details(

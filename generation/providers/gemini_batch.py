@@ -27,6 +27,7 @@ from generation.providers.base import (
     BatchProgress,
     BatchProvider,
     Capability,
+    Cause,
     ProviderError,
     ProviderRequest,
     ProviderResult,
@@ -78,7 +79,7 @@ class GeminiBatchProvider(Gemini, BatchProvider):
 
     def submit(self, key: str, requests: Sequence[ProviderRequest]) -> BatchHandle:
         if problem := self.check():
-            raise Refused(problem)
+            raise Refused(problem, cause=Cause.KEY)
         if there := self.find(key):
             return there
         with tempfile.TemporaryDirectory(prefix="batch-") as folder:
@@ -166,7 +167,7 @@ class GeminiBatchProvider(Gemini, BatchProvider):
             )
         except ValidationError as error:
             said = _("%(vendor)s's answer is damaged.") % {"vendor": VENDOR.name}
-            raise Refused(said, cost=known.price() * known.batch) from error
+            raise Refused(said, cost=known.price() * known.batch, cause=Cause.DAMAGED) from error
         return result_of(answer, known, share=known.batch)
 
 

@@ -20,7 +20,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import ValidationError
 
-from generation.providers.base import Blocked, ProviderError, Refused
+from generation.providers.base import Blocked, Cause, ProviderError, Refused
 from generation.providers.vendors import Vendor, seconds_of, sentence
 
 
@@ -61,7 +61,7 @@ class GoogleClient:
             raise self._vendor.stranger(self._address) from error
         except ValidationError as error:  # data that is no base64, a field of the wrong type
             said = _("%(vendor)s's answer is damaged.") % {"vendor": self._vendor.name}
-            raise Refused(said, cost=charged) from error
+            raise Refused(said, cost=charged, cause=Cause.DAMAGED) from error
         except httpx2.ConnectError as error:
             raise self._vendor.lost(error, maybe_charged=False) from error
         except httpx2.TimeoutException as error:

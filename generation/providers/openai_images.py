@@ -22,6 +22,7 @@ from PIL import Image
 from generation.providers.base import (
     Blocked,
     Capability,
+    Cause,
     Provider,
     ProviderError,
     ProviderInput,
@@ -109,7 +110,7 @@ class OpenAIImagesProvider(Provider):
             Refused: wrong key, no quota, unknown model, bad argument, or an answer without a usable picture.
         """
         if problem := self.check():
-            raise Refused(problem)
+            raise Refused(problem, cause=Cause.KEY)
         price = self.price(request.parameters, inputs=len(request.inputs))
         sent = self._sent(request)
         with self._guarded():
@@ -203,16 +204,15 @@ class OpenAIImagesProvider(Provider):
         cost = self._known.cost(_usage(usage), pictures=len(pictures)) if usage else price * len(pictures)
         if not pictures or not pictures[0].b64_json:
             said = _("OpenAI answered without a picture. Run it again, or change the prompt.")
-            raise Refused(said, cost=cost)
+            raise Refused(said, cost=cost, cause=Cause.NO_PICTURE)
         try:
             data = base64.b64decode(pictures[0].b64_json, validate=True)
         except binascii.Error:
             data = b""
         mime = mime_of(data)
         if mime is None:
-            raise Refused(
-                _("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}, cost=cost
-            )
+            said = _("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}
+            raise Refused(said, cost=cost, cause=Cause.DAMAGED)
         return ProviderResult(
             image=data,
             mime=mime,

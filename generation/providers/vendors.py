@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
-from generation.providers.base import ProviderError, Refused, Transient
+from generation.providers.base import Cause, ProviderError, Refused, Transient
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,14 @@ class Vendor:
         named = {"vendor": self.name, "code": code, "model": model, "message": sentence(message or "")}
         if code == 429:
             said = _("%(vendor)s's rate limit is reached: %(message)s.") % named
-            return Transient(said, retry_after=retry_after)
+            return Transient(said, retry_after=retry_after, cause=Cause.RATE)
         if code >= 500 or code == 408:
             return Transient(_("%(vendor)s failed (%(code)s): %(message)s.") % named, retry_after=retry_after)
         if code in (401, 403):
             return Refused(
                 _("%(vendor)s does not accept the key: %(message)s. Check %(setting)s.")
-                % {**named, "setting": self.key_setting}
+                % {**named, "setting": self.key_setting},
+                cause=Cause.KEY,
             )
         if code == 404:
             return Refused(
@@ -58,7 +59,8 @@ class Vendor:
         """The account has no quota or no money for this: final until someone pays."""
         return Refused(
             _("The key of %(vendor)s has no quota for %(model)s: %(message)s. Turn billing on there.")
-            % {"vendor": self.name, "model": model, "message": sentence(message or "")}
+            % {"vendor": self.name, "model": model, "message": sentence(message or "")},
+            cause=Cause.QUOTA,
         )
 
     def too_slow(self, seconds: int) -> Transient:

@@ -20,6 +20,7 @@ from PIL import Image
 from generation.providers.base import (
     Blocked,
     Capability,
+    Cause,
     Provider,
     ProviderInput,
     ProviderRequest,
@@ -123,7 +124,7 @@ class VertexTryOnProvider(Provider):
             Refused: wrong credentials, project or model, pictures that make no request, or no usable answer.
         """
         if problem := self.check():
-            raise Refused(problem)
+            raise Refused(problem, cause=Cause.KEY)
         model, source = self._source(request)
         known = self._known(model)
         if not known.price_is_known:
@@ -189,7 +190,8 @@ def _config(parameters: Mapping[str, Any]) -> types.RecontextImageConfig:
 
 def _result(answer: types.RecontextImageResponse, model: str, known: PictureModel) -> ProviderResult:
     if not answer.generated_images:
-        raise Refused(_("Vertex AI answered without a picture. Run it again, or change the inputs."))
+        said = _("Vertex AI answered without a picture. Run it again, or change the inputs.")
+        raise Refused(said, cause=Cause.NO_PICTURE)
     made = answer.generated_images[0]
     if made.rai_filtered_reason:
         reason = made.rai_filtered_reason.rstrip(".")
@@ -198,5 +200,6 @@ def _result(answer: types.RecontextImageResponse, model: str, known: PictureMode
     mime = mime_of(data)
     cost = known.cost(Usage())
     if mime is None:
-        raise Refused(_("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}, cost=cost)
+        said = _("%(vendor)s answered with a damaged picture.") % {"vendor": VENDOR.name}
+        raise Refused(said, cost=cost, cause=Cause.DAMAGED)
     return ProviderResult(data, mime, model, cost, known.currency)

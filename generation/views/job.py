@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from dam.addresses import thumbnail_url
 from generation import jobs
+from generation.claiming import why_waiting
 from generation.jobs import JobError, JobProgress, progress_of
 from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
 from generation.providers.registry import UnknownProvider, get_provider
@@ -51,6 +52,7 @@ def job_page(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse:
         "numbers": _numbers(job, progress),
         "verbs": _verbs(job, progress),
         "budget": money(job.budget, job.currency) if job.budget is not None else _("no bound"),
+        "waiting": why_waiting(job),
         "can_be_reviewed": job.items.awaiting_review().exists(),
     }
     return TemplateResponse(request, "generation/job.html", context)
@@ -65,6 +67,7 @@ def job_progress(request: HttpRequest, key: str) -> JsonResponse:
             "state": job.state,
             "state_label": job.get_state_display(),
             "active": job.state in ACTIVE_STATES or bool(progress.count(ItemState.RUNNING)),
+            "waiting": why_waiting(job),
             "total": progress.total,
             "done": progress.done,
             "counts": [{"state": state, "count": count} for state, _label, count in _counts(progress)],

@@ -37,6 +37,8 @@ class JobPage {
   show(told) {
     this.text("[data-state-label]", told.state_label);
     this.root.querySelector("[data-state-dot]").className = `st-dot st-dot--${told.state}`;
+    this.text("[data-waiting]", told.waiting);
+    this.root.querySelector("[data-waiting]").hidden = !told.waiting;
     this.text("[data-done]", told.done);
     this.text("[data-total]", told.total);
     this.text("[data-cost]", told.cost);

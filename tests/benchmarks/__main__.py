@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, encode, listing, quality, relevance, search
+from tests.benchmarks import duplicates, encode, generation, listing, quality, relevance, search
 
 SUITES = {
     "duplicates": duplicates.run,
     "encode": encode.run,
+    "generation": generation.run,
     "listing": listing.run,
     "quality": quality.run,
     "relevance": relevance.run,

@@ -86,6 +86,17 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
+def broker_and_database(folder: Path, **environment: str) -> Iterator[Redis]:
+    """PostgreSQL with Atelier's tables, and Redis; with these settings beside."""
+    database, broker = Postgres(folder / "postgres"), Redis(folder / "redis")
+    with ExitStack() as stack:
+        _start(stack, folder, [database, broker])
+        addresses = {"DATABASE_URL": database.url, "REDIS_URL": broker.url}
+        _load_django(stack, folder, addresses | environment)
+        yield broker
+
+
+@contextmanager
 def search_servers(folder: Path) -> Iterator[Milvus]:
     """PostgreSQL, Redis and Milvus as it is shipped, with what they kept in `folder` from before."""
     database, broker = Postgres(folder / "postgres"), Redis(folder / "redis")

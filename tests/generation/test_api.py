@@ -239,6 +239,11 @@ def test_the_schema_describes_generation_without_a_warning(
     assert paths == {
         "/generation/plans/",
         "/generation/plans/fill/",
+        "/generation/dead-letters/",
+        "/generation/dead-letters/counts/",
+        "/generation/dead-letters/run-again/",
+        "/generation/spending/",
+        "/generation/jobs/{public_id}/prioritise/",
         "/generation/jobs/",
         "/generation/jobs/{public_id}/",
         *(

@@ -104,7 +104,7 @@ def test_a_job_goes_in_as_one_batch_and_comes_back_as_pictures(
     job.refresh_from_db()
     assert (job.state, states(job)) == (JobState.RUNNING, [ItemState.RUNNING] * 3)
     assert job.committed == 3 * FORECAST.quantize(Decimal("0.000001"))
-    assert claiming.claim(job) is None, "nobody calls for a single picture"
+    assert claiming.claim(job.provider, only=job) is None, "nobody calls for a single picture"
     assert batches.jobs_due() == []
 
     look(job)

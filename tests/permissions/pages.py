@@ -274,6 +274,16 @@ generation_generationjob_add           -                      302    302    302 
 generation_generationjob_history       job                    302    302    403    403    200    200    200
 generation_generationjob_delete        job                    302    302    403    403    403    403    403
 generation_generationjob_change        job                    302    302    403    403    200    200    200
+generation_deadletter_changelist       -                      302    302    403    403    200    200    200
+generation_deadletter_add              -                      302    302    403    403    403    403    403
+generation_deadletter_history          item                   302    302    403    403    404    404    404
+generation_deadletter_delete           item                   302    302    403    403    403    403    403
+generation_deadletter_change           item                   302    302    302    302    302    302    302
+generation_spendingcap_changelist      -                      302    302    403    403    403    403    200
+generation_spendingcap_add             -                      302    302    403    403    403    403    200
+generation_spendingcap_history         cap                    302    302    403    403    403    403    200
+generation_spendingcap_delete          cap                    302    302    403    403    403    403    200
+generation_spendingcap_change          cap                    302    302    403    403    403    403    200
 app_list                               auth                   302    302    404    404    404    404    200
 app_list                               dam                    302    302    200    200    200    200    200
 app_list                               search                 302    302    200    200    200    200    200
@@ -345,6 +355,9 @@ dam_webhookendpoint_changelist         -, rotate              302    302    403 
 dam_webhookdelivery_changelist         -, again               302    302    403    403    403    403    302
 generation_generationjob_changelist    -, pause               302    302    403    403    302    302    302
 generation_job_verb                    job                    302    302    403    403    302    302    302
+generation_spendingcap_add             -                      302    302    403    403    403    403    302
+generation_spendingcap_change          cap                    302    302    403    403    403    403    302
+generation_spendingcap_delete          cap                    302    302    403    403    403    403    302
 generation_review_verdict              -                      302    302    403    403    302=   302    302
 generation_studio                      -                      302    302    403    403    200=   200=   200=
 search_reindex                         -                      302    302    403    403    403    403    302=
@@ -520,6 +533,12 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "dam_webhookendpoint_changelist": lambda world: _chosen("rotate_secret", world.things["hook"]),
     "dam_webhookdelivery_changelist": lambda world: _chosen("send_again", world.things["delivery"]),
     "generation_generationjob_changelist": lambda world: _chosen("pause_chosen", world.things["job"]),
+    "generation_spendingcap_add": lambda world: {
+        "user": world.people["editor"].pk, "amount": "5", "currency": "USD"
+    },
+    "generation_spendingcap_change": lambda world: {
+        "user": world.things["cap"].user_id, "amount": "6", "currency": "USD"
+    },
     "generation_review_verdict": lambda world: {
         "verdict": "approve", "items": [str(world.things["item"].public_id)]
     },

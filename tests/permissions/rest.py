@@ -175,6 +175,9 @@ DELETE /field-rules/{id}/                              rule                     
 GET    /duplicates/                                    -                              401    403   403   403   200   200   200  !
 POST   /duplicates/{id}/different/                     pair                           401    403   403   403   204   204   204
 
+GET    /generation/dead-letters/                       -                              401    403   403   403   200   200   200
+GET    /generation/dead-letters/counts/                -                              401    403   403   403   200   200   200
+POST   /generation/dead-letters/run-again/             -                              401    403   403   403   409=  409=  409=
 GET    /generation/items/{public_id}/                  item                           401    403   403   403   200   200   200  !
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200
@@ -187,8 +190,10 @@ POST   /generation/jobs/{public_id}/pause/             job                      
 POST   /generation/jobs/{public_id}/resume/            job, paused                    401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/cancel/            job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/retry/             job, failed                    401    403   403   403   200   200   200
+POST   /generation/jobs/{public_id}/prioritise/        job                            401    403   403   403   200   200   200
 POST   /generation/plans/                              -                              401    403   403   403   200=  200=  200=
 POST   /generation/plans/fill/                         -                              401    403   403   403   200=  200=  200= !
+GET    /generation/spending/                           -                              401    403   403   403   200   200   200
 
 GET    /imports/                                       -                              401    403   200   200   200   200   200
 POST   /imports/                                       the owner's archive            401    403   400   201   400   400   400
@@ -535,6 +540,7 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
         expires_at=(timezone.now() + timedelta(days=1)).isoformat()
     ),
     "POST /generation/jobs/": _order,
+    "POST /generation/jobs/{public_id}/prioritise/": lambda world: _json(priority=30),
     "POST /generation/plans/": _order,
     ("POST /imports/", "the owner's archive"): lambda world: _json(
         upload=str(world.things["archive"].public_id)

@@ -87,9 +87,9 @@ class Process:
         self._process.wait()
 
 
-def start_worker(log: Path) -> Process:
+def start_worker(log: Path, *, threads: int = 4) -> Process:
     """A Celery worker, started like `manage.py serve` starts it."""
-    options = ("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle")
+    options = ("--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle")
     return Process("celery", "--app", "atelier", "worker", "--loglevel", "info", *options, log=log)
 
 

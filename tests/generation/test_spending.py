@@ -1,0 +1,283 @@
+"""The ledger of calls, caps of a day, and what can be summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from dam.models import Asset
+from generation import budget, running
+from generation.claiming import why_waiting
+from generation.jobs import pause, progress_of, resume
+from generation.models import (
+    GenerationJob,
+    ItemState,
+    SpendEntry,
+    SpendingCap,
+    SpendState,
+    from_micros,
+)
+from generation.planning import plan_outfits
+from generation.providers.base import Blocked, Refused, Transient
+from generation.running import create_job, run_job
+from tests.generation.painter import Painter
+
+Make = Callable[..., list[Asset]]
+Configure = Callable[..., Painter]
+
+
+class Killed(BaseException):
+    """A worker that dies: nothing in the code catches it."""
+
+
+def _dies(*args: Any, **kwargs: Any) -> Iterator[None]:
+    raise Killed
+
+
+@pytest.fixture
+def job_of(assets_of: Make) -> Callable[..., GenerationJob]:
+    """`job_of(owner, pictures)`: a job of that many pictures."""
+
+    def make(owner: User | None, pictures: int, **given: Any) -> GenerationJob:
+        plan = plan_outfits(assets_of("model", 1), assets_of("garment", pictures))
+        return create_job(plan, owner=owner, in_background=False, **given)
+
+    return make
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "BACKOFF_SECONDS", 0.01)
+
+
+def states(job: GenerationJob) -> dict[str, int]:
+    return dict(progress_of(job).counts)
+
+
+def written(job: GenerationJob) -> list[tuple[int, str, Decimal]]:
+    return [(entry.attempt, entry.state, entry.amount) for entry in job.spending.order_by("pk")]
+
+
+def assert_balanced(job: GenerationJob) -> None:
+    """What the job has committed is what its ledger says, and what its items cost is what was paid."""
+    job.refresh_from_db()
+    counted = job.spending.exclude(state=SpendState.RELEASED).aggregate(sum=Sum("amount_micros"))["sum"] or 0
+    paid = job.spending.filter(state=SpendState.SETTLED).aggregate(sum=Sum("amount_micros"))["sum"] or 0
+    assert job.committed == from_micros(counted)
+    assert progress_of(job).cost == from_micros(paid)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_each_call_is_a_row_that_says_what_became_of_its_money(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    engine = painter(price="0.04")
+    engine.incidents.extend(
+        [
+            Transient("500"),
+            Transient("No answer in time.", maybe_charged=True),
+            Blocked("It may copy a work.", cost=Decimal("0.01")),
+            Refused("The key was refused."),
+            ZeroDivisionError("a bug in a vendor's library"),
+        ]
+    )
+    job = job_of(editor, 5)
+
+    run_job(job)
+
+    price, nothing = Decimal("0.04"), Decimal(0)
+    told = sorted((state, amount) for _attempt, state, amount in written(job))
+    assert len(engine.ledger) == 7
+    assert told == [
+        (SpendState.ASSUMED, price),  # no answer in time
+        (SpendState.ASSUMED, price),  # nobody knows
+        (SpendState.RELEASED, nothing),  # 500
+        (SpendState.RELEASED, nothing),  # the key
+        (SpendState.SETTLED, Decimal("0.01")),  # blocked, and charged all the same
+        (SpendState.SETTLED, price),
+        (SpendState.SETTLED, price),
+    ]
+    entry = SpendEntry.objects.filter(state=SpendState.SETTLED, amount_micros=40_000).first()
+    assert entry is not None
+    assert (entry.owner, entry.provider, entry.model, entry.currency, entry.day) == (
+        editor,
+        job.provider,
+        "painter-1",
+        "USD",
+        timezone.localdate(),
+    )
+    assert entry.key == entry.item.idempotency_key
+    assert_balanced(job)
+
+
+def test_a_call_that_a_crash_cut_off_is_assumed_to_be_paid(
+    painter: Configure, job_of: Callable[..., GenerationJob]
+) -> None:
+    engine = painter(price="0.1")
+    engine.incidents.append(_dies)
+    job = job_of(None, 1)
+    with pytest.raises(Killed):
+        run_job(job)
+    assert written(job) == [(1, SpendState.RESERVED, Decimal("0.1"))]
+
+    job.items.update(leased_until=timezone.now() - timedelta(seconds=1))
+    run_job(job)
+
+    assert written(job) == [
+        (1, SpendState.ASSUMED, Decimal("0.1")),
+        (2, SpendState.SETTLED, Decimal("0.1")),
+    ]
+    assert_balanced(job)
+
+
+def test_an_answer_that_comes_after_another_worker_took_over_is_booked_where_it_belongs(
+    painter: Configure, job_of: Callable[..., GenerationJob]
+) -> None:
+    engine = painter(price="0.1")
+    job = job_of(None, 1)
+    taken: list[bool] = []
+
+    def late(request: Any) -> None:
+        job.items.update(leased_until=timezone.now() - timedelta(seconds=1))
+        taken.append(running.run_item(job.items.get().pk))
+
+    engine.incidents.append(late)
+
+    run_job(job)
+
+    assert (taken, len(engine.ledger)) == ([True], 2)
+    assert written(job) == [
+        (1, SpendState.SETTLED, Decimal("0.1")),
+        (2, SpendState.SETTLED, Decimal("0.1")),
+    ]
+    assert job.items.get().state == ItemState.SUCCEEDED
+    assert_balanced(job)
+
+
+# --- Caps ------------------------------------------------------------------------------------------
+
+
+def test_a_cap_lets_the_rest_wait_for_tomorrow_and_says_so(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    engine = painter(price="0.1")
+    cap = SpendingCap.objects.create(user=editor, amount=Decimal("0.25"))
+    job, free = job_of(editor, 4), job_of(None, 1)
+
+    run_job(job)
+    run_job(free)
+
+    assert states(job) == {ItemState.SUCCEEDED: 2, ItemState.QUEUED: 2}
+    assert states(free) == {ItemState.SUCCEEDED: 1}, "the cap is the editor's, not everybody's"
+    said = f"“{editor.username}” may spend 0.25 USD a day, which is used up: it goes on tomorrow."
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    for item in job.items.filter(state=ItemState.QUEUED):
+        assert timezone.localtime(item.not_before).date() == tomorrow
+        assert item.reason == said
+    assert why_waiting(job) == said
+    assert budget.spent_today(cap) == Decimal("0.2")
+
+    SpendingCap.objects.update(amount=1)
+    pause(job, actor=editor)
+    resume(job, actor=editor)
+    run_job(job)
+    assert states(job) == {ItemState.SUCCEEDED: 4}
+    assert (why_waiting(job), len(engine.ledger)) == ("", 5)
+
+
+def test_yesterdays_spending_counts_for_yesterday(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    painter(price="0.1")
+    SpendingCap.objects.create(user=editor, amount=Decimal("0.1"))
+    job = job_of(editor, 1)
+    run_job(job)
+    SpendEntry.objects.update(day=timezone.localdate() - timedelta(days=1))
+
+    another = job_of(editor, 2)
+    run_job(another)
+
+    assert states(another) == {ItemState.SUCCEEDED: 1, ItemState.QUEUED: 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_workers_do_not_pass_a_teams_cap(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User, stranger: User
+) -> None:
+    engine = painter(price="0.1", parallel_calls=6)
+    engine.seconds = 0.05
+    team = Group.objects.create(name="Knitwear")
+    editor.groups.add(team)
+    stranger.groups.add(team)
+    SpendingCap.objects.create(team=team, amount=Decimal("0.5"))
+    jobs = [job_of(editor, 6), job_of(stranger, 6)]
+    assert [job.team for job in jobs] == [team, team]
+
+    def worker(number: int) -> None:
+        try:
+            run_job(GenerationJob.objects.get(pk=jobs[number % 2].pk))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(worker, range(4)))
+
+    assert len(engine.ledger) == 5
+    assert sum(states(job)[ItemState.QUEUED] for job in jobs) == 7
+    for job in jobs:
+        assert_balanced(job)
+
+
+def test_a_cap_is_of_a_person_or_of_a_team(editor: User) -> None:
+    with pytest.raises(ValidationError, match="of a person or of a team"):
+        SpendingCap(amount=1).full_clean()
+
+
+# --- Sums ------------------------------------------------------------------------------------------
+
+
+def test_spending_is_summed_by_what_is_asked_for(
+    painter: Configure,
+    job_of: Callable[..., GenerationJob],
+    editor: User,
+    staff_api: APIClient,
+    django_assert_max_num_queries: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = painter(price="0.1")
+    team = Group.objects.create(name="Knitwear")
+    editor.groups.add(team)
+    engine.incidents.append(Transient("No answer.", maybe_charged=True))
+    mine, other = job_of(editor, 2), job_of(None, 1)
+    monkeypatch.setattr(running, "MAX_ATTEMPTS", 1)
+    run_job(mine)
+    run_job(other)
+
+    with django_assert_max_num_queries(1):
+        sums = {row.by["team"]: (row.calls, row.paid, row.assumed) for row in budget.sums(["team"])}
+    assert sums == {
+        "Knitwear": (2, Decimal("0.1"), Decimal("0.1")),
+        None: (1, Decimal("0.1"), Decimal(0)),
+    }
+
+    answer = staff_api.get("/api/v1/generation/spending/", {"by": "day,provider"})
+    assert answer.status_code == 200
+    [row] = answer.json()
+    assert row["by"] == {"day": str(timezone.localdate()), "provider": mine.provider}
+    assert (row["calls"], row["paid"], row["assumed"], row["currency"]) == (3, 0.2, 0.1, "USD")
+    past = staff_api.get("/api/v1/generation/spending/", {"until": "2020-01-01"})
+    assert past.json() == []
+    wrong = staff_api.get("/api/v1/generation/spending/", {"by": "weather"})
+    assert wrong.status_code == 400
+    assert "day, team, owner, job, provider, model" in str(wrong.json())

@@ -1,0 +1,70 @@
+"""Workers that are killed while they generate, a broker that dies: no call twice, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django import Settings
+
+from generation.models import ItemState, SpendState
+from generation.providers.registry import get_provider
+from tests.environment import TestEnvironment
+from tests.generation.night import Vendor, new_job, run_night
+from tests.services.processes import Process, eventually
+
+pytestmark = pytest.mark.services
+
+ITEMS = 40
+CALL_SECONDS = 1.5
+
+
+@pytest.fixture
+def vendor(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """Gemini on loopback, for this process and those that it starts."""
+    with Vendor(CALL_SECONDS) as server:
+        declared = settings.GENERATION_PROVIDERS["gemini"]
+        options = {**declared["OPTIONS"], "api_key": "test-key", "base_url": server.url}
+        settings.GENERATION_PROVIDERS = {
+            **settings.GENERATION_PROVIDERS,
+            "gemini": {**declared, "OPTIONS": options},
+        }
+        monkeypatch.setenv("GEMINI_API_KEY", "test-key")
+        monkeypatch.setenv("GEMINI_BASE_URL", server.url)
+        get_provider.cache_clear()
+        yield server
+    get_provider.cache_clear()
+
+
+def test_no_call_is_paid_twice_and_no_picture_is_lost(
+    environment: TestEnvironment,
+    transactional_db: None,
+    vendor: Vendor,
+    worker: Callable[[], Process],
+) -> None:
+    assert environment.stack is not None
+    job = new_job(ITEMS)
+    workers = [worker(), worker()]
+    for process in workers:
+        eventually(lambda said=process: "ready." in said.output, "the worker is ready", process=process)
+
+    outcome = run_night(
+        job,
+        vendor,
+        workers,
+        worker,
+        environment.stack.redis,
+        deaths=3,
+        every=(2.0, 4.0),
+        redis_deaths=1,
+        limit=150,
+    )
+
+    assert outcome.deaths >= 3, "the night was over too soon"
+    assert (outcome.duplicate_calls, outcome.lost_items) == (0, 0)
+    assert (outcome.calls, outcome.unbooked_calls, outcome.assumed_calls) == (ITEMS, 0, 0)
+    assert outcome.books_balance
+    items = job.items.values_list("state", flat=True)
+    assert set(items) == {ItemState.SUCCEEDED}
+    settled = job.spending.filter(state=SpendState.SETTLED)
+    assert settled.count() == settled.values("item").distinct().count() == ITEMS
