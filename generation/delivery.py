@@ -40,7 +40,7 @@ class InputMissing(Exception):
 
 def inputs_of(item: GenerationItem) -> list[ItemInput]:
     """The item's inputs in their order, with all that a provider and a page show of them."""
-    return list(item.inputs.select_related("asset__current").prefetch_related("asset__skus"))
+    return list(item.inputs.select_related("asset__current", "version").prefetch_related("asset__skus"))
 
 
 def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
@@ -49,15 +49,17 @@ def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
     Raises:
         InputMissing: an input was trashed, lost its rights or its file since it was planned.
     """
-    return [_provider_input(link.role, link.asset) for link in inputs]
+    return [_provider_input(link) for link in inputs]
 
 
-def _provider_input(role: str, asset: Asset) -> ProviderInput:
+def _provider_input(link: ItemInput) -> ProviderInput:
+    role, asset = link.role, link.asset
+    version = link.version or asset.current
     reason = why_unusable(asset)
-    if reason or asset.current is None:
+    if reason or version is None:
         raise InputMissing(_("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason))
     try:
-        rendition = rendition_for(asset.current, BUILT_IN["web"])
+        rendition = rendition_for(version, BUILT_IN["web"])
         with rendition.file.open("rb") as file:
             data = file.read()
     except OSError as error:
