@@ -19,11 +19,15 @@ from unfold.widgets import (
 )
 
 from generation import wording
-from generation.models import JobKind
-from generation.orders import SELECTIONS, Order
+from generation.models import StyleSet
+from generation.orders import MOST_TOGETHER, ORDERED, SELECTIONS, Order
+from generation.prompts import Template
 from generation.providers.registry import get_provider
+from generation.templates import templates_for
 
 SLOT_PREFIX = "slot-"
+# What a person writes into the slots of a prompt template, and the pictures whose style is wanted.
+WORD_PREFIX, LIKE = "word-", "like"
 # What the pictures are for travels beside the form: the role, and the code of each SKU that lacks it.
 FILL_ROLE, FILL = "fill_role", "fill"
 
@@ -46,7 +50,10 @@ def _provider_label(name: str) -> str:
 class StudioForm(forms.Form):
     """Everything of an order but the picked pictures, which are checkboxes of their own."""
 
-    kind = forms.ChoiceField(choices=JobKind.choices, widget=forms.HiddenInput)
+    kind = forms.ChoiceField(choices=ORDERED, widget=forms.HiddenInput)
+    template = forms.ChoiceField(
+        label=gettext_lazy("Prompt template"), required=False, widget=UnfoldAdminSelectWidget
+    )
     sentence = forms.CharField(
         label=gettext_lazy("What is to be seen?"),
         required=False,
@@ -72,6 +79,23 @@ class StudioForm(forms.Form):
         choices=[("", gettext_lazy("As I write")), ("en", "English"), ("zh", "中文")],
         widget=UnfoldAdminSelectWidget,
     )
+    style = forms.ChoiceField(label=gettext_lazy("Style"), required=False, widget=UnfoldAdminSelectWidget)
+    negative = forms.CharField(
+        label=gettext_lazy("Not to be seen"),
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": gettext_lazy("hands in pockets, sunglasses")}
+        ),
+    )
+    garments_together = forms.TypedChoiceField(
+        label=gettext_lazy("Garments in each look"),
+        required=False,
+        coerce=int,
+        empty_value=1,
+        choices=[(count, str(count)) for count in range(1, MOST_TOGETHER + 1)],
+        widget=UnfoldAdminSelectWidget,
+    )
     budget = forms.DecimalField(
         label=gettext_lazy("Budget"),
         required=False,
@@ -89,6 +113,35 @@ class StudioForm(forms.Form):
         widget=UnfoldBooleanSwitchWidget,
     )
 
+    again = forms.BooleanField(
+        label=gettext_lazy("Make again what there is"),
+        required=False,
+        help_text=gettext_lazy("Pictures that there are of exactly this are made, and paid, once more."),
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = self["kind"].value()
+        self.templates = templates_for(kind) if kind in SELECTIONS else []
+        fields: Any = self.fields
+        fields["template"].choices = [(one.key, one.display_name) for one in self.templates]
+        styles = [(style.slug, str(style)) for style in StyleSet.objects.order_by("slug")]
+        fields["style"].choices = [("", _("None")), *styles]
+
+    @property
+    def chosen_template(self) -> Template | None:
+        """The template that is chosen, or the kind's own."""
+        name = self["template"].value()
+        first = self.templates[0] if self.templates else None
+        return next((one for one in self.templates if one.key == name), first)
+
+    def words(self) -> dict[str, str]:
+        """What stands in the slots of the chosen template."""
+        template = self.chosen_template
+        named = [slot.name for slot in template.slots] if template else []
+        return {name: str(self.data.get(WORD_PREFIX + name, "")).strip() for name in named}
+
     def order(self) -> Order:
         """The order that was sent, with the pictures that are ticked."""
         data: Any = self.data
@@ -100,6 +153,13 @@ class StudioForm(forms.Form):
             instruction=self.cleaned_data["instruction"],
             provider=self.cleaned_data["provider"],
             language=self.cleaned_data["language"],
+            template=self.cleaned_data["template"],
+            slots=self.words(),
+            style=self.cleaned_data["style"],
+            like=",".join(data.getlist(LIKE)),
+            negative=self.cleaned_data["negative"],
+            garments_together=self.cleaned_data["garments_together"],
+            again=self.cleaned_data["again"],
             fill_role=data.get(FILL_ROLE, ""),
             fill_skus=data.getlist(FILL),
             choices=_slot_choices(data),

@@ -81,7 +81,8 @@ def _refuse(plan: Plan, budget: Decimal | None) -> None:
         if plan.found:
             raise JobError(
                 _(
-                    "There is a picture of everything already. Ask for it to be made again, or change something."
+                    "There is a picture of everything already. Ask for it to be made again, or change "
+                    "something."
                 )
             )
         reasons = " ".join(dict.fromkeys(f"{left.description}: {left.reason}" for left in plan.excluded[:5]))

@@ -37,6 +37,7 @@ SELECTIONS: dict[str, dict[str, bool]] = {
 }
 # What is ordered as a plan; trying on is `generation.tryon`'s, since its person is no asset.
 ORDERED = [(value, label) for value, label in JobKind.choices if value in SELECTIONS]
+MOST_TOGETHER = 3  # garments of one look
 # What a sentence looks for in each selection.
 KINDS: dict[str, tuple[str, ...]] = {
     "models": ("model", "character"),

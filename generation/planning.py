@@ -126,6 +126,7 @@ class Plan:
         grid: every cell in the order of the matrix: to be made, found or left out.
         excluded: why cells are left out, each reason once for the pictures that it concerns.
         per_row: how many cells of the grid have the same first input.
+        own_inputs: how many inputs of a cell are its own; those behind them give the style.
     """
 
     kind: str
@@ -139,6 +140,7 @@ class Plan:
     parameters: Mapping[str, Any]
     again: bool = False
     per_row: int = 1
+    own_inputs: int = 1
     sentence: str = ""
     instruction: str = ""
     slots: tuple[SlotChoice, ...] = field(default=())
@@ -365,6 +367,7 @@ def _matrix(
         parameters=brief.parameters,
         again=manner.again,
         per_row=max(1, math.prod(axis.options for axis in usable[1:])),
+        own_inputs=len(_roles(axes)),
         sentence=sentence,
         instruction=instruction or brief.template.summarised(brief.words.slots, language),
         slots=slots,
@@ -386,7 +389,7 @@ class _Brief:
 
     def written(self, cells: Sequence[PlanCell], provider: str) -> list[PlanCell]:
         """The cells with their prompts, and with what there is for them already."""
-        purpose = [
+        purpose: Sequence[Any] = [
             self.kind, self.makes_photographs, self.template.label, self.words.sentence,
             self.words.instruction, self.words.slots, self.words.style, self.words.negative,
             self.parameters.get("negative", ""),
@@ -515,16 +518,19 @@ def why_unusable(asset: Asset) -> str:
 def _combinations(axes: Sequence[_Axis]) -> tuple[list[PlanCell], list[Exclusion]]:
     """Every combination once; left out where a picture would be used twice or a rule forbids it."""
     rules = rules_for({asset.pk: asset for axis in axes for asset in axis.assets}.values())
-    roles = _roles(axes)
+    roles = [str(role) for role in _roles(axes)]
+    # Only selections of the same role give the same picture twice.
+    may_repeat = len({axis.role for axis in axes}) < len(axes)
     cells: list[PlanCell] = []
     refused: Counter[tuple[str, str]] = Counter()
     seen: set[frozenset[tuple[str, int]]] = set()
     for parts in itertools.product(*(itertools.combinations(axis.assets, axis.together) for axis in axes)):
         assets = tuple(itertools.chain.from_iterable(parts))
-        key = frozenset((role, asset.pk) for role, asset in zip(roles, assets, strict=True))
-        if key in seen:
-            continue
-        seen.add(key)
+        if may_repeat:
+            key = frozenset((role, asset.pk) for role, asset in zip(roles, assets, strict=True))
+            if key in seen:
+                continue
+            seen.add(key)
         offenders, reason = _forbidden(assets, rules)
         if reason:
             refused[" × ".join(asset.display_title for asset in offenders), reason] += 1

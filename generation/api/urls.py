@@ -4,14 +4,19 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from generation.api.fill import FillPlanView
+from generation.api.planning import RuleViewSet, SelectionView, StyleViewSet, TemplateViewSet
 from generation.api.views import ItemViewSet, JobViewSet, PlanView
 
 router = SimpleRouter()
 router.register("generation/jobs", JobViewSet, basename="generation-job")
 router.register("generation/items", ItemViewSet, basename="generation-item")
+router.register("generation/templates", TemplateViewSet, basename="generation-template")
+router.register("generation/styles", StyleViewSet, basename="generation-style")
+router.register("generation/rules", RuleViewSet, basename="generation-rule")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("generation/plans/", PlanView.as_view(), name="generation-plan"),
     path("generation/plans/fill/", FillPlanView.as_view(), name="generation-fill-plan"),
+    path("generation/selections/", SelectionView.as_view(), name="generation-selection"),
     *router.urls,
 ]
