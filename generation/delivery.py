@@ -16,7 +16,7 @@ from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
-from generation import budget, prompts
+from generation import budget, prompts, tryon
 from generation.labelling import labelled_answer
 from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
 from generation.planning import named_inputs, why_unusable
@@ -50,6 +50,30 @@ def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
         InputMissing: an input was trashed, lost its rights or its file since it was planned.
     """
     return [_provider_input(link) for link in inputs]
+
+
+def person_of(item: GenerationItem) -> list[ProviderInput]:
+    """The person of a try-on; nothing where the job is of another kind.
+
+    Raises:
+        InputMissing: the person's picture was deleted.
+    """
+    if item.job.kind != JobKind.TRY_ON:
+        return []
+    try:
+        person = tryon.person_input(item)
+    except OSError as error:
+        logger.warning("the person of item %s cannot be read: %s", item.public_id, error)
+        person = None
+    if person is None:
+        raise InputMissing(_("The person's picture was deleted."))
+    return [person]
+
+
+def keep_private(item: GenerationItem) -> bool:
+    """Keep the labelled answer of a try-on for its person alone; False where their picture was deleted."""
+    picture = labelled_answer(item, inputs_of(item))
+    return tryon.keep_result(item, picture, str(item.answer_details.get("mime", "")))
 
 
 def _provider_input(link: ItemInput) -> ProviderInput:

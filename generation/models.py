@@ -155,7 +155,7 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
         """Delivered, nobody has scored it, and nobody is at it."""
         return self.filter(
             state=ItemState.SUCCEEDED, quality_state=QualityState.DUE, quality_due__lte=timezone.now()
-        )
+        ).exclude(job__kind=JobKind.TRY_ON)  # a person's own pictures are looked at by nobody else
 
     def queued(self) -> Self:
         """Queued and due, in a job that goes on."""

@@ -400,8 +400,8 @@ class ItemSerializer(serializers.ModelSerializer):
         model = GenerationItem
         fields = (
             "id", "job", "position", "state", "reason", "attempts", "prompt", "parameters", "model", "cost",
-            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by", "reviewed_at",
-            "created", "finished",
+            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
+            "reviewed_at", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
 
