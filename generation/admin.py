@@ -25,8 +25,10 @@ from generation.jobs import JobError
 from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
+from generation.views.made import made_page
 from generation.views.review import give_verdict, review_page
 from generation.views.studio import found_tiles, studio_page
+from generation.views.tryon import try_on_page, try_on_picture
 from generation.wording import money
 
 _RESULTS_SHOWN = 3
@@ -59,6 +61,10 @@ class StudioAdmin(PageAdmin):
             path("", view(self.page), name="generation_studio"),
             path("find/", view(found_tiles), name="generation_studio_find"),
             path("fill/", view(self.fill), name="generation_fill"),
+            path("made/<str:item>/", view(self.made), name="generation_made"),
+            path("try-on/", view(self.try_on), name="generation_try_on"),
+            path("try-on/<str:photo>/", view(try_on_picture), name="generation_try_on_picture"),
+            path("try-on/<str:photo>/<uuid:item>/", view(try_on_picture), name="generation_try_on_result"),
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
@@ -66,6 +72,12 @@ class StudioAdmin(PageAdmin):
 
     def fill(self, request: HttpRequest) -> HttpResponse:
         return fill_page(request, self.admin_site)
+
+    def made(self, request: HttpRequest, item: str) -> HttpResponse:
+        return made_page(request, self.admin_site, item)
+
+    def try_on(self, request: HttpRequest) -> HttpResponse:
+        return try_on_page(request, self.admin_site)
 
 
 @admin.register(Review)

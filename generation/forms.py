@@ -169,3 +169,36 @@ class StudioForm(forms.Form):
 def _slot_choices(data: QueryDict) -> dict[int, str]:
     numbers = {name: name.removeprefix(SLOT_PREFIX) for name in data if name.startswith(SLOT_PREFIX)}
     return {int(number): str(data[name]) for name, number in numbers.items() if number.isdigit()}
+
+
+class TryOnForm(forms.Form):
+    """What a person tries on: words that find garments, or those that are ticked beside the form."""
+
+    garments = forms.CharField(
+        label=gettext_lazy("Garments"),
+        required=False,
+        max_length=2000,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": gettext_lazy("Words, names with ; between them, sku:CODE, collection:ID")}
+        ),
+    )
+    accessories = forms.CharField(
+        label=gettext_lazy("Accessories"),
+        required=False,
+        max_length=2000,
+        widget=UnfoldAdminTextInputWidget,
+    )
+    provider = forms.ChoiceField(
+        label=gettext_lazy("Made by"),
+        choices=provider_choices,
+        initial=lambda: settings.GENERATION_PROVIDER,
+        widget=UnfoldAdminSelectWidget,
+    )
+    budget = forms.DecimalField(
+        label=gettext_lazy("Budget"),
+        required=False,
+        min_value=Decimal(0),
+        max_digits=12,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )

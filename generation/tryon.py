@@ -1,7 +1,7 @@
 """Trying on: a person's own picture in garments of the library; private, and deleted after a set time.
 
-The picture is no asset: it is in no search, no list and no index, and only its owner is ever shown it. What is
-made of it lies beside it and goes with it. What stays is the row that says what was agreed to and when.
+The picture is no asset: it is in no search, no list and no index, and only its owner is ever shown it. What
+is made of it lies beside it and goes with it. What stays is the row that says what was agreed to and when.
 """
 
 from __future__ import annotations

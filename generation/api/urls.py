@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from generation.api.fill import FillPlanView
 from generation.api.planning import RuleViewSet, SelectionView, StyleViewSet, TemplateViewSet
+from generation.api.tryon import ConsentView, TryOnViewSet
 from generation.api.views import ItemViewSet, JobViewSet, PlanView
 
 router = SimpleRouter()
@@ -13,10 +14,12 @@ router.register("generation/items", ItemViewSet, basename="generation-item")
 router.register("generation/templates", TemplateViewSet, basename="generation-template")
 router.register("generation/styles", StyleViewSet, basename="generation-style")
 router.register("generation/rules", RuleViewSet, basename="generation-rule")
+router.register("generation/try-ons", TryOnViewSet, basename="generation-try-on")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("generation/plans/", PlanView.as_view(), name="generation-plan"),
     path("generation/plans/fill/", FillPlanView.as_view(), name="generation-fill-plan"),
+    path("generation/try-ons/consent/", ConsentView.as_view(), name="generation-try-on-consent"),
     path("generation/selections/", SelectionView.as_view(), name="generation-selection"),
     *router.urls,
 ]
