@@ -19,13 +19,15 @@ from unfold.widgets import (
 )
 
 from generation import wording
-from generation.models import StyleSet
+from generation.models import CombinationRule, PromptTemplate, StyleSet
 from generation.orders import MOST_TOGETHER, ORDERED, SELECTIONS, Order
-from generation.prompts import Template
+from generation.prompts import Template, TemplateError
 from generation.providers.registry import get_provider
-from generation.templates import templates_for
+from generation.rules import RuleError, check_terms
+from generation.templates import check, templates_for
 
 SLOT_PREFIX = "slot-"
+_COMMAS = str.maketrans("，、；;", ",,,,")
 # What a person writes into the slots of a prompt template, and the pictures whose style is wanted.
 WORD_PREFIX, LIKE = "word-", "like"
 # What the pictures are for travels beside the form: the role, and the code of each SKU that lacks it.
@@ -202,3 +204,66 @@ class TryOnForm(forms.Form):
         decimal_places=4,
         widget=UnfoldAdminDecimalFieldWidget,
     )
+
+
+class RuleForm(forms.ModelForm):
+    """A combination rule, its terms written with commas."""
+
+    terms = forms.CharField(
+        label=gettext_lazy("Tags and kinds"),
+        help_text=gettext_lazy("By comma: tags by any of their words, or kind:accessory."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    others = forms.CharField(
+        label=gettext_lazy("Do not go with"),
+        required=False,
+        help_text=gettext_lazy("By comma; empty: the rule is how many of the first go together at most."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = CombinationRule
+        fields = ("name", "name_zh", "terms", "at_most", "others", "active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("terms", "others"):
+            self.initial[name] = ", ".join(getattr(self.instance, name))
+
+    def clean_terms(self) -> list[str]:
+        return self._terms("terms")
+
+    def clean_others(self) -> list[str]:
+        return self._terms("others")
+
+    def _terms(self, name: str) -> list[str]:
+        try:
+            return check_terms(self.cleaned_data[name].translate(_COMMAS).split(","))
+        except RuleError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class TemplateForm(forms.ModelForm):
+    """A prompt template; what is wrong in a text or a slot is said at the form."""
+
+    class Meta:
+        model = PromptTemplate
+        fields = ("key", "kind", "name", "name_zh", "text", "text_zh", "slots", "negative", "negative_zh")
+        help_texts = {
+            "text": gettext_lazy("In braces: {pictures}, {accessory}, {sentence}, {instruction}, and slots."),
+            "slots": gettext_lazy(
+                'A list: [{"name": "season", "type": "choice", "label": "Season", "label_zh": "季节", '
+                '"choices": ["summer", "winter"]}]. Types: text, choice, colour, number.'
+            ),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            row = PromptTemplate(**{name: cleaned[name] for name in self.Meta.fields})
+            try:
+                check(row)
+            except TemplateError as error:
+                raise forms.ValidationError(str(error)) from error
+            cleaned["slots"] = row.slots
+        return cleaned

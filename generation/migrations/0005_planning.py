@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=dam.models.asset.new_public_id, editable=False, unique=True, verbose_name='id')),
-                ('file', models.FileField(blank=True, max_length=255, upload_to='private/people/')),
+                ('file', models.FileField(blank=True, max_length=255, upload_to='people/')),
                 ('mime', models.CharField(max_length=32)),
                 ('consent', models.TextField(help_text='The text that was accepted', verbose_name='consent')),
                 ('consented_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='accepted')),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
             name='TryOn',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('result', models.FileField(blank=True, max_length=255, upload_to='private/try-ons/')),
+                ('result', models.FileField(blank=True, max_length=255, upload_to='try-ons/')),
                 ('mime', models.CharField(blank=True, max_length=32)),
             ],
             options={

@@ -42,10 +42,11 @@ def try_on_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Try-on"),
-        "form": form,
         "consent": tryon.consent_text(),
-        "photos": photos,
-        "results": [(photo, list(tryon.results_of(photo))) for photo in photos],
+        "results": [
+            (photo, TryOnForm(auto_id=f"id_{number}_%s"), list(tryon.results_of(photo)))
+            for number, photo in enumerate(photos)
+        ],
         "garments": find("", user=user, kinds=SELECTIONS["garments"], limit=FOUND) if photos else [],
         "accessories": find("", user=user, kinds=SELECTIONS["accessories"], limit=FOUND) if photos else [],
     }
