@@ -27,6 +27,9 @@ from generation.rules import RuleError, check_terms
 from generation.templates import check, templates_for
 
 SLOT_PREFIX = "slot-"
+_TEMPLATE_FIELDS = (
+    "key", "kind", "name", "name_zh", "text", "text_zh", "slots", "negative", "negative_zh",
+)  # fmt: skip
 _COMMAS = str.maketrans("，、；;", ",,,,")
 # What a person writes into the slots of a prompt template, and the pictures whose style is wanted.
 WORD_PREFIX, LIKE = "word-", "like"
@@ -248,7 +251,7 @@ class TemplateForm(forms.ModelForm):
 
     class Meta:
         model = PromptTemplate
-        fields = ("key", "kind", "name", "name_zh", "text", "text_zh", "slots", "negative", "negative_zh")
+        fields = _TEMPLATE_FIELDS
         help_texts = {
             "text": gettext_lazy("In braces: {pictures}, {accessory}, {sentence}, {instruction}, and slots."),
             "slots": gettext_lazy(
@@ -260,7 +263,7 @@ class TemplateForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
-            row = PromptTemplate(**{name: cleaned[name] for name in self.Meta.fields})
+            row = PromptTemplate(**{name: cleaned[name] for name in _TEMPLATE_FIELDS})
             try:
                 check(row)
             except TemplateError as error:

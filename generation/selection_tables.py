@@ -107,8 +107,7 @@ def _columns(head: Row) -> list[str]:
                 "The first row names none of the columns “asset”, “sku”, “collection” and “name”; "
                 "it has: %(columns)s."
             )
-            % {"columns": ", ".join(head.cells)},
-            [RowFault(head.number, _("No column that names anything."))],
+            % {"columns": ", ".join(head.cells)}
         )
     return columns
 

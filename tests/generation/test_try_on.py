@@ -30,6 +30,7 @@ from tests.pictures import picture
 
 Make = Callable[..., list[Asset]]
 Configure = Callable[..., Painter]
+pytestmark = pytest.mark.usefixtures("own_storage")
 PAGE, API = "/admin/generation/studio/try-on/", "/api/v1/generation/try-ons/"
 
 
@@ -150,7 +151,7 @@ def test_a_picture_is_deleted_at_once_with_everything_made_of_it(
     editor: User,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    sent = {"garments": ids(assets_of("garment", 1, title_zh="新"))}
+    sent = {"garments": ids(assets_of("garment", 1))}
     waiting = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json").json()["id"]
     with django_capture_on_commit_callbacks(execute=True):
         answer = staff_api.delete(f"{API}{photo.public_id}/")
