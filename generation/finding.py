@@ -89,7 +89,7 @@ _RANKS = {how: rank for rank, how in enumerate(How)}
 
 def _judged(known: Sequence[Any], *, same: bool) -> Found | None:
     state, verdict, job_state, output, output_state, asset, item, job = known
-    named = {"item": str(item), "job": str(job)}
+    named: dict[str, Any] = {"item": str(item), "job": str(job)}
     if state == ItemState.SUCCEEDED and output is not None:
         named |= {"output": output, "asset": str(asset)}
         if output_state in _SERVING and verdict not in _SENT_BACK:

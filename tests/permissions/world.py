@@ -60,7 +60,7 @@ from dam.models import (
 )
 from dam.roles import Role
 from generation.jobs import create_job
-from generation.models import GenerationItem, GenerationJob
+from generation.models import CombinationRule, GenerationItem, GenerationJob, StyleSet
 from generation.planning import plan_outfits
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
@@ -373,6 +373,8 @@ def _generate(world: World, editor: User) -> None:
         state="succeeded", output=output,
     )  # fmt: skip
     world.things |= {"job": job, "item": done, "model": model, "garment": garment}
+    world.things["style"] = StyleSet.objects.create(slug="noir", name="Noir")
+    world.things["rule"] = CombinationRule.objects.create(name="One hat", terms=["hat"])
 
 
 def _measure(world: World, administrator: User) -> None:
