@@ -85,7 +85,7 @@ class SelectionView(APIView):
         return Response(SelectionSerializer(body, context={"request": self.request}).data, status=code)
 
 
-class SlotSerializer(serializers.Serializer):
+class TemplateSlotSerializer(serializers.Serializer):
     """A typed slot of a template."""
 
     name = serializers.CharField(max_length=40)
@@ -100,7 +100,7 @@ class SlotSerializer(serializers.Serializer):
 class TemplateSerializer(serializers.ModelSerializer):
     """A prompt template: texts in both languages with {pictures}, {slot} … in them."""
 
-    slots = SlotSerializer(many=True, required=False)
+    slots = TemplateSlotSerializer(many=True, required=False)
     built_in = serializers.BooleanField(read_only=True, default=False)
     version = serializers.CharField(read_only=True)
 
@@ -128,7 +128,7 @@ class TemplateSerializer(serializers.ModelSerializer):
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
-    return dict(SlotSerializer(slot).data)
+    return dict(TemplateSlotSerializer(slot).data)
 
 
 class PreviewSerializer(serializers.Serializer):

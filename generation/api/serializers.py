@@ -233,7 +233,7 @@ class CellSerializer(serializers.Serializer):
         return {"inputs": inputs, "prompt": cell.prompt}
 
 
-class FoundSerializer(serializers.Serializer):
+class FoundCellSerializer(serializers.Serializer):
     """A cell that there is something for already, and that is not paid again unless “again” is sent."""
 
     inputs = CellInputSerializer(many=True)
@@ -307,9 +307,9 @@ class PlanSerializer(serializers.Serializer):
     def get_cells(self, plan: Any) -> Any:
         return CellSerializer(self._part(plan.cells), many=True).data
 
-    @extend_schema_field(FoundSerializer(many=True))
+    @extend_schema_field(FoundCellSerializer(many=True))
     def get_found(self, plan: Any) -> Any:
-        return FoundSerializer(self._part(plan.found), many=True).data
+        return FoundCellSerializer(self._part(plan.found), many=True).data
 
     def _part(self, cells: Any) -> Any:
         offset = self.context.get("offset", 0)

@@ -17,7 +17,7 @@ from generation import batches
 from generation.jobs import JobError, create_job, pause, progress_of
 from generation.making_again import find_item, make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
-from generation.orders import KINDS, MOST_TOGETHER, Order, plan_order
+from generation.orders import KINDS, LABELS, MOST_TOGETHER, SELECTIONS, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
 from generation.quality import again
@@ -67,6 +67,7 @@ class Command(BaseCommand):
             _common(kind)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _require_selections(options)
         if options["job"] == "again":
             self._make_again(options)
             return
@@ -229,6 +230,13 @@ def _money(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise ArgumentTypeError(f"“{text}” is not an amount of money (0 or more)")
     return amount
+
+
+def _require_selections(options: dict[str, Any]) -> None:
+    """Wrong usage, told before anything is looked up: a selection comes by words or as a table."""
+    for name, required in SELECTIONS.get(_KINDS.get(options["job"], ""), {}).items():
+        if required and not options.get(name) and not options.get(f"{name}_table"):
+            raise CommandError(_("Choose the %(name)s first.") % {"name": LABELS[name]}, returncode=2)
 
 
 def _slot(text: str) -> tuple[str, str]:
