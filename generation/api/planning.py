@@ -37,7 +37,7 @@ class TableSerializer(serializers.Serializer):
     table = serializers.FileField(help_text="CSV or XLSX with a column asset, sku, collection or name.")
 
 
-class RowFaultSerializer(serializers.Serializer):
+class TableFaultSerializer(serializers.Serializer):
     """What is wrong with a row."""
 
     row = serializers.IntegerField(source="number", help_text="As a spreadsheet numbers it.")
@@ -49,7 +49,7 @@ class SelectionSerializer(serializers.Serializer):
 
     names = serializers.CharField(allow_blank=True)
     assets = AssetBriefSerializer(many=True)
-    faults = RowFaultSerializer(many=True)
+    faults = TableFaultSerializer(many=True)
 
 
 class SelectionView(APIView):

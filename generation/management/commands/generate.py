@@ -17,7 +17,7 @@ from generation import batches
 from generation.jobs import JobError, create_job, pause, progress_of
 from generation.making_again import find_item, make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
-from generation.orders import KINDS, LABELS, MOST_TOGETHER, SELECTIONS, Order, plan_order
+from generation.orders import KINDS, MOST_TOGETHER, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
 from generation.quality import again
@@ -55,8 +55,9 @@ class Command(BaseCommand):
             help="so many garments in each look (default: %(default)s)",
         )
         compose.add_argument("sentence", metavar="SENTENCE", help="“戴着火焰皇冠的精灵弓箭手”, for example")
-        edit.add_argument("--asset", dest="assets", metavar="ID", help="the asset to change")
-        edit.add_argument("--assets-table", type=Path, metavar="FILE", help=_TABLE_HELP)
+        changed = edit.add_mutually_exclusive_group(required=True)
+        changed.add_argument("--asset", dest="assets", metavar="ID", help="the asset to change")
+        changed.add_argument("--assets-table", type=Path, metavar="FILE", help=_TABLE_HELP)
         edit.add_argument("--accessories", metavar="QUERY_OR_IDS", help="what is to be worn")
         edit.add_argument("--instruction", default="", metavar="TEXT", help="what to change")
         again = kinds.add_parser("again", help="one picture once more, exactly as it was made")
@@ -67,7 +68,6 @@ class Command(BaseCommand):
             _common(kind)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _require_selections(options)
         if options["job"] == "again":
             self._make_again(options)
             return
@@ -175,12 +175,13 @@ class Command(BaseCommand):
 
 def _selections(parser: ArgumentParser, *names: str) -> None:
     for name in names:
-        parser.add_argument(
+        either = parser.add_mutually_exclusive_group(required=name != "accessories")
+        either.add_argument(
             f"--{name}",
             metavar="QUERY_OR_IDS",
             help="a sentence to search by, names with ; between them, or ids, sku:CODE, collection:ID",
         )
-        parser.add_argument(f"--{name}-table", type=Path, metavar="FILE", help=_TABLE_HELP)
+        either.add_argument(f"--{name}-table", type=Path, metavar="FILE", help=_TABLE_HELP)
     parser.add_argument(
         "--limit-per-selection",
         type=_positive,
@@ -230,13 +231,6 @@ def _money(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise ArgumentTypeError(f"“{text}” is not an amount of money (0 or more)")
     return amount
-
-
-def _require_selections(options: dict[str, Any]) -> None:
-    """Wrong usage, told before anything is looked up: a selection comes by words or as a table."""
-    for name, required in SELECTIONS.get(_KINDS.get(options["job"], ""), {}).items():
-        if required and not options.get(name) and not options.get(f"{name}_table"):
-            raise CommandError(_("Choose the %(name)s first.") % {"name": LABELS[name]}, returncode=2)
 
 
 def _slot(text: str) -> tuple[str, str]:
