@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial, wraps
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -21,24 +21,35 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from dam.audit import record
 from dam.roles import Role, has_role
-from generation import budget, dead_letters, jobs
+from generation import budget, dead_letters, jobs, templates
+from generation.forms import RuleForm, TemplateForm
 from generation.jobs import JobError
 from generation.models import (
     FINAL_STATES,
+    CombinationRule,
     DeadLetter,
     GenerationItem,
     GenerationJob,
     JobState,
+    PromptTemplate,
     Review,
     SpendingCap,
     Studio,
+    StyleSet,
 )
+from generation.prompts import LANGUAGES, SlotType
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
+from generation.views.made import made_page
 from generation.views.review import give_verdict, review_page
 from generation.views.studio import found_tiles, studio_page
+from generation.views.tryon import try_on_page, try_on_picture
 from generation.wording import money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _RESULTS_SHOWN = 3
 
@@ -70,6 +81,10 @@ class StudioAdmin(PageAdmin):
             path("", view(self.page), name="generation_studio"),
             path("find/", view(found_tiles), name="generation_studio_find"),
             path("fill/", view(self.fill), name="generation_fill"),
+            path("made/<str:item>/", view(self.made), name="generation_made"),
+            path("try-on/", view(self.try_on), name="generation_try_on"),
+            path("try-on/<str:photo>/", view(try_on_picture), name="generation_try_on_picture"),
+            path("try-on/<str:photo>/<uuid:item>/", view(try_on_picture), name="generation_try_on_result"),
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
@@ -77,6 +92,12 @@ class StudioAdmin(PageAdmin):
 
     def fill(self, request: HttpRequest) -> HttpResponse:
         return fill_page(request, self.admin_site)
+
+    def made(self, request: HttpRequest, item: str) -> HttpResponse:
+        return made_page(request, self.admin_site, item)
+
+    def try_on(self, request: HttpRequest) -> HttpResponse:
+        return try_on_page(request, self.admin_site)
 
 
 @admin.register(Review)
@@ -90,6 +111,105 @@ class ReviewAdmin(PageAdmin):
 
     def page(self, request: HttpRequest) -> HttpResponse:
         return review_page(request, self.admin_site)
+
+
+class MaterialAdmin(ModelAdmin):
+    """What plans are made with: kept by editors, each change audited."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request.user, Role.EDITOR)
+
+    has_view_permission = has_change_permission
+    has_delete_permission = has_change_permission
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return has_role(request.user, Role.EDITOR)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return has_role(request.user, Role.EDITOR)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One at a time."""
+        return {}
+
+    @property
+    def _word(self) -> str:
+        return {StyleSet: "style", CombinationRule: "rule"}.get(self.model, "template")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record(cast("User", request.user), f"{self._word}.saved", obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        record(cast("User", request.user), f"{self._word}.deleted", obj)
+        super().delete_model(request, obj)
+
+
+@admin.register(StyleSet)
+class StyleSetAdmin(MaterialAdmin):
+    """Style sets: words, and reference pictures."""
+
+    list_display = ("shown_pictures", "__str__", "slug")
+    list_display_links = ("__str__",)
+    search_fields = ("slug", "name", "name_zh")
+    prepopulated_fields = {"slug": ("name",)}
+    raw_id_fields = ("pictures",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StyleSet]:
+        return super().get_queryset(request).prefetch_related("pictures__current")
+
+    @display(description=gettext_lazy("pictures"))
+    def shown_pictures(self, style: StyleSet) -> str:
+        return render_to_string("dam/row_pictures.html", {"assets": list(style.pictures.all())[:3]})
+
+
+@admin.register(CombinationRule)
+class CombinationRuleAdmin(MaterialAdmin):
+    """What does not go together in one picture."""
+
+    form = RuleForm
+    list_display = ("__str__", "shown_terms", "at_most", "shown_others", "active")
+
+    @display(description=gettext_lazy("tags and kinds"))
+    def shown_terms(self, rule: CombinationRule) -> str:
+        return ", ".join(rule.terms)
+
+    @display(description=gettext_lazy("do not go with"))
+    def shown_others(self, rule: CombinationRule) -> str:
+        return ", ".join(rule.others) or "–"
+
+
+@admin.register(PromptTemplate)
+class PromptTemplateAdmin(MaterialAdmin):
+    """Prompt templates; a change is kept as the next version."""
+
+    form = TemplateForm
+    list_display = ("__str__", "key", "version", "kind", "created", "created_by")
+    list_filter = ("kind",)
+    list_select_related = ("created_by",)
+    readonly_fields = ("version", "shown_preview")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Jobs name the version that they were made with."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: PromptTemplate, form: Any, change: bool) -> None:
+        templates.save_template(obj, actor=cast("User", request.user))
+
+    @display(description=gettext_lazy("preview"))
+    def shown_preview(self, template: PromptTemplate) -> str:
+        if template.pk is None:
+            return "–"
+        known = templates.as_template(template)
+        values = {slot.name: slot.default or "1" for slot in known.slots if not slot.choices}
+        values |= {slot.name: slot.default or slot.choices[0] for slot in known.slots if slot.choices}
+        values |= {
+            slot.name: slot.default or slot.display_label
+            for slot in known.slots
+            if slot.type == SlotType.TEXT
+        }
+        shown = [(language, templates.preview(known, values, language=language)) for language in LANGUAGES]
+        return render_to_string("generation/template_preview.html", {"shown": shown})
 
 
 def _items(job: str = "pk") -> QuerySet[GenerationItem, Any]:

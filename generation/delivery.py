@@ -16,7 +16,7 @@ from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
-from generation import budget, prompts
+from generation import budget, prompts, tryon
 from generation.labelling import labelled_answer
 from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
 from generation.planning import named_inputs, why_unusable
@@ -40,7 +40,7 @@ class InputMissing(Exception):
 
 def inputs_of(item: GenerationItem) -> list[ItemInput]:
     """The item's inputs in their order, with all that a provider and a page show of them."""
-    return list(item.inputs.select_related("asset__current").prefetch_related("asset__skus"))
+    return list(item.inputs.select_related("asset__current", "version").prefetch_related("asset__skus"))
 
 
 def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
@@ -49,15 +49,41 @@ def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
     Raises:
         InputMissing: an input was trashed, lost its rights or its file since it was planned.
     """
-    return [_provider_input(link.role, link.asset) for link in inputs]
+    return [_provider_input(link) for link in inputs]
 
 
-def _provider_input(role: str, asset: Asset) -> ProviderInput:
+def person_of(item: GenerationItem) -> list[ProviderInput]:
+    """The person of a try-on; nothing where the job is of another kind.
+
+    Raises:
+        InputMissing: the person's picture was deleted.
+    """
+    if item.job.kind != JobKind.TRY_ON:
+        return []
+    try:
+        person = tryon.person_input(item)
+    except OSError as error:
+        logger.warning("the person of item %s cannot be read: %s", item.public_id, error)
+        person = None
+    if person is None:
+        raise InputMissing(_("The person's picture was deleted."))
+    return [person]
+
+
+def keep_private(item: GenerationItem) -> bool:
+    """Keep the labelled answer of a try-on for its person alone; False where their picture was deleted."""
+    picture = labelled_answer(item, inputs_of(item))
+    return tryon.keep_result(item, picture, str(item.answer_details.get("mime", "")))
+
+
+def _provider_input(link: ItemInput) -> ProviderInput:
+    role, asset = link.role, link.asset
+    version = link.version or asset.current
     reason = why_unusable(asset)
-    if reason or asset.current is None:
+    if reason or version is None:
         raise InputMissing(_("The input “%(title)s” cannot be used: %(reason)s") % _named(asset, reason))
     try:
-        rendition = rendition_for(asset.current, BUILT_IN["web"])
+        rendition = rendition_for(version, BUILT_IN["web"])
         with rendition.file.open("rb") as file:
             data = file.read()
     except OSError as error:

@@ -84,6 +84,13 @@ def create_job(
 
 def _refuse(plan: Plan, budget: Decimal | None) -> None:
     if not plan.cells:
+        if plan.found:
+            raise JobError(
+                _(
+                    "There is a picture of everything already. Ask for it to be made again, or change "
+                    "something."
+                )
+            )
         reasons = " ".join(dict.fromkeys(f"{left.description}: {left.reason}" for left in plan.excluded[:5]))
         raise JobError(_("There is no picture to make. %(reasons)s") % {"reasons": reasons})
     if missing := get_provider(plan.provider).check():
@@ -137,6 +144,8 @@ def _create_items(job: GenerationJob, cells: Sequence[PlanCell]) -> None:
                 idempotency_key=idempotency_key(
                     job, cell.prompt, [(role, asset.pk, asset.current_id) for role, asset in cell.inputs]
                 ),
+                cell_hash=cell.cell_hash,
+                request_hash=cell.request_hash,
             )
             for position, cell in enumerate(cells)
         ],
@@ -144,7 +153,7 @@ def _create_items(job: GenerationJob, cells: Sequence[PlanCell]) -> None:
     )
     ItemInput.objects.bulk_create(
         (
-            ItemInput(item=item, asset=asset, role=role, position=position)
+            ItemInput(item=item, asset=asset, version_id=asset.current_id, role=role, position=position)
             for item, cell in zip(items, cells, strict=True)
             for position, (role, asset) in enumerate(cell.inputs)
         ),

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from dam.models.asset import AssetState, new_public_id
@@ -50,11 +51,18 @@ __all__ = [
 ]
 
 
+def in_language(english: str, chinese: str) -> str:
+    """The words in the reader's language, or in the other one."""
+    first, second = (chinese, english) if (get_language() or "").startswith("zh") else (english, chinese)
+    return first or second
+
+
 class JobKind(models.TextChoices):
     OUTFITS = "outfits", _("Outfits")
     SCENES = "scenes", _("Scenes")
     COMPOSITION = "composition", _("Composition")
     EDIT = "edit", _("Edit")
+    TRY_ON = "try_on", _("Try-on")
 
 
 class JobState(models.TextChoices):
@@ -208,7 +216,7 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
         """Delivered, nobody has scored it, and nobody is at it."""
         return self.filter(
             state=ItemState.SUCCEEDED, quality_state=QualityState.DUE, quality_due__lte=timezone.now()
-        )
+        ).exclude(job__kind=JobKind.TRY_ON)  # a person's own pictures are looked at by nobody else
 
     def queued(self) -> Self:
         """Queued and due, in a job that goes on."""
@@ -237,6 +245,10 @@ class GenerationItem(models.Model):
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     # Hash of inputs, prompt, provider and parameters within the job: the same cell is never paid twice.
     idempotency_key = models.CharField(max_length=64, unique=True)
+    # What a plan looks for before it makes a picture anew (see `generation.finding`): the same inputs for the
+    # same purpose, whoever makes it, and the very same request. Empty: it is never found again.
+    cell_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    request_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     state = models.CharField(_("state"), max_length=12, choices=ItemState.choices, default=ItemState.PLANNED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was blocked or failed"))
@@ -296,6 +308,7 @@ class GenerationItem(models.Model):
             models.Index(
                 fields=["answer_sha256"], condition=~Q(answer_sha256=""), name="generation_item_answer"
             ),
+            models.Index(fields=["cell_hash"], condition=~Q(cell_hash=""), name="generation_item_cell"),
             models.Index(
                 fields=["quality_due"],
                 condition=Q(state=ItemState.SUCCEEDED, quality_state=QualityState.DUE),
@@ -347,6 +360,10 @@ class ItemInput(models.Model):
 
     item = models.ForeignKey(GenerationItem, on_delete=models.CASCADE, related_name="inputs")
     asset = models.ForeignKey("dam.Asset", on_delete=models.PROTECT, related_name="generation_inputs")
+    # The file that was planned with; null where it was thrown away since, and the current one serves.
+    version = models.ForeignKey(
+        "dam.AssetVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     role = models.CharField(_("role"), max_length=16, choices=InputRole.choices)
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -358,6 +375,126 @@ class ItemInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.asset_id}"
+
+
+class StyleSet(models.Model):
+    """A look that many pictures share: reference pictures, and words in both languages."""
+
+    slug = models.SlugField(_("slug"), max_length=48, unique=True)
+    name = models.CharField(_("name (English)"), max_length=120)
+    name_zh = models.CharField(_("name (Chinese)"), max_length=120, blank=True)
+    words = models.TextField(
+        _("words (English)"), blank=True, max_length=1000, help_text=_("Light, colours, mood, medium")
+    )
+    words_zh = models.TextField(_("words (Chinese)"), blank=True, max_length=1000)
+    negative = models.CharField(_("not to be seen (English)"), max_length=500, blank=True)
+    negative_zh = models.CharField(_("not to be seen (Chinese)"), max_length=500, blank=True)
+    pictures = models.ManyToManyField(
+        "dam.Asset", verbose_name=_("reference pictures"), blank=True, related_name="style_sets"
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("style set")
+        verbose_name_plural = _("style sets")
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return in_language(self.name, self.name_zh) or self.slug
+
+
+class PromptTemplate(models.Model):
+    """One version of a template that the studio wrote; a change is a new version, the old one stays."""
+
+    key = models.SlugField(_("key"), max_length=48)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=JobKind.choices)
+    name = models.CharField(_("name (English)"), max_length=120)
+    name_zh = models.CharField(_("name (Chinese)"), max_length=120, blank=True)
+    text = models.TextField(_("text (English)"), max_length=6000)
+    text_zh = models.TextField(_("text (Chinese)"), max_length=6000)
+    slots = models.JSONField(_("slots"), default=list, blank=True)
+    negative = models.CharField(_("not to be seen (English)"), max_length=500, blank=True)
+    negative_zh = models.CharField(_("not to be seen (Chinese)"), max_length=500, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("prompt template")
+        verbose_name_plural = _("prompt templates")
+        ordering = ["key", "-version"]
+        constraints = [models.UniqueConstraint(fields=["key", "version"], name="generation_template_version")]
+
+    def __str__(self) -> str:
+        return f"{in_language(self.name, self.name_zh) or self.key} @{self.version}"
+
+
+class CombinationRule(models.Model):
+    """What does not go together in one picture: a rule over tags and kinds, which a plan follows.
+
+    An asset is meant where it carries one of the tags, or one below them, or is of a kind that is written as
+    `kind:accessory`. Without `others`, at most `at_most` assets of a picture may be among those meant; with
+    them, none of these goes with one of the others.
+    """
+
+    name = models.CharField(_("name (English)"), max_length=120, help_text=_("“One bottom”"))
+    name_zh = models.CharField(_("name (Chinese)"), max_length=120, blank=True)
+    terms = models.JSONField(_("tags and kinds"), default=list)
+    at_most = models.PositiveSmallIntegerField(_("at most"), default=1)
+    others = models.JSONField(_("do not go with"), default=list, blank=True)
+    active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("combination rule")
+        verbose_name_plural = _("combination rules")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return in_language(self.name, self.name_zh)
+
+
+class PersonPhoto(models.Model):
+    """A person's own picture to try things on with: theirs alone, no asset, and gone after a set time.
+
+    The row stays as the record of what was agreed to; `file` is empty once the picture is deleted.
+    """
+
+    public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="person_photos"
+    )
+    file = models.FileField(upload_to="people/", max_length=255, blank=True)
+    mime = models.CharField(max_length=32)
+    consent = models.TextField(_("consent"), help_text=_("The text that was accepted"))
+    consented_at = models.DateTimeField(_("accepted"), default=timezone.now)
+    expires = models.DateTimeField(_("deleted at the latest"), db_index=True)
+    deleted = models.DateTimeField(_("deleted"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("person's picture")
+        verbose_name_plural = _("people's pictures")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class TryOn(models.Model):
+    """An item that dresses a person's own picture; its result is kept with the picture and goes with it."""
+
+    item = models.OneToOneField(GenerationItem, on_delete=models.CASCADE, related_name="try_on")
+    photo = models.ForeignKey(PersonPhoto, on_delete=models.PROTECT, related_name="try_ons")
+    result = models.FileField(upload_to="try-ons/", max_length=255, blank=True)
+    mime = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        verbose_name = _("try-on")
+        verbose_name_plural = _("try-ons")
+
+    def __str__(self) -> str:
+        return str(self.item_id)
 
 
 class Studio(GenerationJob):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,6 +14,7 @@ from dam.models import Asset
 from generation.filling import Filling, find_fill
 from generation.models import JobKind
 from generation.planning import (
+    Manner,
     Plan,
     PlanError,
     plan_composition,
@@ -22,6 +23,7 @@ from generation.planning import (
     plan_scenes,
 )
 from generation.selection import DEFAULT_LIMIT, reachable, select_assets
+from generation.styles import MOST_PICTURES, Style, StyleError, find_style, like
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -30,9 +32,12 @@ if TYPE_CHECKING:
 SELECTIONS: dict[str, dict[str, bool]] = {
     JobKind.OUTFITS: {"models": True, "garments": True, "accessories": False},
     JobKind.SCENES: {"products": True, "scenes": True},
-    JobKind.EDIT: {"assets": True},
+    JobKind.EDIT: {"assets": True, "accessories": False},
     JobKind.COMPOSITION: {},
 }
+# What is ordered as a plan; trying on is `generation.tryon`'s, since its person is no asset.
+ORDERED = [(value, label) for value, label in JobKind.choices if value in SELECTIONS]
+MOST_TOGETHER = 3  # garments of one look
 # What a sentence looks for in each selection.
 KINDS: dict[str, tuple[str, ...]] = {
     "models": ("model", "character"),
@@ -63,6 +68,16 @@ class Order:
     provider: str = ""
     language: str = ""
     limit: int = DEFAULT_LIMIT
+    # How the pictures are made: a prompt template with what its slots hold, a style set by its slug, pictures
+    # whose style is wanted (see `select_assets`), and what is not to be seen.
+    template: str = ""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    style: str = ""
+    like: str = ""
+    negative: str = ""
+    garments_together: int = 1
+    # Make, and pay, also what there is already.
+    again: bool = False
     # What the pictures are for: the role that these SKUs (by code) lack pictures in.
     fill_role: str = ""
     fill_skus: Sequence[str] = ()
@@ -104,7 +119,11 @@ def order_to_fill(filling: Filling, given: Order) -> Order:
 
 
 def _planned(order: Order, user: User | AnonymousUser | None) -> Plan:
-    common = {"provider": order.provider, "language": order.language}
+    common: Any = {
+        "provider": order.provider,
+        "language": order.language,
+        "manner": Manner(order.template, order.slots, _style(order, user), order.negative, order.again),
+    }
     if order.kind == JobKind.COMPOSITION:
         return plan_composition(order.sentence, user, choices=_picked(order, user), **common)
     chosen = {
@@ -113,11 +132,29 @@ def _planned(order: Order, user: User | AnonymousUser | None) -> Plan:
     }
     match order.kind:
         case JobKind.OUTFITS:
-            return plan_outfits(chosen["models"], chosen["garments"], chosen["accessories"], **common)
+            return plan_outfits(
+                chosen["models"],
+                chosen["garments"],
+                chosen["accessories"],
+                garments_together=order.garments_together,
+                **common,
+            )
         case JobKind.SCENES:
             return plan_scenes(chosen["products"], chosen["scenes"], **common)
         case _:
-            return plan_edit(chosen["assets"], order.instruction, **common)
+            return plan_edit(chosen["assets"], order.instruction, chosen["accessories"], **common)
+
+
+def _style(order: Order, user: User | AnonymousUser | None) -> Style:
+    """That of the set, of the pictures, or of both: then the set's words and the pictures named."""
+    try:
+        style = find_style(order.style) if order.style else Style()
+    except StyleError as error:
+        raise PlanError(str(error)) from error
+    if order.like:
+        pictures = select_assets(order.like, user=user, limit=MOST_PICTURES)
+        return replace(style, pictures=like(pictures).pictures)
+    return style
 
 
 def _selected(name: str, order: Order, *, required: bool, user: User | AnonymousUser | None) -> list[Asset]:

@@ -141,13 +141,20 @@ def new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationI
         prompt=prompt,
         parameters=parameters,
         state=ItemState.QUEUED,
+        cell_hash=item.cell_hash,
         regenerates=item,
         idempotency_key=idempotency_key(
             job, prompt, [(link.role, link.asset_id, link.asset.current_id) for link in links], parameters
         ),
     )
     ItemInput.objects.bulk_create(
-        ItemInput(item=again, asset_id=link.asset_id, role=link.role, position=link.position)
+        ItemInput(
+            item=again,
+            asset_id=link.asset_id,
+            version_id=link.version_id,
+            role=link.role,
+            position=link.position,
+        )
         for link in links
     )
     return again

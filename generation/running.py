@@ -30,7 +30,7 @@ from generation.claiming import (
     take,
 )
 from generation.jobs import JobError, cancel, create_job, finish_job_if_done, pause, resume, retry
-from generation.models import GenerationItem, GenerationJob, ItemState, JobState
+from generation.models import GenerationItem, GenerationJob, ItemState, JobKind, JobState
 from generation.providers.base import (
     Blocked,
     Cause,
@@ -237,7 +237,7 @@ def request_of(item: GenerationItem) -> ProviderRequest:
     titles = delivery.titles_of(item.job, inputs)
     return ProviderRequest(
         prompt=item.prompt,
-        inputs=delivery.provider_inputs(inputs),
+        inputs=[*delivery.person_of(item), *delivery.provider_inputs(inputs)],
         parameters={
             **item.job.parameters,
             **item.parameters,
@@ -278,6 +278,9 @@ def _keep(item: GenerationItem, result: ProviderResult) -> bool:
 
 
 def _ingest(item: GenerationItem) -> None:
+    if item.job.kind == JobKind.TRY_ON:
+        _keep_private(item)
+        return
     try:
         asset, is_new = delivery.ingest_answer(item)
     except IngestError as error:
@@ -295,6 +298,21 @@ def _ingest(item: GenerationItem) -> None:
     item.output = asset
     note = "" if is_new else _("The library held this very picture already.")
     _end(item, ItemState.SUCCEEDED, note, output=asset)
+    delivery.drop_answer(item)
+
+
+def _keep_private(item: GenerationItem) -> None:
+    """A try-on's picture belongs to its person: it never enters the library."""
+    try:
+        kept = delivery.keep_private(item)
+    except OSError as error:
+        logger.exception("the answer of item %s cannot be kept", item.public_id)
+        _put_back_or_fail(item, str(error))
+        return
+    if kept:
+        _end(item, ItemState.SUCCEEDED)
+    else:
+        _end(item, ItemState.CANCELLED, _("The person's picture was deleted."))
     delivery.drop_answer(item)
 
 

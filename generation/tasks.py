@@ -8,7 +8,7 @@ import threading
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import batches, claiming, courier, pace, running
+from generation import batches, claiming, courier, pace, running, tryon
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
 from generation.quality import scoring
@@ -84,3 +84,9 @@ def score_results() -> None:
         scoring.score_due()
     finally:
         _scoring.release()
+
+
+@shared_task
+def sweep_people() -> None:
+    """Delete people's pictures that have had their time."""
+    tryon.sweep()

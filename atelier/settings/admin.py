@@ -140,6 +140,22 @@ UNFOLD = {
                         "generation_deadletter_changelist",
                         "generation.view_generationjob",
                     ),
+                    _page(_("Try-on"), "apparel", "generation_try_on", "generation.add_generationjob"),
+                    _page(
+                        _("Style sets"), "style", "generation_styleset_changelist", "generation.view_styleset"
+                    ),
+                    _page(
+                        _("Prompt templates"),
+                        "edit_note",
+                        "generation_prompttemplate_changelist",
+                        "generation.view_prompttemplate",
+                    ),
+                    _page(
+                        _("Combination rules"),
+                        "rule_settings",
+                        "generation_combinationrule_changelist",
+                        "generation.view_combinationrule",
+                    ),
                 ],
             },
             {

@@ -113,6 +113,8 @@ MILVUS_TOKEN = env.str("MILVUS_TOKEN", default="")
 MILVUS_LITE_DIR = DATA_DIR / "milvus"
 MILVUS_COLLECTION_PREFIX = env.str("MILVUS_COLLECTION_PREFIX", default="assets")
 
+# So long a person's own picture, and what was made of it, is kept for trying on.
+GENERATION_PERSON_DAYS = env.int("GENERATION_PERSON_DAYS", default=7)
 GENERATION_PROVIDER = env.str("GENERATION_PROVIDER", default="board")
 # {"MODEL": {"picture": …, "currency": …, "as_of": …, "batch": …}}: what a picture costs, above the table.
 GENERATION_PRICES = env.json("GENERATION_PRICES", default={})

@@ -94,6 +94,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},  # the next one does the same
     },
+    "generation-people": {"task": "generation.tasks.sweep_people", "schedule": 300.0},
     "generation-quality": {
         "task": "generation.tasks.score_results",
         "schedule": 15.0,

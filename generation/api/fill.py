@@ -74,9 +74,7 @@ class MissingSerializer(ChoicesSerializer, CoverageQuerySerializer):
             kind="",
             selections={name: sent[name] for name in KINDS if name in sent},
             instruction=sent.get("instruction", ""),
-            provider=sent.get("provider", ""),
-            language=sent.get("language", ""),
-            limit=sent["limit_per_selection"],
+            **self.chosen(),
         )
 
 

@@ -15,6 +15,7 @@ from dam.models import Asset, SKURole
 from generation.budget import COLUMNS
 from generation.claiming import why_waiting
 from generation.filling import MAX_SKUS
+from generation.finding import How
 from generation.jobs import JobProgress, progress_of
 from generation.models import (
     GenerationItem,
@@ -23,7 +24,8 @@ from generation.models import (
     JobKind,
     JobPriority,
 )
-from generation.orders import KINDS, Order
+from generation.orders import KINDS, MOST_TOGETHER, SELECTIONS, Order
+from generation.planning import MAX_CELLS
 from generation.prompts import LANGUAGES
 from generation.providers.base import Cause
 from generation.quality.wording import quality_of
@@ -70,6 +72,20 @@ class ChoicesSerializer(serializers.Serializer):
     limit_per_selection = serializers.IntegerField(
         min_value=1, max_value=500, default=DEFAULT_LIMIT, help_text="How many a sentence selects at most."
     )
+    style = serializers.SlugField(required=False, help_text="A style set; see `/generation/styles/`.")
+    like = SelectionField(required=False, help_text="Pictures whose style is wanted, at most three.")
+    negative = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, help_text="What is not to be seen."
+    )
+    again = serializers.BooleanField(
+        default=False, help_text="Make, and pay, once more what there is a picture of already."
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """These choices as an `Order` names them."""
+        sent = self.validated_data
+        words = {name: sent.get(name, "") for name in ("provider", "language", "style", "like", "negative")}
+        return {**words, "limit": sent["limit_per_selection"], "again": sent["again"]}
 
     def validate_provider(self, name: str) -> str:
         if name not in settings.GENERATION_PROVIDERS:
@@ -99,7 +115,25 @@ class OrderSerializer(ChoicesSerializer):
         required=False,
         help_text="Composition: slot number (from 0) → id of the asset to use instead of the one found.",
     )
+    template = serializers.CharField(
+        required=False,
+        max_length=80,
+        help_text="A prompt template: its key, or key@version; see `/generation/templates/`.",
+    )
+    slots = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=500),
+        required=False,
+        help_text="What goes into the slots of the template, by name.",
+    )
     fill = FillSerializer(required=False)
+    garments_together = serializers.IntegerField(
+        min_value=1, max_value=MOST_TOGETHER, default=1, help_text="Outfits: garments in each picture."
+    )
+
+    def validate_kind(self, kind: str) -> str:
+        if kind not in SELECTIONS:
+            raise serializers.ValidationError(_("This kind has an address of its own: /generation/try-ons/."))
+        return kind
 
     def validate_choices(self, choices: dict[str, Any]) -> dict[int, str]:
         if not all(number.isdigit() for number in choices):
@@ -115,9 +149,10 @@ class OrderSerializer(ChoicesSerializer):
             selections={name: sent[name] for name in KINDS if name in sent},
             sentence=sent.get("sentence", ""),
             instruction=sent.get("instruction", ""),
-            provider=sent.get("provider", ""),
-            language=sent.get("language", ""),
-            limit=sent["limit_per_selection"],
+            template=sent.get("template", ""),
+            slots=sent.get("slots", {}),
+            garments_together=sent["garments_together"],
+            **self.chosen(),
             fill_role=fill["role"],
             fill_skus=fill["skus"],
             choices=sent.get("choices", {}),
@@ -126,7 +161,9 @@ class OrderSerializer(ChoicesSerializer):
     def to_representation(self, order: Order) -> dict[str, Any]:
         """An order as it is sent."""
         words = {
-            name: text for name in ("instruction", "provider", "language") if (text := getattr(order, name))
+            name: text
+            for name in ("instruction", "provider", "language", "style", "like", "negative", "again")
+            if (text := getattr(order, name))
         }
         return {
             "kind": order.kind,
@@ -135,6 +172,14 @@ class OrderSerializer(ChoicesSerializer):
             "limit_per_selection": order.limit,
             "fill": {"role": order.fill_role, "skus": list(order.fill_skus)},
         }
+
+
+class PlanOrderSerializer(OrderSerializer):
+    """What to plan, and which part of the matrix to show."""
+
+    offset = serializers.IntegerField(
+        min_value=0, max_value=MAX_CELLS, default=0, help_text=f"Show {CELLS_SHOWN} cells from this one on."
+    )
 
 
 class NewJobSerializer(OrderSerializer):
@@ -197,6 +242,25 @@ class CellSerializer(serializers.Serializer):
         return {"inputs": inputs, "prompt": cell.prompt}
 
 
+class FoundCellSerializer(serializers.Serializer):
+    """A cell that there is something for already, and that is not paid again unless “again” is sent."""
+
+    inputs = CellInputSerializer(many=True)
+    how = serializers.ChoiceField([str(how) for how in How])
+    reason = serializers.CharField()
+    asset = serializers.UUIDField(allow_null=True, help_text="The picture that there is.")
+    item = serializers.UUIDField(help_text="The item that made it, or is making it.")
+
+    def to_representation(self, cell: Any) -> dict[str, Any]:
+        return {
+            "inputs": [{"asset": str(asset.public_id), "role": role} for role, asset in cell.inputs],
+            "how": str(cell.found.how),
+            "reason": cell.found.sentence,
+            "asset": cell.found.asset or None,
+            "item": cell.found.item,
+        }
+
+
 class ExclusionSerializer(serializers.Serializer):
     """What was left out, why, and how many pictures that takes away."""
 
@@ -221,25 +285,44 @@ class PlanSerializer(serializers.Serializer):
     provider = serializers.CharField()
     picture_count = serializers.IntegerField()
     cost = serializers.SerializerMethodField()
+    found_count = serializers.SerializerMethodField(help_text="Cells that there is something for already.")
+    saved = serializers.SerializerMethodField(help_text="What is not paid again.")
     seconds = serializers.FloatField()
     parameters = serializers.DictField()
     slots = SlotSerializer(many=True)
     excluded = ExclusionSerializer(many=True)
     assets = serializers.SerializerMethodField(help_text="The assets that the cells name.")
-    cells = serializers.SerializerMethodField(help_text=f"The first {CELLS_SHOWN} cells.")
+    cells = serializers.SerializerMethodField(help_text=f"{CELLS_SHOWN} cells, from “offset” on.")
+    found = serializers.SerializerMethodField(help_text=f"{CELLS_SHOWN} of them, from “offset” on.")
 
     @extend_schema_field(MoneySerializer)
     def get_cost(self, plan: Any) -> dict[str, Any]:
         return money(plan.cost, plan.currency)
 
+    @extend_schema_field(MoneySerializer)
+    def get_saved(self, plan: Any) -> dict[str, Any]:
+        return money(plan.saved, plan.currency)
+
+    def get_found_count(self, plan: Any) -> int:
+        return len(plan.found)
+
     @extend_schema_field(AssetBriefSerializer(many=True))
     def get_assets(self, plan: Any) -> Any:
-        shown = {asset.pk: asset for cell in plan.cells[:CELLS_SHOWN] for _role, asset in cell.inputs}
+        cells = (*self._part(plan.cells), *self._part(plan.found))
+        shown = {asset.pk: asset for cell in cells for _role, asset in cell.inputs}
         return AssetBriefSerializer(list(shown.values()), many=True, context=self.context).data
 
     @extend_schema_field(CellSerializer(many=True))
     def get_cells(self, plan: Any) -> Any:
-        return CellSerializer(plan.cells[:CELLS_SHOWN], many=True).data
+        return CellSerializer(self._part(plan.cells), many=True).data
+
+    @extend_schema_field(FoundCellSerializer(many=True))
+    def get_found(self, plan: Any) -> Any:
+        return FoundCellSerializer(self._part(plan.found), many=True).data
+
+    def _part(self, cells: Any) -> Any:
+        offset = self.context.get("offset", 0)
+        return cells[offset : offset + CELLS_SHOWN]
 
 
 class JobSerializer(serializers.ModelSerializer):
@@ -293,6 +376,9 @@ class InputSerializer(serializers.Serializer):
 
     role = serializers.ChoiceField(InputRole.choices)
     asset = AssetBriefSerializer()
+    version = serializers.IntegerField(
+        source="version.number", default=None, allow_null=True, help_text="That of the asset's file."
+    )
 
 
 class CheckSerializer(serializers.Serializer):
@@ -323,17 +409,22 @@ class ItemSerializer(serializers.ModelSerializer):
     output = AssetBriefSerializer(read_only=True, allow_null=True)
     cost = serializers.DecimalField(max_digits=12, decimal_places=6, coerce_to_string=False, read_only=True)
     regenerates = serializers.UUIDField(source="regenerates.public_id", read_only=True, allow_null=True)
+    parameters = serializers.SerializerMethodField(help_text="All that it was, or is to be, made with.")
     quality = serializers.SerializerMethodField()
     reviewed_by = serializers.CharField(source="reviewed_by.username", read_only=True, allow_null=True)
 
     class Meta:
         model = GenerationItem
         fields = (
-            "id", "job", "position", "state", "cause", "reason", "attempts", "prompt", "model", "cost",
-            "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
+            "id", "job", "position", "state", "cause", "reason", "attempts", "prompt", "parameters", "model",
+            "cost", "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
             "reviewed_at", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_parameters(self, item: GenerationItem) -> dict[str, Any]:
+        return {**item.job.parameters, **item.parameters}
 
     @extend_schema_field(QualitySerializer)
     def get_quality(self, item: GenerationItem) -> Any:
@@ -397,6 +488,14 @@ class SumSerializer(serializers.Serializer):
     paid = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
     open = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
     assumed = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+
+
+class MakeAgainSerializer(serializers.Serializer):
+    """What the picture may cost."""
+
+    budget = serializers.DecimalField(
+        max_digits=12, decimal_places=4, min_value=Decimal(0), required=False, allow_null=True
+    )
 
 
 class RetrySerializer(serializers.Serializer):

@@ -28,14 +28,17 @@ from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import (
     ItemSerializer,
     JobSerializer,
+    MakeAgainSerializer,
     NewJobSerializer,
     NoteSerializer,
     OrderSerializer,
+    PlanOrderSerializer,
     PlanSerializer,
     PrioritySerializer,
     RetrySerializer,
 )
 from generation.jobs import JobError
+from generation.making_again import make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import plan_order
 from generation.planning import Plan, PlanError
@@ -60,15 +63,16 @@ class PlanView(APIView):
 
     @extend_schema(
         operation_id="generation_plan",
-        request=OrderSerializer,
+        request=PlanOrderSerializer,
         responses={200: PlanSerializer, 422: NOTHING_TO_PLAN},
     )
     def post(self, request: Request) -> Response:
         """The matrix, count, price and time of an order, and what is left out with its reason."""
-        order = OrderSerializer(data=request.data)
+        order = PlanOrderSerializer(data=request.data)
         order.is_valid(raise_exception=True)
         plan = _planned(order, request)
-        return Response(PlanSerializer(plan, context={"request": request}).data)
+        context = {"request": request, "offset": order.validated_data["offset"]}
+        return Response(PlanSerializer(plan, context=context).data)
 
 
 class ItemPages(CursorPagination):
@@ -244,6 +248,19 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
         """Make the picture again as a new item, with the note in its prompt."""
         return self._judge(review.regenerate, request, status.HTTP_201_CREATED)
 
+    @extend_schema(request=MakeAgainSerializer, responses={201: JobSerializer, 422: NOTHING_TO_PLAN})
+    @action(detail=True, methods=["post"], url_path="make-again")
+    def make_again(self, request: Request, public_id: Any) -> Response:
+        """A job that makes exactly this picture again: the same prompt, files, provider and parameters."""
+        sent = MakeAgainSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        try:
+            job = make_again(self.get_object(), actor=cast(User, request.user), **sent.validated_data)
+        except JobError as error:
+            raise Unplannable(str(error)) from error
+        context = self.get_serializer_context()
+        return Response(JobSerializer(job, context=context).data, status=status.HTTP_201_CREATED)
+
     def _judge(
         self, verb: Callable[..., GenerationItem | None], request: Request, code: int = status.HTTP_200_OK
     ) -> Response:
@@ -262,7 +279,7 @@ def listed_items() -> QuerySet[GenerationItem]:
     """Items with all that a list shows of them, in a fixed number of queries."""
     return GenerationItem.objects.select_related(
         "job", "output__current", "regenerates", "reviewed_by"
-    ).prefetch_related("inputs__asset__current")
+    ).prefetch_related("inputs__asset__current", "inputs__version")
 
 
 def _digest(body: Any) -> str:

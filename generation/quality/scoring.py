@@ -126,7 +126,7 @@ def _source(item: GenerationItem, link: ItemInput) -> Source:
         picture = open_for_encoding(version) if version else None
     except PictureError as error:
         logger.warning("input %s of item %s: %s", link.asset.public_id, item.public_id, error)
-    is_edited = item.job.kind == JobKind.EDIT
+    is_edited = item.job.kind == JobKind.EDIT and link.position == 0
     return Source(link.role, link.position, picture, version.sha256 if version else "", is_edited)
 
 

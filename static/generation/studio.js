@@ -19,11 +19,13 @@ class Studio {
     }
     form.addEventListener("change", () => this.replan(CHANGE_MS));
     form.addEventListener("input", (event) => {
-      if (event.target.matches("#id_sentence, #id_instruction")) this.replan(TYPING_MS);
+      if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
       if (event.target.matches("#id_sentence")) this.forgetChoices();
     });
     form.addEventListener("keydown", (event) => this.keepEnterFromRunning(event));
     form.addEventListener("submit", () => this.ask?.abort());
+    this.plan.addEventListener("click", (event) => this.turnMatrix(event));
+    for (const button of form.querySelectorAll("[data-on-change]")) this.pressOnChange(button);
   }
 
   // Enter in a field would press the first button of the form.
@@ -31,6 +33,32 @@ class Studio {
     if (event.key !== "Enter" || !event.target.matches("input:not([type=checkbox], [type=radio])")) return;
     event.preventDefault();
     this.replan(0);
+  }
+
+  // A field whose change needs the whole form anew; without this script its button is pressed by hand.
+  pressOnChange(button) {
+    const field = document.getElementById(button.dataset.onChange);
+    button.hidden = true;
+    field.addEventListener("change", (event) => {
+      event.stopPropagation();
+      this.form.requestSubmit(button);
+    });
+  }
+
+  // Other rows or columns of a large matrix: that part alone is fetched.
+  async turnMatrix(event) {
+    const button = event.target.closest("button[name=at]");
+    if (!button) return;
+    event.preventDefault();
+    const body = new FormData(this.form);
+    body.set("at", button.value);
+    const matrix = this.plan.querySelector("[data-matrix]");
+    const label = button.getAttribute("aria-label");
+    const html = await this.fetchFragment("matrix", body);
+    if (html === null || !matrix.isConnected) return;
+    matrix.innerHTML = html;
+    const same = matrix.querySelector(`button[aria-label="${CSS.escape(label)}"]`);
+    (same && !same.disabled ? same : matrix.querySelector(".st-matrix")).focus({ preventScroll: true });
   }
 
   // Another sentence has other slots; what was picked for the old ones means nothing.
@@ -44,20 +72,23 @@ class Studio {
   }
 
   async fetchPlan() {
+    const html = await this.fetchFragment("plan", new FormData(this.form));
+    if (html !== null) this.show(html);
+  }
+
+  // A part of the page for what is chosen; null where another was asked for meanwhile, or none came.
+  async fetchFragment(name, body) {
     this.ask?.abort();
     const ask = (this.ask = new AbortController());
     this.plan.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(this.form.action, {
-        method: "POST",
-        body: new FormData(this.form),
-        headers: { "X-Fragment": "plan" },
-        signal: ask.signal,
-      });
+      const headers = { "X-Fragment": name };
+      const answer = await fetch(this.form.action, { method: "POST", body, headers, signal: ask.signal });
       if (!answer.ok) throw new Error(answer.statusText);
-      this.show(await answer.text());
+      return await answer.text();
     } catch (error) {
       if (error.name !== "AbortError") this.fail();
+      return null;
     } finally {
       if (this.ask === ask) this.plan.removeAttribute("aria-busy");
     }

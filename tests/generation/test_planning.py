@@ -133,14 +133,14 @@ def test_a_plan_that_is_too_large_is_refused_before_it_is_made(assets_of: Make) 
         plan_outfits([model], [])
 
 
-def test_ten_thousand_cells_are_planned_without_a_query_and_in_two_seconds(
+def test_ten_thousand_cells_are_planned_in_four_queries_and_in_two_seconds(
     assets_of: Make, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     models = [Asset(pk=number, current_id=number, title=f"M{number}") for number in range(1, 101)]
     garments = [Asset(pk=1000 + number, current_id=number, title=f"G{number}") for number in range(1, 101)]
 
     started = time.perf_counter()
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(4):  # rules, tags, who carries them, what was made before
         plan = plan_outfits(models, garments)
 
     assert plan.picture_count == 10_000

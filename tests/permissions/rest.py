@@ -191,6 +191,24 @@ POST   /generation/jobs/{public_id}/resume/            job, paused              
 POST   /generation/jobs/{public_id}/cancel/            job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/retry/             job, failed                    401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/prioritise/        job                            401    403   403   403   200   200   200
+POST   /generation/items/{public_id}/make-again/       item                           401    403   403   403   201   201   201
+POST   /generation/selections/                         -                              401    403   403   403   400   400   400
+GET    /generation/templates/                          -                              401    403   403   403   200   200   200
+POST   /generation/templates/                          -                              401    403   403   403   400   400   400
+POST   /generation/templates/preview/                  -                              401    403   403   403   400   400   400
+GET    /generation/styles/                             -                              401    403   403   403   200   200   200
+POST   /generation/styles/                             -                              401    403   403   403   400   400   400
+GET    /generation/styles/{slug}/                      style                          401    403   403   403   200   200   200
+PATCH  /generation/styles/{slug}/                      style                          401    403   403   403   200   200   200
+DELETE /generation/styles/{slug}/                      style                          401    403   403   403   204   204   204
+GET    /generation/rules/                              -                              401    403   403   403   200   200   200
+POST   /generation/rules/                              -                              401    403   403   403   400   400   400
+GET    /generation/rules/{id}/                         rule                           401    403   403   403   200   200   200
+PATCH  /generation/rules/{id}/                         rule                           401    403   403   403   200   200   200
+DELETE /generation/rules/{id}/                         rule                           401    403   403   403   204   204   204
+GET    /generation/try-ons/                            -                              401    403   403   403   200   200   200
+POST   /generation/try-ons/                            -                              401    403   403   403   400   400   400
+GET    /generation/try-ons/consent/                    -                              401    403   403   403   200   200   200
 POST   /generation/plans/                              -                              401    403   403   403   200=  200=  200=
 POST   /generation/plans/fill/                         -                              401    403   403   403   200=  200=  200= !
 GET    /generation/spending/                           -                              401    403   403   403   200   200   200

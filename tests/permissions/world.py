@@ -60,7 +60,7 @@ from dam.models import (
 )
 from dam.roles import Role
 from generation.jobs import create_job
-from generation.models import GenerationItem, GenerationJob, SpendingCap
+from generation.models import CombinationRule, GenerationItem, GenerationJob, SpendingCap, StyleSet
 from generation.planning import plan_outfits
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
@@ -374,6 +374,8 @@ def _generate(world: World, editor: User) -> None:
     )  # fmt: skip
     cap = SpendingCap.objects.create(user=world.things["colleague"], amount=5)
     world.things |= {"job": job, "item": done, "model": model, "garment": garment, "cap": cap}
+    world.things["style"] = StyleSet.objects.create(slug="noir", name="Noir")
+    world.things["rule"] = CombinationRule.objects.create(name="One hat", terms=["hat"])
 
 
 def _measure(world: World, administrator: User) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,17 +15,20 @@ from django.utils.translation import ngettext
 from dam.models import Asset
 from generation import batches
 from generation.jobs import JobError, create_job, pause, progress_of
+from generation.making_again import find_item, make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
-from generation.orders import KINDS, Order, plan_order
+from generation.orders import KINDS, MOST_TOGETHER, Order, plan_order
 from generation.planning import Plan, PlanError
 from generation.providers.registry import get_provider
 from generation.quality import again
 from generation.running import run_job
 from generation.selection import DEFAULT_LIMIT, SelectionError
+from generation.selection_tables import select_from_table
 from generation.wording import duration, money
 
 _KINDS = {"outfits": "outfits", "scenes": "scenes", "compose": "composition", "edit": "edit"}
 _ROWS_SHOWN = 12
+_TABLE_HELP = "a CSV or XLSX file with a column asset, sku, collection or name"
 
 
 class Command(BaseCommand):
@@ -34,20 +37,40 @@ class Command(BaseCommand):
     help = "Generate pictures in a batch: outfits, scenes, a composition, an edit."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        kinds = parser.add_subparsers(dest="job", required=True, metavar="{outfits,scenes,compose,edit}")
+        kinds = parser.add_subparsers(
+            dest="job", required=True, metavar="{outfits,scenes,compose,edit,again}"
+        )
         outfits = kinds.add_parser("outfits", help="each model in each garment [with each accessory]")
         scenes = kinds.add_parser("scenes", help="each product in each scene")
         compose = kinds.add_parser("compose", help="one picture of what a sentence describes")
         edit = kinds.add_parser("edit", help="one asset changed as an instruction says")
-        _selections(outfits, required=("models", "garments"), optional=("accessories",))
-        _selections(scenes, required=("products", "scenes"))
+        _selections(outfits, "models", "garments", "accessories")
+        _selections(scenes, "products", "scenes")
+        outfits.add_argument(
+            "--garments-together",
+            type=int,
+            choices=range(1, MOST_TOGETHER + 1),
+            default=1,
+            metavar="N",
+            help="so many garments in each look (default: %(default)s)",
+        )
         compose.add_argument("sentence", metavar="SENTENCE", help="“戴着火焰皇冠的精灵弓箭手”, for example")
-        edit.add_argument("--asset", dest="assets", required=True, metavar="ID", help="the asset to change")
-        edit.add_argument("--instruction", required=True, metavar="TEXT", help="what to change")
+        changed = edit.add_mutually_exclusive_group(required=True)
+        changed.add_argument("--asset", dest="assets", metavar="ID", help="the asset to change")
+        changed.add_argument("--assets-table", type=Path, metavar="FILE", help=_TABLE_HELP)
+        edit.add_argument("--accessories", metavar="QUERY_OR_IDS", help="what is to be worn")
+        edit.add_argument("--instruction", default="", metavar="TEXT", help="what to change")
+        again = kinds.add_parser("again", help="one picture once more, exactly as it was made")
+        again.add_argument("item", metavar="ITEM", help="the item's id: a result names it")
+        again.add_argument("--budget", type=_money, metavar="AMOUNT", help="spend no more than this")
+        again.add_argument("--json", action="store_true", help="print one JSON document")
         for kind in (outfits, scenes, compose, edit):
             _common(kind)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["job"] == "again":
+            self._make_again(options)
+            return
         try:
             plan = plan_order(_order(options), user=None)
             if options["dry_run"]:
@@ -66,7 +89,15 @@ class Command(BaseCommand):
             self._tell_plan(plan)
         self._run(job, plan, options)
 
-    def _run(self, job: GenerationJob, plan: Plan, options: dict[str, Any]) -> None:
+    def _make_again(self, options: dict[str, Any]) -> None:
+        try:
+            item = find_item(options["item"])
+            job = make_again(item, actor=None, budget=options["budget"], in_background=False)
+        except JobError as error:
+            raise CommandError(str(error)) from error
+        self._run(job, None, options)
+
+    def _run(self, job: GenerationJob, plan: Plan | None, options: dict[str, Any]) -> None:
         try:
             if get_provider(job.provider).capability.batch_size:
                 batches.run_job(job)
@@ -111,6 +142,15 @@ class Command(BaseCommand):
                 "time": duration(plan.seconds),
             }
         )
+        if plan.found:
+            self.stdout.write(
+                ngettext(
+                    "  %(count)d picture is there already; that saves %(saved)s",
+                    "  %(count)d pictures are there already; that saves %(saved)s",
+                    len(plan.found),
+                )
+                % {"count": len(plan.found), "saved": money(plan.saved, plan.currency)}
+            )
         for slot in plan.slots:
             chosen = slot.chosen.display_title if slot.chosen else "—"
             self.stdout.write(f"  {slot.role}: “{slot.text}” → {chosen}")
@@ -133,14 +173,15 @@ class Command(BaseCommand):
         )
 
 
-def _selections(parser: ArgumentParser, *, required: Sequence[str], optional: Sequence[str] = ()) -> None:
-    for name in (*required, *optional):
-        parser.add_argument(
+def _selections(parser: ArgumentParser, *names: str) -> None:
+    for name in names:
+        either = parser.add_mutually_exclusive_group(required=name != "accessories")
+        either.add_argument(
             f"--{name}",
-            required=name in required,
             metavar="QUERY_OR_IDS",
-            help="a sentence to search by, or ids, sku:CODE, collection:ID separated by commas",
+            help="a sentence to search by, names with ; between them, or ids, sku:CODE, collection:ID",
         )
+        either.add_argument(f"--{name}-table", type=Path, metavar="FILE", help=_TABLE_HELP)
     parser.add_argument(
         "--limit-per-selection",
         type=_positive,
@@ -159,6 +200,19 @@ def _common(parser: ArgumentParser) -> None:
         help="make a picture once more where its scores, given by a worker, speak against it",
     )
     parser.add_argument("--language", choices=("en", "zh"), default="", help="language of the prompts")
+    parser.add_argument("--template", default="", metavar="KEY", help="a prompt template, or KEY@VERSION")
+    parser.add_argument(
+        "--slot",
+        action="append",
+        type=_slot,
+        default=[],
+        metavar="NAME=VALUE",
+        help="what goes into a slot of the template; may be given several times",
+    )
+    parser.add_argument("--style", default="", metavar="SET", help="the style set that they follow")
+    parser.add_argument("--like", default="", metavar="IDS", help="pictures whose style is wanted")
+    parser.add_argument("--negative", default="", metavar="TEXT", help="what is not to be seen")
+    parser.add_argument("--again", action="store_true", help="make and pay also what there is already")
     parser.add_argument("--dry-run", action="store_true", help="show the plan; make and spend nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -179,10 +233,31 @@ def _money(text: str) -> Decimal:
     return amount
 
 
+def _slot(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ArgumentTypeError(f"“{text}” is not NAME=VALUE")
+    return name.strip(), value
+
+
 def _order(options: dict[str, Any]) -> Order:
+    selections = {name: options[name] for name in KINDS if options.get(name)}
+    for name in KINDS:
+        if table := options.get(f"{name}_table"):
+            chosen = [
+                str(asset.public_id) for asset in select_from_table(table, user=None, kinds=KINDS[name])
+            ]
+            selections[name] = ",".join([*filter(None, [selections.get(name)]), *chosen])
     return Order(
         kind=_KINDS[options["job"]],
-        selections={name: options[name] for name in KINDS if options.get(name)},
+        selections=selections,
+        template=options["template"],
+        slots=dict(options["slot"]),
+        style=options["style"],
+        like=options["like"],
+        negative=options["negative"],
+        again=options["again"],
+        garments_together=options.get("garments_together", 1),
         sentence=options.get("sentence", ""),
         instruction=options.get("instruction", ""),
         provider=options["provider"],
@@ -191,7 +266,7 @@ def _order(options: dict[str, Any]) -> Order:
     )
 
 
-def _report(job: GenerationJob, plan: Plan) -> dict[str, Any]:
+def _report(job: GenerationJob, plan: Plan | None) -> dict[str, Any]:
     progress = progress_of(job)
     succeeded, blocked = progress.count(ItemState.SUCCEEDED), progress.count(ItemState.BLOCKED)
     items = job.items.filter(state=ItemState.SUCCEEDED).select_related("output__current")
@@ -203,13 +278,15 @@ def _report(job: GenerationJob, plan: Plan) -> dict[str, Any]:
         "failed": progress.total - succeeded - blocked,
         "cost": _cost(progress.cost, job.currency),
         "outputs": [_output(item) for item in items.prefetch_related("inputs__asset")],
-        "excluded": _excluded(plan),
+        "excluded": _excluded(plan) if plan else [],
+        "found": _found(plan) if plan else [],
     }
 
 
 def _output(item: GenerationItem) -> dict[str, Any]:
     inputs = [{"asset": str(link.asset.public_id), "role": link.role} for link in item.inputs.all()]
     return {
+        "item": str(item.public_id),
         "asset": str(item.output.public_id) if item.output else None,
         "file": _file_of(item.output) if item.output else None,
         "inputs": inputs,
@@ -245,7 +322,22 @@ def _dry_report(plan: Plan) -> dict[str, Any]:
             for cell in plan.cells
         ],
         "excluded": _excluded(plan),
+        "found": _found(plan),
     }
+
+
+def _found(plan: Plan) -> list[dict[str, Any]]:
+    """What there is already, and is not paid again."""
+    return [
+        {
+            "cell": cell.description,
+            "asset": cell.found.asset or None,
+            "item": cell.found.item,
+            "reason": cell.found.sentence,
+        }
+        for cell in plan.found
+        if cell.found
+    ]
 
 
 def _excluded(plan: Plan) -> list[dict[str, Any]]:

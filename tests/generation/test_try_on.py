@@ -1,0 +1,246 @@
+"""Trying on: consent first, one's own picture seen by nobody else, in no index, and gone after its time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from dam.models import Asset, AuditEntry
+from generation.models import GenerationItem, GenerationJob, ItemState, PersonPhoto, TryOn
+from generation.providers.registry import get_provider
+from generation.quality.scoring import score_due
+from generation.running import run_job
+from generation.tasks import sweep_people
+from tests.factories import AdministratorFactory
+from tests.generation.painter import Painter
+from tests.pictures import picture
+
+Make = Callable[..., list[Asset]]
+Configure = Callable[..., Painter]
+pytestmark = pytest.mark.usefixtures("own_storage")
+PAGE, API = "/admin/generation/studio/try-on/", "/api/v1/generation/try-ons/"
+
+
+def ids(assets: list[Asset]) -> list[str]:
+    return [str(asset.public_id) for asset in assets]
+
+
+def me() -> SimpleUploadedFile:
+    return SimpleUploadedFile("me.jpg", picture(colour="peru", size=(300, 400)), content_type="image/jpeg")
+
+
+def stored() -> set[str]:
+    """The files of people in the storage."""
+    names: set[str] = set()
+    for folder in ("people", "try-ons", "answers"):
+        if default_storage.exists(folder):
+            names |= {f"{folder}/{name}" for name in default_storage.listdir(folder)[1]}
+    return names
+
+
+@pytest.fixture
+def photo(painter: Configure, staff_api: APIClient) -> PersonPhoto:
+    painter(price="0.1")
+    answer = staff_api.post(API, {"photo": me(), "consent": "true"}, format="multipart")
+    assert answer.status_code == 201, answer.json()
+    return PersonPhoto.objects.get(public_id=answer.json()["id"])
+
+
+@pytest.fixture
+def worn(photo: PersonPhoto, assets_of: Make, staff_api: APIClient) -> GenerationJob:
+    """Two garments tried on."""
+    sent = {"garments": ids(assets_of("garment", 2))}
+    answer = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json")
+    assert answer.status_code == 201, answer.json()
+    job = GenerationJob.objects.get(public_id=answer.json()["id"])
+    run_job(job)
+    return job
+
+
+def test_no_picture_is_taken_without_consent(
+    painter: Configure, staff_api: APIClient, client: Client, editor: User
+) -> None:
+    painter()
+    text = staff_api.get(f"{API}consent/").json()["text"]
+    refused = staff_api.post(API, {"photo": me(), "consent": "false"}, format="multipart")
+    client.force_login(editor)
+    page = client.post(PAGE, {"do": "take", "photo": me()}, follow=True)
+    no_picture = staff_api.post(
+        API, {"photo": SimpleUploadedFile("a.txt", b"words"), "consent": "true"}, format="multipart"
+    )
+    assert "deleted with everything made of it after 7 days" in text
+    assert (refused.status_code, no_picture.status_code) == (422, 422)
+    assert "Accept the text first" in refused.json()["detail"]
+    assert "Accept the text first" in page.content.decode()
+    assert (PersonPhoto.objects.count(), stored()) == (0, set())
+
+
+def test_the_accepted_text_is_kept_in_the_persons_language(
+    photo: PersonPhoto, staff_api: APIClient, editor: User
+) -> None:
+    assert (photo.owner, photo.deleted) == (editor, None)
+    assert "nobody else is shown it" in photo.consent
+    assert timedelta(days=6, hours=23) < photo.expires - timezone.now() <= timedelta(days=7)
+    assert AuditEntry.objects.filter(action="person_photo.taken").count() == 1
+
+
+def test_the_person_goes_in_first_and_what_comes_out_stays_theirs(
+    photo: PersonPhoto, worn: GenerationJob, staff_api: APIClient, index_now: Callable[[], Any]
+) -> None:
+    calls = get_provider(worn.provider).ledger  # type: ignore[attr-defined]
+    assets = Asset.objects.count()
+    assert [[given.role for given in call.inputs] for call in calls] == [["model", "garment"]] * 2
+    assert "the person in Picture 1" in calls[0].prompt
+    assert set(worn.items.values_list("state", "output")) == {(ItemState.SUCCEEDED, None)}
+    assert assets == 2  # the garments: neither the person nor a result is one
+    assert not GenerationItem.objects.awaiting_review().exists()
+    assert score_due() == 0
+    results = staff_api.get(f"{API}{photo.public_id}/results/").json()
+    assert [(row["state"], row["ready"]) for row in results] == [("succeeded", True)] * 2
+    picture = staff_api.get(f"{API}{photo.public_id}/results/{results[0]['item']}/picture/")
+    assert (picture.status_code, picture["Cache-Control"]) == (200, "private, no-store")
+    assert b"".join(picture.streaming_content).startswith(b"\x89PNG")
+    assert len(stored()) == 3  # the person and two results; no answer is left
+    assert worn.items.get(position=0).cost > 0
+
+
+def test_nobody_else_is_shown_a_persons_pictures(
+    photo: PersonPhoto, worn: GenerationJob, api: APIClient, client: Client
+) -> None:
+    other = AdministratorFactory()
+    api.force_authenticate(other)
+    client.force_login(other)
+    item = worn.items.first()
+    assert item is not None
+    mine = f"{API}{photo.public_id}/"
+    gone = [
+        api.get(f"{mine}picture/"),
+        api.get(f"{mine}results/"),
+        api.get(f"{mine}results/{item.public_id}/picture/"),
+        api.delete(mine),
+        api.post(f"{mine}run/", {"garments": "sku:A"}, format="json"),
+        client.get(f"{PAGE}{photo.public_id}/"),
+        client.get(f"{PAGE}{photo.public_id}/{item.public_id}/"),
+        client.get(f"/admin/generation/studio/made/{item.public_id}/"),
+    ]
+    assert [answer.status_code for answer in gone] == [404] * len(gone)
+    assert api.get(API).json() == []
+    assert str(photo.public_id) not in client.get(PAGE).content.decode()
+    photo.refresh_from_db()
+    assert photo.deleted is None
+
+
+def test_a_picture_is_deleted_at_once_with_everything_made_of_it(
+    photo: PersonPhoto,
+    worn: GenerationJob,
+    assets_of: Make,
+    staff_api: APIClient,
+    editor: User,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    sent = {"garments": ids(assets_of("garment", 1))}
+    waiting = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json").json()["id"]
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = staff_api.delete(f"{API}{photo.public_id}/")
+    photo.refresh_from_db()
+    job = GenerationJob.objects.get(public_id=waiting)
+    assert (answer.status_code, stored()) == (204, set())
+    assert photo.deleted is not None
+    assert (photo.file.name, set(TryOn.objects.values_list("result", flat=True))) == ("", {""})
+    assert job.items.get().state == ItemState.CANCELLED
+    assert staff_api.get(f"{API}{photo.public_id}/picture/").status_code == 404
+    again = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json")
+    assert (again.status_code, photo.consent != "") == (404, True)
+
+
+def test_what_had_its_time_is_deleted_and_what_belongs_to_nobody(
+    photo: PersonPhoto, worn: GenerationJob, django_capture_on_commit_callbacks: Any
+) -> None:
+    sweep_people()
+    photo.refresh_from_db()
+    assert photo.deleted is None
+    PersonPhoto.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        sweep_people()
+    photo.refresh_from_db()
+    assert photo.deleted is not None
+    assert stored() == set()
+    PersonPhoto.objects.update(deleted=None, expires=timezone.now() + timedelta(days=1), owner=None)
+    sweep_people()
+    assert PersonPhoto.objects.exclude(deleted=None).count() == 1
+
+
+def test_a_call_that_ends_after_the_deletion_leaves_nothing(
+    photo: PersonPhoto, assets_of: Make, staff_api: APIClient, django_capture_on_commit_callbacks: Any
+) -> None:
+    engine: Any = get_provider(GenerationJob(provider=_provider()).provider)
+    engine.incidents.append(lambda request: staff_api.delete(f"{API}{photo.public_id}/"))
+    sent = {"garments": ids(assets_of("garment", 1))}
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json")
+        run_job(GenerationJob.objects.get(public_id=answer.json()["id"]))
+    item = GenerationItem.objects.get()
+    assert (item.state, item.reason) == (ItemState.CANCELLED, "The person's picture was deleted.")
+    assert (stored(), Asset.objects.count()) == (set(), 1)
+
+
+def _provider() -> str:
+    from django.conf import settings
+
+    return str(settings.GENERATION_PROVIDER)
+
+
+def test_the_page_takes_tries_on_and_deletes(
+    painter: Configure, assets_of: Make, client: Client, editor: User
+) -> None:
+    engine = painter(price="0.1")
+    client.force_login(editor)
+    garments, [hat] = assets_of("garment", 2), assets_of("accessory", 1)
+    client.post(PAGE, {"do": "take", "photo": me(), "consent": "yes"})
+    photo = PersonPhoto.objects.get()
+    shown = client.get(PAGE).content.decode()
+    sent = {"photo": str(photo.public_id), "provider": _provider(), "pick_garments": ids(garments)}
+    none = client.post(PAGE, {**sent, "do": "run", "pick_garments": []}, follow=True)
+    ran = client.post(PAGE, {**sent, "do": "run", "pick_accessories": ids([hat])}, follow=True)
+    run_job(GenerationJob.objects.get())
+    made = client.get(PAGE).content.decode()
+    deleted = client.post(PAGE, {"do": "delete", "photo": str(photo.public_id)}, follow=True)
+    assert f"{PAGE}{photo.public_id}/" in shown
+    assert "Choose the garments first." in none.content.decode()
+    assert "2 pictures are being made, for 0.2 USD" in ran.content.decode()
+    assert [len(call.inputs) for call in engine.ledger] == [3, 3]
+    assert made.count(f'src="{PAGE}{photo.public_id}/') == 3
+    assert "everything made of it is deleted" in deleted.content.decode()
+    assert str(photo.public_id) not in client.get(PAGE).content.decode()
+
+
+def test_the_command_asks_for_consent_and_tries_on(
+    painter: Configure, assets_of: Make, tmp_path: Path, editor: User
+) -> None:
+    painter()
+    file = tmp_path / "me.jpg"
+    file.write_bytes(picture(colour="peru"))
+    words = [str(file), "--user", editor.username, "--garments", ",".join(ids(assets_of("garment", 2)))]
+    with pytest.raises(CommandError, match="Accept this with --accept-consent"):
+        call_command("try_on", *words)
+    with pytest.raises(CommandError, match="there is no such account"):
+        call_command("try_on", str(file))
+    out = StringIO()
+    call_command("try_on", *words, "--accept-consent", "--json", stdout=out, verbosity=0)
+    report = json.loads(out.getvalue())
+    assert report["succeeded"] == 2
+    call_command("try_on", "--user", editor.username, "--delete", report["photo"], stdout=StringIO())
+    assert PersonPhoto.objects.get().deleted is not None
