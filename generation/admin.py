@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial, wraps
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -25,7 +26,7 @@ from generation.jobs import JobError
 from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
-from generation.views.review import give_verdict, review_page
+from generation.views.review import give_verdict, look_page, review_page, undo_verdict
 from generation.views.studio import found_tiles, studio_page
 from generation.wording import money
 
@@ -75,7 +76,12 @@ class ReviewAdmin(PageAdmin):
         return [
             path("", view(self.page), name="generation_review"),
             path("verdict/", view(give_verdict), name="generation_review_verdict"),
+            path("undo/", view(undo_verdict), name="generation_review_undo"),
+            path("<uuid:key>/", view(self.look), name="generation_review_look"),
         ]
+
+    def look(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        return look_page(request, self.admin_site, key)
 
     def page(self, request: HttpRequest) -> HttpResponse:
         return review_page(request, self.admin_site)

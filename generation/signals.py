@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from dam.signals import assets_changed, assets_merged
 from generation.jobs import work_waiting
 from generation.models import ItemInput
-from generation.review import follow_approved
+from generation.review import follow_states
 from generation.tasks import publish
 
 
@@ -23,8 +23,8 @@ def follow_merged(sender: type, kept_id: int, merged_ids: list[int], **kwargs: A
 
 @receiver(assets_changed, dispatch_uid="generation.approved")
 def follow_changed(sender: type, asset_ids: list[int], **kwargs: Any) -> None:
-    """A result may have been approved in the library."""
-    follow_approved(asset_ids)
+    """A result may have been approved or rejected in the library."""
+    follow_states(asset_ids)
 
 
 @receiver(work_waiting)
