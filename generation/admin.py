@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -24,6 +25,7 @@ from dam.roles import Role, has_role
 from generation import jobs
 from generation.jobs import JobError
 from generation.models import FINAL_STATES, GenerationItem, GenerationJob, JobState, Review, Studio
+from generation.views.costs import costs_page
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
 from generation.views.review import give_verdict, look_page, review_page, undo_verdict
@@ -33,11 +35,11 @@ from generation.wording import money
 _RESULTS_SHOWN = 3
 
 
-def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse]:
     """Generating spends money and shows the whole library: that takes an editor."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not has_role(request.user, Role.EDITOR):
             raise PermissionDenied
         return view(request, *args, **kwargs)
@@ -123,10 +125,14 @@ class GenerationJobAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = partial(_for_editors, self.admin_site)
         return [
+            path("costs/", view(self.costs), name="generation_costs"),
             path("<str:key>/progress/", view(job_progress), name="generation_job_progress"),
             path("<str:key>/do/<str:verb>/", view(job_verb), name="generation_job_verb"),
             *super().get_urls(),
         ]
+
+    def costs(self, request: HttpRequest) -> HttpResponseBase:
+        return costs_page(request, self.admin_site)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A job is the record of what was spent."""

@@ -8,7 +8,7 @@ import threading
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import batches, claiming, running
+from generation import batches, claiming, notices, retention, running
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
 from generation.quality import scoring
@@ -84,3 +84,15 @@ def score_results() -> None:
         scoring.score_due()
     finally:
         _scoring.release()
+
+
+@shared_task
+def tell_ends() -> None:
+    """Tell of jobs that are done."""
+    notices.tell()
+
+
+@shared_task
+def remove_rejected() -> None:
+    """Throw away rejected results whose time has passed."""
+    retention.remove_rejected()

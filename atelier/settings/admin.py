@@ -134,6 +134,7 @@ UNFOLD = {
                         "generation_generationjob_changelist",
                         "generation.view_generationjob",
                     ),
+                    _page(_("Costs"), "payments", "generation_costs", "generation.view_generationjob"),
                 ],
             },
             {

@@ -90,6 +90,8 @@ CELERY_BEAT_SCHEDULE = {
     "dam-webhooks": {"task": "dam.tasks.send_webhooks", "schedule": 10.0},
     "dam-webhook-sweep": {"task": "dam.tasks.sweep_webhooks", "schedule": 3600.0},
     "generation-sweep": {"task": "generation.tasks.sweep", "schedule": 30.0},
+    "generation-ends": {"task": "generation.tasks.tell_ends", "schedule": 30.0},
+    "generation-rejected": {"task": "generation.tasks.remove_rejected", "schedule": 3600.0},
     "generation-quality": {
         "task": "generation.tasks.score_results",
         "schedule": 15.0,
