@@ -79,11 +79,11 @@ class ReviewAdmin(PageAdmin):
             path("", view(self.page), name="generation_review"),
             path("verdict/", view(give_verdict), name="generation_review_verdict"),
             path("undo/", view(undo_verdict), name="generation_review_undo"),
-            path("<uuid:key>/", view(self.look), name="generation_review_look"),
+            path("<uuid:public_id>/", view(self.look), name="generation_review_look"),
         ]
 
-    def look(self, request: HttpRequest, key: UUID) -> HttpResponse:
-        return look_page(request, self.admin_site, key)
+    def look(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
+        return look_page(request, self.admin_site, public_id)
 
     def page(self, request: HttpRequest) -> HttpResponse:
         return review_page(request, self.admin_site)

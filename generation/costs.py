@@ -68,7 +68,7 @@ class Report:
     rows: list[Spent]
 
     def by(self, column: str) -> list[Total]:
-        """Sums by “team”, “provider”, “day” or “” (of everything), the dearest first; currencies never mixed."""
+        """Sums by “team”, “provider” or “day”, or of everything (“”), in each currency, the dearest first."""
         sums: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
         for row in self.rows:
             key = (str(getattr(row, column)) if column else "", row.currency)

@@ -17,6 +17,7 @@ from dam import field_rules, workflow
 from dam.audit import record_many
 from dam.editing import link_pictures, lock, set_state, unlink_pictures
 from dam.models import Asset, AssetSKU, AssetState
+from dam.roles import Role
 from generation import prompts
 from generation.jobs import finish_job_if_done, idempotency_key, work_waiting
 from generation.models import (
@@ -33,6 +34,12 @@ from generation.sku_roles import links_of
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+# What people and programs call them when they give one.
+VERDICTS = {
+    "approve": Verdict.APPROVED,
+    "reject": Verdict.REJECTED,
+    "regenerate": Verdict.REGENERATE,
+}
 # What a verdict does to the picture.
 _STATES = {Verdict.APPROVED: AssetState.APPROVED, Verdict.REJECTED: AssetState.REJECTED}
 _AGAIN_FROM = (ItemState.SUCCEEDED, ItemState.BLOCKED, ItemState.FAILED)
@@ -160,10 +167,13 @@ def undo(deed: uuid.UUID, *, actor: User | None) -> Undone:
     What was judged anew or moved on since is left as it is.
 
     Raises:
-        NotPermitted: the account may not move the pictures back.
+        NotPermitted: the verdict is somebody else's, which takes a reviewer, or the account may not move the
+            pictures back.
         ReviewError: there is nothing to take back.
     """
-    entries = list(VerdictEntry.objects.filter(deed=deed, undone_at=None).order_by("item_id"))
+    entries = list(_entries(deed))
+    if any(entry.actor_id is None or entry.actor != actor for entry in entries):
+        workflow.check_role(actor, Role.REVIEWER)
     items = {item.pk: item for item in _locked([entry.item_id for entry in entries], with_jobs=True)}
     latest = _latest_of(items)
     reasons: list[str] = []
@@ -376,6 +386,11 @@ def _again(item: GenerationItem, links: Sequence[ItemInput], position: int, note
 
 
 # ── Taken back ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _entries(deed: uuid.UUID) -> QuerySet[VerdictEntry]:
+    found = VerdictEntry.objects.filter(deed=deed, undone_at=None)
+    return found.select_related("actor").order_by("item_id")
 
 
 def _latest_of(items: Iterable[int]) -> dict[int, int]:

@@ -29,11 +29,6 @@ RESULTS_A_PAGE = 24
 MAX_AT_ONCE = 500
 QUEUE_LOOKED_AT = 2000
 REASONS_SHOWN = 3
-VERDICTS = {
-    "approve": Verdict.APPROVED,
-    "reject": Verdict.REJECTED,
-    "regenerate": Verdict.REGENERATE,
-}
 
 # The worst first: what is sent back is made again while the rest is judged.
 ORDERS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -111,7 +106,7 @@ def look_page(request: HttpRequest, site: AdminSite, key: uuid.UUID) -> HttpResp
 
 def give_verdict(request: HttpRequest) -> HttpResponse:
     """A verdict on the ticked results: JSON for the page's script, else back to the page."""
-    verdict = VERDICTS.get(request.POST.get("verdict", ""))
+    verdict = review.VERDICTS.get(request.POST.get("verdict", ""))
     if request.method != "POST" or verdict is None:
         raise Http404
     one = request.GET.get("only", "")

@@ -267,6 +267,9 @@ generation_studio_find                 -                      302    302    403 
 generation_fill                        -                      302    302    403    403    400    400    400
 generation_review                      -                      302    302    403    403    200    200    200
 generation_review_verdict              -                      302    302    403    403    404    404    404
+generation_review_undo                 -                      302    302    403    403    404    404    404
+generation_review_look                 item                   302    302    403    403    200    200    200
+generation_costs                       -                      302    302    403    403    200    200    200
 generation_job_progress                job                    302    302    403    403    200    200    200
 generation_job_verb                    job                    302    302    403    403    404    404    404
 generation_generationjob_changelist    -                      302    302    403    403    200    200    200
@@ -346,6 +349,7 @@ dam_webhookdelivery_changelist         -, again               302    302    403 
 generation_generationjob_changelist    -, pause               302    302    403    403    302    302    302
 generation_job_verb                    job                    302    302    403    403    302    302    302
 generation_review_verdict              -                      302    302    403    403    302=   302    302
+generation_review_undo                 -                      302    302    403    403    302=   302    302
 generation_studio                      -                      302    302    403    403    200=   200=   200=
 search_reindex                         -                      302    302    403    403    403    403    302=
 search_reindex_verb                    reindex                302    302    403    403    403    403    302
@@ -523,6 +527,7 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "generation_review_verdict": lambda world: {
         "verdict": "approve", "items": [str(world.things["item"].public_id)]
     },
+    "generation_review_undo": lambda world: {"deed": str(world.things["verdict"].deed)},
     "search_reindex": lambda world: {"encoder": "nonsense"},
     "search_side_by_side": lambda world: {
         "q": "Lantern", "preferred": "same", "left": world.things["live space"].pk,

@@ -179,9 +179,14 @@ GET    /generation/items/{public_id}/                  item                     
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/regenerate/       item, in review                401    403   403   403   403   201   201
+GET    /generation/items/{public_id}/history/          blocked                         401    403   403   403   200   200   200  !
+POST   /generation/items/verdicts/                     -                              401    403   403   403   200=  200   200
+POST   /generation/items/undo/                         -                              401    403   403   403   403   200   200
+GET    /generation/costs/                              -                              401    403   403   403   200   200   200  !
 GET    /generation/jobs/                               -                              401    403   403   403   200   200   200  !
 POST   /generation/jobs/                               -                              401    403   403   403   201   201   201
 GET    /generation/jobs/{public_id}/                   job                            401    403   403   403   200   200   200  !
+GET    /generation/jobs/{public_id}/progress/          job                            401    403   403   403   200   200   200
 GET    /generation/jobs/{public_id}/items/             job                            401    403   403   403   200   200   200  !
 POST   /generation/jobs/{public_id}/pause/             job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/resume/            job, paused                    401    403   403   403   200   200   200
@@ -534,6 +539,10 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     "POST /collections/{id}/links/": lambda world: _json(
         expires_at=(timezone.now() + timedelta(days=1)).isoformat()
     ),
+    "POST /generation/items/verdicts/": lambda world: _json(
+        verdict="reject", items=[str(world.things["item"].public_id)]
+    ),
+    "POST /generation/items/undo/": lambda world: _json(deed=str(world.things["verdict"].deed)),
     "POST /generation/jobs/": _order,
     "POST /generation/plans/": _order,
     ("POST /imports/", "the owner's archive"): lambda world: _json(

@@ -60,7 +60,7 @@ from dam.models import (
 )
 from dam.roles import Role
 from generation.jobs import create_job
-from generation.models import GenerationItem, GenerationJob
+from generation.models import GenerationItem, GenerationJob, Verdict, VerdictEntry
 from generation.planning import plan_outfits
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
@@ -372,7 +372,14 @@ def _generate(world: World, editor: User) -> None:
         job=job, position=item.position + 1, prompt=f"A coat {HIDDEN}", idempotency_key="done",
         state="succeeded", output=output,
     )  # fmt: skip
-    world.things |= {"job": job, "item": done, "model": model, "garment": garment}
+    blocked = GenerationItem.objects.create(
+        job=job, position=item.position + 2, prompt=f"A coat {HIDDEN}", idempotency_key="blocked",
+        state="blocked", verdict=Verdict.REGENERATE,
+    )  # fmt: skip
+    verdict = VerdictEntry.objects.create(item=blocked, verdict=Verdict.REGENERATE, note=f"Longer {HIDDEN}")
+    world.things |= {
+        "job": job, "item": done, "model": model, "garment": garment, "blocked": blocked, "verdict": verdict,
+    }  # fmt: skip
 
 
 def _measure(world: World, administrator: User) -> None:
