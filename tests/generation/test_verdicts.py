@@ -15,7 +15,6 @@ from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import Asset, AssetState, AuditEntry, Collection, FieldRule, SKURole
-from dam.organising import save_collection
 from generation.models import GenerationItem, GenerationJob, ItemState, JobState, Verdict, VerdictEntry
 from generation.orders import Order, plan_order
 from generation.planning import plan_edit, plan_outfits
@@ -325,9 +324,7 @@ def test_rejected_pictures_are_kept_for_their_time_and_then_thrown_away(
     staff.post(VERDICT, {"verdict": "reject", "items": keys([rejected, used, fresh])}, **JSON)
     staff.post(VERDICT, {"verdict": "regenerate", "items": keys([sent_back])}, **JSON)
     staff.post(VERDICT, {"verdict": "approve", "items": keys([approved])}, **JSON)
-    collection = Collection(name="Mood")
-    save_collection(collection, actor=None)
-    editing.add_to_collection(collection, [used.output], actor=None)
+    editing.add_to_collection(Collection.objects.create(name="Mood"), [used.output], actor=None)
     aged = timezone.now() - timedelta(days=8)
     old = [rejected.pk, sent_back.pk, used.pk, approved.pk]
     GenerationItem.objects.filter(pk__in=old).update(reviewed_at=aged)
