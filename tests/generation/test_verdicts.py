@@ -347,6 +347,24 @@ def test_rejected_pictures_are_kept_for_their_time_and_then_thrown_away(
     assert "Kept until" not in staff.get(REVIEW, {"show": "rejected"}).content.decode()
 
 
+def test_a_rejected_picture_is_not_found_unless_that_state_is_asked_for(
+    api: APIClient, results: Callable[[int], list[GenerationItem]], index_now: Callable[[], Any]
+) -> None:
+    rejected, waiting = results(2)
+    api.post(f"{ITEMS}{rejected.public_id}/reject/")
+    index_now()
+
+    def found(**asked: str) -> set[str]:
+        answer = api.get("/api/v1/search/", {"q": "Model 1 Garment", "origin": "generated", **asked}).json()
+        return {row["id"] for row in answer["results"]}
+
+    assert found() == {str(waiting.output.public_id)}
+    assert found(state="rejected") == {str(rejected.output.public_id)}
+    garment = rejected.inputs.get(role="garment").asset
+    like = api.post("/api/v1/search/", {"like": str(garment.public_id)}, format="json").json()
+    assert str(rejected.output.public_id) not in {row["id"] for row in like["results"]}
+
+
 def test_the_api_tells_until_when_a_rejected_picture_stays(
     api: APIClient, results: Callable[[int], list[GenerationItem]], settings: SettingsWrapper
 ) -> None:
