@@ -35,7 +35,9 @@ from generation.wording import money
 _RESULTS_SHOWN = 3
 
 
-def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse]:
+def _for_editors(
+    site: admin.AdminSite, view: Callable[..., HttpResponseBase]
+) -> Callable[..., HttpResponseBase]:
     """Generating spends money and shows the whole library: that takes an editor."""
 
     @wraps(view)

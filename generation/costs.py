@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -105,7 +105,7 @@ def as_table(shown: Report) -> Iterator[list[str]]:
         ]  # fmt: skip
 
 
-def _spending(since: date, until: date) -> Iterable[dict[str, Any]]:
+def _spending(since: date, until: date) -> Iterable[Mapping[str, Any]]:
     """Where the figures come from: what the answered calls of items cost, on the day of the answer."""
     items = GenerationItem.objects.filter(cost__gt=0).annotate(
         spent_at=Coalesce("answered_at", "finished", "created")
@@ -136,7 +136,7 @@ def _teams(owners: set[int]) -> dict[int, str]:
     return {user: ", ".join(found) for user, found in names.items()}
 
 
-def _spent(row: dict[str, Any], teams: dict[int, str]) -> Spent:
+def _spent(row: Mapping[str, Any], teams: dict[int, str]) -> Spent:
     return Spent(
         day=row["day"],
         team=teams.get(row["job__owner"], ""),

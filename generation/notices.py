@@ -65,6 +65,8 @@ def _ended() -> QuerySet[GenerationJob]:
 @transaction.atomic
 def _note(job: GenerationJob) -> bool:
     """Write the end down with the messages of it; whether it is worth telling and nobody else did."""
+    if job.finished is None:
+        return False
     before = job.ends.order_by("-finished").first()
     end, is_new = JobEnd.objects.get_or_create(job=job, finished=job.finished)
     if not is_new:
