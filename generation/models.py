@@ -260,7 +260,7 @@ class VerdictEntry(models.Model):
     given = models.DateTimeField(_("given"), default=timezone.now)
     # What taking it back restores.
     asset_state_before = models.CharField(max_length=16, blank=True, default="")
-    sku_links = models.JSONField(default=list, blank=True, help_text=_("Keys of the links to SKUs it made"))
+    sku_links = models.JSONField(default=list, blank=True)  # keys of the links that it made
     again = models.ForeignKey(
         GenerationItem, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('actor_name', models.CharField(blank=True, max_length=150)),
                 ('given', models.DateTimeField(default=django.utils.timezone.now, verbose_name='given')),
                 ('asset_state_before', models.CharField(blank=True, default='', max_length=16)),
-                ('sku_links', models.JSONField(blank=True, default=list, help_text='Keys of the links to SKUs it made')),
+                ('sku_links', models.JSONField(blank=True, default=list)),
                 ('undone_at', models.DateTimeField(blank=True, null=True, verbose_name='taken back')),
                 ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('again', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='generation.generationitem')),

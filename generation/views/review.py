@@ -227,7 +227,7 @@ def _shelves(jobs: Sequence[uuid.UUID]) -> list[tuple[str, Any, int]]:
     counts = items.aggregate(
         waiting=Count("pk", filter=Q(pk__in=GenerationItem.objects.awaiting_review().values("pk"))),
         **{
-            name: Count("pk", filter=Q(verdict=verdict))
+            name: Count("pk", filter=Q(verdict=verdict, output__isnull=False))
             for name, (_label, verdict) in SHELVES.items()
             if verdict
         },

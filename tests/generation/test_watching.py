@@ -85,22 +85,22 @@ def test_pace_and_remaining_time_are_those_of_the_last_minutes(
     before = progress_of(staff, job)
     assert (before["rate"], before["time"], before["newest"]) == ("–", "about 24 s left", [])
     now = timezone.now()
-    # An hour of waiting, then four in the last two minutes.
+    # An hour of waiting, then one every twenty seconds.
     GenerationJob.objects.filter(pk=job.pk).update(created=now - timedelta(hours=1), state=JobState.RUNNING)
     for number, item in enumerate(job.items.order_by("position")[:4]):
         GenerationItem.objects.filter(pk=item.pk).update(
             state=ItemState.SUCCEEDED,
             cost=Decimal("0.1"),
-            finished=now - timedelta(seconds=30 * (4 - number)),
+            finished=now - timedelta(seconds=20 * (4 - number)),
         )
 
     told = progress_of(staff, job)
 
     assert (told["rate"], told["cost"], told["share_of_budget"]) == ("2 a minute", "0.4 USD (20 %)", 20)
-    assert told["time"] == "about 5 min left"
+    assert told["time"] == "about 4 min left"
     assert told["said"] == "Running: 4 of 12 pictures are done."
     watched = api.get(f"/api/v1/generation/jobs/{job.public_id}/progress/").json()
-    assert watched["per_minute"] == pytest.approx(1.5, abs=0.1)
+    assert watched["per_minute"] == pytest.approx(2.25, abs=0.25)
     assert (watched["cost"], watched["budget"]) == ({"amount": 0.4, "currency": "USD"}, 2.0)
 
 
