@@ -45,7 +45,8 @@ def role_among(inputs: list[ItemInput]) -> SKURole | None:
 
 
 def _sources(item: GenerationItem, inputs: list[ItemInput]) -> Iterator[tuple[ItemInput, bool]]:
-    """Inputs, and whether each is a ware; of an edit, what was edited comes first."""
+    """Inputs, and whether each is a ware: so is what was edited, which comes first, but for an edit that was
+    asked for on behalf of some of its SKUs alone."""
     for number, link in enumerate(inputs):
-        edited = item.job.kind == JobKind.EDIT and number == 0
+        edited = item.job.kind == JobKind.EDIT and number == 0 and "fill" not in item.job.request
         yield link, edited or link.role in _WARES

@@ -146,6 +146,8 @@ SPECTACULAR_SETTINGS = {
         "JobKindEnum": "generation.models.JobKind",
         "JobStateEnum": "generation.models.JobState",
         "ItemStateEnum": "generation.models.ItemState",
+        "VerdictEnum": "generation.models.Verdict",
+        "GivenVerdictEnum": ["approve", "reject", "regenerate"],
         "SpendPurposeEnum": "search.models.SpendPurpose",
     },
 }

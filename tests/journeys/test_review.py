@@ -80,7 +80,7 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Look 1").first).to_be_visible()
     page.keyboard.press("2")
-    expect(page.get_by_role("link", name="Coat 1")).to_be_visible()
+    expect(page.get_by_role("link", name="Coat 1", exact=True)).to_be_visible()
     page.keyboard.press("z")
     expect(page.get_by_role("button", name="Full size")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("s")
