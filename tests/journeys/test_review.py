@@ -48,6 +48,12 @@ def state_of(item: GenerationItem) -> tuple[str, str]:
     return item.verdict, Asset.objects.get(pk=item.output.pk).state
 
 
+def opened(page: Page, item: GenerationItem) -> None:
+    """Its page is there, and its script too, which shows the button."""
+    expect(page).to_have_url(re.compile(str(item.public_id)))
+    expect(page.get_by_role("button", name="Full size")).to_be_visible()
+
+
 def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     first, second, third, fourth = made = results(4)
     sign_in(page, web, ReviewerFactory(), REVIEW)
@@ -78,9 +84,10 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     # Looked at closely beside its inputs: the second one, in full size, over the result.
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Look 1").first).to_be_visible()
+    opened(page, second)
     page.keyboard.press("2")
     expect(page.get_by_role("link", name="Coat 1", exact=True)).to_be_visible()
+    opened(page, second)
     page.keyboard.press("z")
     expect(page.get_by_role("button", name="Full size")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("s")
@@ -90,12 +97,12 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     page.keyboard.press("g")
     page.keyboard.type("longer sleeves")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Look 2").first).to_be_visible()
+    opened(page, third)
     assert state_of(second) == (Verdict.REGENERATE, AssetState.REJECTED)
     again = second.regenerations.get()
     assert again.prompt.endswith("longer sleeves")
     page.keyboard.press("a")
-    expect(page.get_by_role("heading", name="Look 3").first).to_be_visible()
+    opened(page, fourth)
     assert state_of(third) == (Verdict.APPROVED, AssetState.APPROVED)
     page.keyboard.press("u")
     expect(page.get_by_text("1 verdict taken back.")).to_be_visible()
@@ -103,6 +110,7 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
 
     # Back in the grid: both that wait are chosen and rejected at one stroke.
     page.keyboard.press("Escape")
+    expect(page.get_by_role("article")).to_have_count(2)
     for _article in range(2):
         page.keyboard.press("j")
         page.keyboard.press("x")
@@ -117,6 +125,7 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.get_by_text(re.compile("Kept until")).first).to_be_visible()
     page.get_by_role("article", name="Look 3").get_by_role("link").first.press("Enter")
+    opened(page, fourth)
     page.keyboard.press("a")
     expect(page.get_by_text("1 verdict given.")).to_be_visible()
     assert state_of(fourth) == (Verdict.APPROVED, AssetState.APPROVED)
@@ -124,5 +133,6 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
 
     # An edit begins in the studio with the picture.
     page.goto(f"{web.url}{REVIEW}{fourth.public_id}/")
+    opened(page, fourth)
     page.keyboard.press("e")
     expect(page).to_have_url(re.compile(f"kind=edit&assets={fourth.output.public_id}"))
