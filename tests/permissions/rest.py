@@ -374,7 +374,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     for name, link in (("own collection", "own link"), ("their collection", "their link")):
         ids = {"id": things[name].pk, "number": things[link].pk}
         found[name] = {**ids, "public_id": assets["shown"].public_id}
-    for name in ("item", "job", "own import", "their import", "own upload", "their upload"):
+    for name in ("item", "blocked", "job", "own import", "their import", "own upload", "their upload"):
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
