@@ -374,7 +374,7 @@ def _generate(world: World, editor: User) -> None:
     )  # fmt: skip
     blocked = GenerationItem.objects.create(
         job=job, position=item.position + 2, prompt=f"A coat {HIDDEN}", idempotency_key="blocked",
-        state="blocked", verdict=Verdict.REGENERATE,
+        state="blocked", verdict=Verdict.REGENERATE, cost="0.1",
     )  # fmt: skip
     verdict = VerdictEntry.objects.create(item=blocked, verdict=Verdict.REGENERATE, note=f"Longer {HIDDEN}")
     world.things |= {
