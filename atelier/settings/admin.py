@@ -133,6 +133,7 @@ UNFOLD = {
                         "factory",
                         "generation_generationjob_changelist",
                         "generation.view_generationjob",
+                        active=_lies_in("generation_generationjob_changelist", "generation_costs"),
                     ),
                     _page(_("Costs"), "payments", "generation_costs", "generation.view_generationjob"),
                 ],
