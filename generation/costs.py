@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Sum
@@ -90,9 +89,7 @@ def report(since: date | None = None, until: date | None = None) -> Report:
         raise BadDays(_("The first day comes after the last one."))
     if (until - since).days >= MOST_DAYS:
         raise BadDays(_("At most %(count)d days at once.") % {"count": MOST_DAYS})
-    found = list(_spending(since, until))
-    teams = _teams({row["job__owner"] for row in found if row["job__owner"]})
-    return Report(since, until, [_spent(row, teams) for row in found])
+    return Report(since, until, list(_spending(since, until)))
 
 
 def as_table(shown: Report) -> Iterator[list[str]]:
@@ -105,12 +102,12 @@ def as_table(shown: Report) -> Iterator[list[str]]:
         ]  # fmt: skip
 
 
-def _spending(since: date, until: date) -> Iterable[Mapping[str, Any]]:
-    """Where the figures come from: what the answered calls of items cost, on the day of the answer."""
+def _spending(since: date, until: date) -> Iterator[Spent]:
+    """Where all figures come from: what answered calls cost, on the day of the answer; two queries."""
     items = GenerationItem.objects.filter(cost__gt=0).annotate(
         spent_at=Coalesce("answered_at", "finished", "created")
     )
-    return (
+    found = (
         items.filter(spent_at__gte=_begin(since), spent_at__lt=_begin(until + timedelta(days=1)))
         .annotate(day=TruncDate("spent_at"))
         .order_by()
@@ -121,6 +118,21 @@ def _spending(since: date, until: date) -> Iterable[Mapping[str, Any]]:
         .annotate(pictures=Count("pk"), spent=Sum("cost"))
         .order_by("-day", "-job")
     )  # fmt: skip
+    teams = _teams({row["job__owner"] for row in found if row["job__owner"]})
+    for row in found:
+        yield Spent(
+            day=row["day"],
+            team=teams.get(row["job__owner"], ""),
+            owner=row["job__owner__username"] or "",
+            job=row["job__public_id"],
+            job_key=row["job"],
+            title=f"{JobKind(row['job__kind']).label}: {row['job__title']}",
+            provider=row["job__provider"],
+            pictures=row["pictures"],
+            # SQLite adds decimals as floats.
+            cost=Decimal(row["spent"]).quantize(_EXACT),
+            currency=row["job__currency"],
+        )
 
 
 def _begin(day: date) -> datetime:
@@ -134,19 +146,3 @@ def _teams(owners: set[int]) -> dict[int, str]:
     for user, name in groups.order_by("group__name").values_list("user", "group__name"):
         names[user].append(name)
     return {user: ", ".join(found) for user, found in names.items()}
-
-
-def _spent(row: Mapping[str, Any], teams: dict[int, str]) -> Spent:
-    return Spent(
-        day=row["day"],
-        team=teams.get(row["job__owner"], ""),
-        owner=row["job__owner__username"] or "",
-        job=row["job__public_id"],
-        job_key=row["job"],
-        title=f"{JobKind(row['job__kind']).label}: {row['job__title']}",
-        provider=row["job__provider"],
-        pictures=row["pictures"],
-        # SQLite adds decimals as floats.
-        cost=Decimal(row["spent"]).quantize(_EXACT),
-        currency=row["job__currency"],
-    )

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from dam.models.asset import AssetState, new_public_id
@@ -45,6 +46,11 @@ class JobState(models.TextChoices):
 ACTIVE_STATES = (JobState.QUEUED, JobState.RUNNING)
 
 
+def language_now() -> str:
+    """The language that is spoken here: whoever asks by page or API, asks in theirs."""
+    return get_language() or str(settings.LANGUAGE_CODE)
+
+
 class GenerationJob(models.Model):
     """A plan that was accepted: which provider, within which budget."""
 
@@ -71,6 +77,8 @@ class GenerationJob(models.Model):
     committed_micros = models.BigIntegerField(default=0, editable=False)
     # The caller's Idempotency-Key: the same request sent twice is one job.
     request_key = models.CharField(max_length=255, blank=True, default="", editable=False)
+    # Of whoever asked for it: the letter about its end speaks it.
+    language = models.CharField(max_length=16, default=language_now, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     finished = models.DateTimeField(_("finished"), null=True, blank=True)
 

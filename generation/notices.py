@@ -15,6 +15,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -93,7 +94,13 @@ def _told(job: GenerationJob, progress: JobProgress) -> dict[str, object]:
         "budget": None if job.budget is None else float(job.budget),
         "created": job.created,
         "finished": job.finished,
+        "url": _page_of(job),
     }
+
+
+def _page_of(job: GenerationJob) -> str:
+    """The address of its page as others may follow it."""
+    return settings.SITE_URL + reverse("admin:generation_generationjob_change", args=[job.pk])
 
 
 def _send_letters() -> None:
@@ -113,12 +120,18 @@ def _send(end: JobEnd) -> str:
     if owner is None or not owner.email or not owner.is_active:
         return JobEnd.Mail.NONE
     progress = progress_of(end.job)
-    with translation.override(settings.LANGUAGE_CODE):
+    with translation.override(end.job.language):
         subject = _("Atelier: “%(job)s” is done") % {"job": end.job}
         counts = [(state.label, progress.count(state)) for state in ItemState if progress.count(state)]
         letter = render_to_string(
             "generation/letter.txt",
-            {"job": end.job, "counts": counts, "cost": money(progress.cost, end.job.currency)},
+            {
+                "job": end.job,
+                "counts": counts,
+                "cost": money(progress.cost, end.job.currency),
+                "page": _page_of(end.job),
+                "to_review": end.job.items.awaiting_review().count(),
+            },
         )
         try:
             send_mail(" ".join(subject.split()), letter, None, [owner.email])

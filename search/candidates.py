@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dam.models import AssetOrigin, AssetState
 from search.among import Among
 from search.where import Where
 
@@ -25,11 +24,8 @@ class Candidate:
 def admitted(keys: Sequence[int], where: Where) -> dict[int, Candidate]:
     """Those of these assets that the request and the caller's rights admit now; one query.
 
-    The index may be a few seconds behind; what was trashed or changed meanwhile is not among them. Nor are
-    made pictures that a review has rejected, unless somebody asks for that state.
+    The index may be a few seconds behind; what was trashed or changed meanwhile is not among them.
     """
     rows = where.assets().filter(Among("pk", keys)).order_by()
-    if not where.request.filters.state:
-        rows = rows.exclude(state=AssetState.REJECTED, origin=AssetOrigin.GENERATED)
     fields = ("pk", "kind", "state", "origin", "aspect", "colour_family")
     return {key: Candidate(key, *sort) for key, *sort in rows.values_list(*fields)}

@@ -3,6 +3,7 @@
 import dam.models.asset
 import django.db.models.deletion
 import django.utils.timezone
+import generation.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -39,6 +40,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='generationjob',
+            name='language',
+            field=models.CharField(default=generation.models.language_now, editable=False, max_length=16),
+        ),
         migrations.CreateModel(
             name='JobEnd',
             fields=[
