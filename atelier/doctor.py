@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.http.request import validate_host
 from django.utils.translation import gettext as _
 from kombu.exceptions import KombuError
 
@@ -162,6 +164,21 @@ def _storage() -> Iterator[Finding]:
             _("It did not delete %(count)d files of deleted assets.") % {"count": count},
             _("Let Atelier delete files there; “manage.py reconcile --only files --fix” tries again."),
         )
+
+
+def _mail() -> Iterator[Finding]:
+    if not settings.EMAIL_HOST:
+        yield Finding("mail", Level.OK, _("Nothing is sent by mail; EMAIL_URL is not set."))
+        return
+    sentence = _("%(server)s; letters lead to %(site)s") % {
+        "server": settings.EMAIL_HOST,
+        "site": settings.SITE_URL,
+    }
+    if validate_host(urlsplit(settings.SITE_URL).hostname or "", settings.ALLOWED_HOSTS):
+        yield Finding("mail", Level.OK, sentence)
+        return
+    advice = _("Set SITE_URL to the address at which people open the site; ALLOWED_HOSTS names its host too.")
+    yield Finding("mail", Level.WARNING, sentence, advice)
 
 
 def _encoder() -> Iterator[Finding]:
@@ -382,6 +399,7 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "cache": _cache,
     "broker": _broker,
     "storage": _storage,
+    "mail": _mail,
     "encoder": _encoder,
     "paid encoders": _paid_encoders,
     "milvus": _index,

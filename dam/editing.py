@@ -339,6 +339,48 @@ def unlink_sku(asset: Asset, sku: SKU, role: str, *, actor: Actor) -> bool:
     return bool(deleted)
 
 
+@transaction.atomic
+def link_pictures(links: Iterable[tuple[Asset, SKU, str]], *, actor: Actor) -> list[AssetSKU]:
+    """Say of many assets which SKUs they show, each in its role. Returns the links that are new.
+
+    Raises:
+        NotPermitted: one of the assets is not the actor's to change; nothing was changed.
+    """
+    wanted = {(asset.pk, sku.pk, SKURole(role)): sku for asset, sku, role in links}
+    chosen = _lock_keys([asset for asset, _sku, _role in wanted])
+    workflow.check_changing(actor, chosen)
+    assets = {asset.pk: asset for asset in chosen}
+    rows = AssetSKU.objects.filter(asset__in=assets)
+    present = set(rows.values_list("asset_id", "sku_id", "role"))
+    new = [key for key in wanted if key not in present and key[0] in assets]
+    # `link_sku` does not lock the asset, so the same link may come from there at this moment.
+    AssetSKU.objects.bulk_create(
+        [AssetSKU(asset_id=asset, sku_id=sku, role=role) for asset, sku, role in new], ignore_conflicts=True
+    )
+    stories = [(assets[key[0]], {"sku": wanted[key].code, "role": key[2]}) for key in new]
+    _tell_of_links(stories, actor, "asset.sku_linked")
+    return [row for row in rows if (row.asset_id, row.sku_id, row.role) in set(new)]
+
+
+@transaction.atomic
+def unlink_pictures(links: Iterable[AssetSKU], *, actor: Actor) -> int:
+    """Undo `link_pictures`. Returns how many of the links were still there.
+
+    Raises:
+        Incomplete: it is an asset's last one, and its state asks for one; nothing was changed.
+        NotPermitted: one of the assets is not the actor's to change; nothing was changed.
+    """
+    rows = AssetSKU.objects.filter(pk__in=[link.pk for link in links]).select_related("sku")
+    assets = {asset.pk: asset for asset in _lock_keys(sorted({row.asset_id for row in rows}))}
+    workflow.check_changing(actor, assets.values())
+    guard = field_rules.Guard(assets.values())
+    stories = [(assets[row.asset_id], {"sku": row.sku.code, "role": row.role}) for row in rows]
+    rows.delete()
+    guard.check()
+    _tell_of_links(stories, actor, "asset.sku_unlinked")
+    return len(stories)
+
+
 def lock(assets: Assets) -> list[Asset]:
     """The rows as they are now, held until the end of the transaction."""
     if isinstance(assets, QuerySet):
@@ -408,6 +450,14 @@ def _tell(
         keys = [asset.pk for asset in assets]
         assets_changed.send(sender=Asset, asset_ids=keys, state_changed=state_changed)
     return len(assets)
+
+
+def _tell_of_links(stories: Sequence[tuple[Asset, dict[str, Any]]], actor: Actor, action: str) -> None:
+    """An asset may have several of them."""
+    if stories:
+        audit.record_many(actor, action, stories)
+        keys = sorted({asset.pk for asset, _details in stories})
+        assets_changed.send(sender=Asset, asset_ids=keys)
 
 
 def _same(assets: Sequence[Asset], **details: Any) -> list[tuple[Asset, dict[str, Any]]]:

@@ -135,6 +135,19 @@ def check_entering(assets: Sequence[Asset], state: str) -> None:
         raise Incomplete(_entering_sentence(assets, missing, state, rules), _by_id(assets, missing))
 
 
+def refusals(assets: Sequence[Asset], state: str) -> dict[int, Incomplete]:
+    """Key → why that asset may not enter the state, each by itself; those that may are not among them."""
+    lacking = without_fields(assets, state)
+    if lacking is None:
+        return {}
+    rules, missing = lacking
+    alone = [([asset], {asset.pk: missing[asset.pk]}) for asset in assets if asset.pk in missing]
+    return {
+        one[0].pk: Incomplete(_entering_sentence(one, names, state, rules), _by_id(one, names))
+        for one, names in alone
+    }
+
+
 def without_fields(assets: Sequence[Asset], state: str) -> tuple[Rules, dict[int, list[str]]] | None:
     """The assets that may not enter the state yet, by key, with what they lack; None where all may."""
     if state not in STEPS or not assets or not (rules := load()):

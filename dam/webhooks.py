@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.serializers.json import DjangoJSONEncoder
@@ -211,6 +212,21 @@ def _note_expired(over: AssetQuerySet) -> int:
     if new and (listeners := _listeners({WebhookEvent.EXPIRED})):
         _write(listeners, WebhookEvent.EXPIRED, new)
     return len(new)
+
+
+def tell(event: WebhookEvent, data: dict[str, Any], *, subject: UUID) -> int:
+    """Write the messages of something that another app tells of, in its transaction. Returns how many.
+
+    Args:
+        data: what the message says.
+        subject: the public id of what it is about.
+    """
+    payload = _payload(event, data)
+    deliveries = [
+        WebhookDelivery(endpoint=endpoint, event=event, subject=subject, payload=payload)
+        for endpoint in _listeners({event})
+    ]
+    return len(WebhookDelivery.objects.bulk_create(deliveries))
 
 
 def _listeners(events: set[WebhookEvent]) -> list[WebhookEndpoint]:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -40,10 +42,11 @@ from generation.models import (
     StyleSet,
 )
 from generation.prompts import LANGUAGES, SlotType
+from generation.views.costs import costs_page
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
 from generation.views.made import made_page
-from generation.views.review import give_verdict, review_page
+from generation.views.review import give_verdict, look_page, review_page, undo_verdict
 from generation.views.studio import found_tiles, studio_page
 from generation.views.tryon import try_on_page, try_on_picture
 from generation.wording import money
@@ -54,11 +57,13 @@ if TYPE_CHECKING:
 _RESULTS_SHOWN = 3
 
 
-def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def _for_editors(
+    site: admin.AdminSite, view: Callable[..., HttpResponseBase]
+) -> Callable[..., HttpResponseBase]:
     """Generating spends money and shows the whole library: that takes an editor."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not has_role(request.user, Role.EDITOR):
             raise PermissionDenied
         return view(request, *args, **kwargs)
@@ -107,7 +112,12 @@ class ReviewAdmin(PageAdmin):
         return [
             path("", view(self.page), name="generation_review"),
             path("verdict/", view(give_verdict), name="generation_review_verdict"),
+            path("undo/", view(undo_verdict), name="generation_review_undo"),
+            path("<uuid:public_id>/", view(self.look), name="generation_review_look"),
         ]
+
+    def look(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
+        return look_page(request, self.admin_site, public_id)
 
     def page(self, request: HttpRequest) -> HttpResponse:
         return review_page(request, self.admin_site)
@@ -248,10 +258,14 @@ class GenerationJobAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = partial(_for_editors, self.admin_site)
         return [
+            path("costs/", view(self.costs), name="generation_costs"),
             path("<str:key>/progress/", view(job_progress), name="generation_job_progress"),
             path("<str:key>/do/<str:verb>/", view(job_verb), name="generation_job_verb"),
             *super().get_urls(),
         ]
+
+    def costs(self, request: HttpRequest) -> HttpResponseBase:
+        return costs_page(request, self.admin_site)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A job is the record of what was spent."""

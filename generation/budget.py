@@ -6,15 +6,11 @@ be paid, since the vendor may have charged it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from dam.roles import Role
@@ -133,78 +129,3 @@ def _keep_within_caps(job: GenerationJob, micros: int) -> None:
         cap.refresh_from_db(fields=["amount"])
         if _spent(cap) + micros > to_micros(cap.amount):
             raise CapReached(cap)
-
-
-# --- Sums ----------------------------------------------------------------------------------------
-
-
-# What spending is told apart by, and what is shown of it.
-COLUMNS = {
-    "day": "day",
-    "team": "team__name",
-    "owner": "owner__username",
-    "job": "job__public_id",
-    "provider": "provider",
-    "model": "model",
-}
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What calls have cost: `paid` is known, `open` is set aside, `assumed` may have been charged."""
-
-    by: dict[str, Any]
-    currency: str
-    calls: int
-    paid: Decimal
-    open: Decimal
-    assumed: Decimal
-
-
-def sums(
-    by: Sequence[str],
-    *,
-    since: date | None = None,
-    until: date | None = None,
-    job: GenerationJob | None = None,
-) -> list[Sums]:
-    """Spending by any of `day`, `team`, `owner`, `job`, `provider`, `model`; one query.
-
-    Args:
-        since, until: days, both included.
-    """
-    entries = SpendEntry.objects.exclude(state=SpendState.RELEASED)
-    if since is not None:
-        entries = entries.filter(day__gte=since)
-    if until is not None:
-        entries = entries.filter(day__lte=until)
-    if job is not None:
-        entries = entries.filter(job=job)
-    return [
-        Sums(
-            by={name: row[COLUMNS[name]] for name in by},
-            currency=row["currency"],
-            calls=row["calls"],
-            paid=from_micros(row["paid"] or 0),
-            open=from_micros(row["open"] or 0),
-            assumed=from_micros(row["assumed"] or 0),
-        )
-        for row in _summed(entries, by)
-    ]
-
-
-def _summed(entries: QuerySet[SpendEntry], by: Sequence[str]) -> QuerySet[SpendEntry, dict[str, Any]]:
-    def micros(state: SpendState) -> Sum:
-        return Sum("amount_micros", filter=Q(state=state))
-
-    names = [COLUMNS[name] for name in by]
-    return (
-        entries.order_by(*names, "currency")
-        .values(*names, "currency")
-        .annotate(
-            calls=Count("pk"),
-            paid=micros(SpendState.SETTLED),
-            open=micros(SpendState.RESERVED),
-            assumed=micros(SpendState.ASSUMED),
-        )
-    )

@@ -83,6 +83,11 @@ class JobPriority(models.IntegerChoices):
 ACTIVE_STATES = (JobState.QUEUED, JobState.RUNNING)
 
 
+def language_now() -> str:
+    """The language that is spoken here: whoever asks by page or API, asks in theirs."""
+    return get_language() or str(settings.LANGUAGE_CODE)
+
+
 class GenerationJob(models.Model):
     """A plan that was accepted: which provider, within which budget."""
 
@@ -123,6 +128,8 @@ class GenerationJob(models.Model):
     committed_micros = models.BigIntegerField(default=0, editable=False)
     # The caller's Idempotency-Key: the same request sent twice is one job.
     request_key = models.CharField(max_length=255, blank=True, default="", editable=False)
+    # Of whoever asked for it: the letter about its end speaks it.
+    language = models.CharField(max_length=16, default=language_now, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     finished = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -318,6 +325,71 @@ class GenerationItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.position}: {self.state}"
+
+
+class VerdictEntry(models.Model):
+    """A verdict as it was given: it stays when another takes its place, and when it is taken back."""
+
+    # What was decided at one stroke is taken back at one stroke.
+    deed = models.UUIDField(default=new_public_id, editable=False)
+    item = models.ForeignKey(GenerationItem, on_delete=models.CASCADE, related_name="verdicts")
+    verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices)
+    note = models.TextField(_("note"), blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # Outlives the account; empty: it followed from what was done in the library.
+    actor_name = models.CharField(max_length=150, blank=True)
+    given = models.DateTimeField(_("given"), default=timezone.now)
+    # What taking it back restores.
+    asset_state_before = models.CharField(max_length=16, blank=True, default="")
+    sku_links = models.JSONField(default=list, blank=True)  # keys of the links that it made
+    again = models.ForeignKey(
+        GenerationItem, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    undone_at = models.DateTimeField(_("taken back"), null=True, blank=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("verdict")
+        verbose_name_plural = _("verdicts")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["deed"], name="generation_verdict_deed"),
+            models.Index(fields=["actor", "-id"], name="generation_verdict_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id}: {self.verdict}"
+
+
+class JobEnd(models.Model):
+    """That a job came to its end at this moment, and who was told of it: each end once."""
+
+    class Mail(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        SENDING = "sending", _("Being sent")
+        SENT = "sent", _("Sent")
+        NONE = "none", _("Not asked for")
+
+    job = models.ForeignKey(GenerationJob, on_delete=models.CASCADE, related_name="ends")
+    finished = models.DateTimeField(_("finished"))
+    mail = models.CharField(max_length=8, choices=Mail.choices, default=Mail.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("end of a job")
+        verbose_name_plural = _("ends of jobs")
+        constraints = [models.UniqueConstraint(fields=["job", "finished"], name="generation_end_once")]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(mail="waiting"), name="generation_end_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.finished}"
 
 
 class GenerationBatch(models.Model):

@@ -13,7 +13,7 @@ from dam.signals import assets_changed, assets_merged
 from generation import courier
 from generation.jobs import work_waiting
 from generation.models import ItemInput
-from generation.review import follow_approved
+from generation.review import follow_states
 from generation.tasks import publish
 
 
@@ -25,8 +25,8 @@ def follow_merged(sender: type, kept_id: int, merged_ids: list[int], **kwargs: A
 
 @receiver(assets_changed, dispatch_uid="generation.approved")
 def follow_changed(sender: type, asset_ids: list[int], **kwargs: Any) -> None:
-    """A result may have been approved in the library."""
-    follow_approved(asset_ids)
+    """A result may have been approved or rejected in the library."""
+    follow_states(asset_ids)
 
 
 @receiver(work_waiting)

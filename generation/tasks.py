@@ -8,7 +8,7 @@ import threading
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import batches, claiming, courier, pace, running, tryon
+from generation import batches, claiming, courier, notices, pace, retention, running, tryon
 from generation.models import GenerationJob, JobState
 from generation.providers.registry import get_provider
 from generation.quality import scoring
@@ -90,3 +90,15 @@ def score_results() -> None:
 def sweep_people() -> None:
     """Delete people's pictures that have had their time."""
     tryon.sweep()
+
+
+@shared_task
+def tell_ends() -> None:
+    """Tell of jobs that are done."""
+    notices.tell()
+
+
+@shared_task
+def remove_rejected() -> None:
+    """Throw away rejected results whose time has passed."""
+    retention.remove_rejected()

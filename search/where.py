@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dam import tag_tree
-from dam.models import Asset, AssetSKU, CollectionItem, Tag
+from dam.models import Asset, AssetOrigin, AssetSKU, AssetState, CollectionItem, Tag
 from dam.models.asset import AssetQuerySet
 from dam.roles import Role, has_role, sees_library
 from dam.tagging import find_tags
@@ -24,6 +24,7 @@ from search.index.filters import (
     holds_none,
     is_any,
     is_none,
+    not_both,
     storefront,
     storefront_or_own,
 )
@@ -42,6 +43,8 @@ SINGLE = {
     "colour": ("colour_family", "colour_family"),
     "owner": ("owner", "owner_id"),
 }
+# Made pictures that a review has rejected are found by those alone who ask for that state.
+_REFUSED: dict[str, str] = {"state": AssetState.REJECTED.value, "origin": AssetOrigin.GENERATED.value}
 
 
 def visible(user: User | AnonymousUser | None) -> AssetQuerySet:
@@ -79,6 +82,7 @@ class Where:
         return all_of(
             [
                 self._rights(),
+                self._not_refused(),
                 *single,
                 between("created", *self._created()),
                 *(holds_any("tags", slugs) for slugs in self._wanted_tags),
@@ -102,10 +106,22 @@ class Where:
             return storefront_or_own(today, self.user.pk or 0)
         return ""
 
+    def _not_refused(self) -> str:
+        """Strangers see approved pictures only, and to ask for states is to say which."""
+        if not self._hides_refused or not has_role(self.user, Role.CONTRIBUTOR):
+            return ""
+        return not_both(*_REFUSED.items())
+
+    @property
+    def _hides_refused(self) -> bool:
+        return not self.request.filters.state
+
     def assets(self) -> AssetQuerySet:
         """On the database: the same, and its last word on what the index has not heard of yet."""
         filters = self.request.filters
         assets = visible(self.user)
+        if self._hides_refused:
+            assets = assets.exclude(**_REFUSED)
         for name, (_field, column) in SINGLE.items():
             if chosen := getattr(filters, name):
                 assets = assets.filter(**{f"{column}__in": chosen})

@@ -133,6 +133,7 @@ UNFOLD = {
                         "factory",
                         "generation_generationjob_changelist",
                         "generation.view_generationjob",
+                        active=_lies_in("generation_generationjob_changelist", "generation_costs"),
                     ),
                     _page(
                         _("Failed pictures"),
@@ -156,6 +157,7 @@ UNFOLD = {
                         "generation_combinationrule_changelist",
                         "generation.view_combinationrule",
                     ),
+                    _page(_("Costs"), "payments", "generation_costs", "generation.view_generationjob"),
                 ],
             },
             {

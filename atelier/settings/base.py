@@ -11,6 +11,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or persistent_secret("secret_key"
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How letters and messages address this site: where they are written there is no request to read it from.
+SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 
 INSTALLED_APPS = [
     "unfold",
@@ -146,6 +148,8 @@ SPECTACULAR_SETTINGS = {
         "JobKindEnum": "generation.models.JobKind",
         "JobStateEnum": "generation.models.JobState",
         "ItemStateEnum": "generation.models.ItemState",
+        "VerdictEnum": "generation.models.Verdict",
+        "GivenVerdictEnum": ["approve", "reject", "regenerate"],
         "SpendPurposeEnum": "search.models.SpendPurpose",
     },
 }

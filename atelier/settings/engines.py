@@ -115,6 +115,8 @@ MILVUS_COLLECTION_PREFIX = env.str("MILVUS_COLLECTION_PREFIX", default="assets")
 
 # So long a person's own picture, and what was made of it, is kept for trying on.
 GENERATION_PERSON_DAYS = env.int("GENERATION_PERSON_DAYS", default=7)
+# After so many days the pictures that a review rejected go to the trash; 0: never.
+GENERATION_REJECTED_DAYS = env.int("GENERATION_REJECTED_DAYS", default=30)
 GENERATION_PROVIDER = env.str("GENERATION_PROVIDER", default="board")
 # {"MODEL": {"picture": …, "currency": …, "as_of": …, "batch": …}}: what a picture costs, above the table.
 GENERATION_PRICES = env.json("GENERATION_PRICES", default={})

@@ -95,6 +95,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5},  # the next one does the same
     },
     "generation-people": {"task": "generation.tasks.sweep_people", "schedule": 300.0},
+    "generation-ends": {"task": "generation.tasks.tell_ends", "schedule": 30.0},
+    "generation-rejected": {"task": "generation.tasks.remove_rejected", "schedule": 3600.0},
     "generation-quality": {
         "task": "generation.tasks.score_results",
         "schedule": 15.0,

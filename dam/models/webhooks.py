@@ -19,6 +19,7 @@ class WebhookEvent(models.TextChoices):
     CHANGED = "asset.changed", _("Asset changed")
     EXPIRED = "asset.expired", _("Rights of an asset ended")
     DELETED = "asset.deleted", _("Asset deleted, to the trash or for good")
+    JOB_FINISHED = "job.finished", _("Generation job finished")
 
 
 # Sent only when somebody asks for it, to every endpoint whatever it listens to.
@@ -98,7 +99,7 @@ class WebhookDelivery(models.Model):
     event = models.CharField(
         _("event"), max_length=24, choices=[*WebhookEvent.choices, (TEST_EVENT, _("Test message"))]
     )
-    # The asset's public id: it outlives the asset.
+    # The public id of the asset, or of what else it is about: it outlives that.
     subject = models.UUIDField(_("asset"), null=True)
     payload = models.JSONField(_("content"))
     state = models.CharField(

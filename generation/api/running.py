@@ -1,4 +1,4 @@
-"""Endpoints of running: what failed for good, and what calls have cost. For staff."""
+"""Endpoints of what failed for good. For staff."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from rest_framework.decorators import action
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
-from generation import budget, dead_letters
+from generation import dead_letters
 from generation.api.serializers import (
     DeadCountSerializer,
     DeadLettersSerializer,
     ItemSerializer,
-    SpendingQuerySerializer,
-    SumSerializer,
 )
 from generation.api.views import listed_items
 from generation.jobs import JobError
@@ -90,18 +87,3 @@ def _chosen(sent: Any) -> QuerySet[GenerationItem]:
     return dead_letters.dead_items().filter(
         **{_FIELDS[name]: value for name, value in wanted.validated_data.items()}
     )
-
-
-class SpendingView(APIView):
-    """What calls have cost."""
-
-    permission_classes = (EditorsOnly,)
-
-    @extend_schema(parameters=[SpendingQuerySerializer], responses=SumSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """Sums by day, team, owner, job, provider or model."""
-        asked = SpendingQuerySerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
-        found = budget.sums(wanted["by"], since=wanted.get("since"), until=wanted.get("until"))
-        return Response(SumSerializer(found, many=True).data)

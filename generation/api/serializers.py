@@ -12,8 +12,8 @@ from rest_framework import serializers
 
 from dam.addresses import rendition_url, thumbnail_url
 from dam.models import Asset, SKURole
-from generation.budget import COLUMNS
 from generation.claiming import why_waiting
+from generation.costs import Report
 from generation.filling import MAX_SKUS
 from generation.finding import How
 from generation.jobs import JobProgress, progress_of
@@ -23,12 +23,16 @@ from generation.models import (
     InputRole,
     JobKind,
     JobPriority,
+    VerdictEntry,
 )
 from generation.orders import KINDS, MOST_TOGETHER, SELECTIONS, Order
 from generation.planning import MAX_CELLS
+from generation.progress import Watched
 from generation.prompts import LANGUAGES
 from generation.providers.base import Cause
 from generation.quality.wording import quality_of
+from generation.retention import leaves_on
+from generation.review import Judged
 from generation.selection import DEFAULT_LIMIT
 
 CELLS_SHOWN = 200
@@ -412,19 +416,26 @@ class ItemSerializer(serializers.ModelSerializer):
     parameters = serializers.SerializerMethodField(help_text="All that it was, or is to be, made with.")
     quality = serializers.SerializerMethodField()
     reviewed_by = serializers.CharField(source="reviewed_by.username", read_only=True, allow_null=True)
+    leaves_on = serializers.SerializerMethodField(
+        help_text="The day on which a rejected picture goes to the trash; null where it does not."
+    )
 
     class Meta:
         model = GenerationItem
         fields = (
             "id", "job", "position", "state", "cause", "reason", "attempts", "prompt", "parameters", "model",
             "cost", "inputs", "output", "regenerates", "quality", "verdict", "verdict_note", "reviewed_by",
-            "reviewed_at", "created", "finished",
+            "reviewed_at", "leaves_on", "created", "finished",
         )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_parameters(self, item: GenerationItem) -> dict[str, Any]:
         return {**item.job.parameters, **item.parameters}
+
+    @extend_schema_field(serializers.DateField(allow_null=True))
+    def get_leaves_on(self, item: GenerationItem) -> Any:
+        return leaves_on(item)
 
     @extend_schema_field(QualitySerializer)
     def get_quality(self, item: GenerationItem) -> Any:
@@ -463,39 +474,179 @@ class DeadCountSerializer(serializers.Serializer):
     count = serializers.IntegerField()
 
 
-class SpendingQuerySerializer(serializers.Serializer):
-    """What is summed up, and over which days."""
-
-    by = serializers.CharField(default="day", help_text="Any of day, team, owner, job, provider, model.")
-    since = serializers.DateField(required=False)
-    until = serializers.DateField(required=False)
-
-    def validate_by(self, value: str) -> list[str]:
-        names = [name.strip() for name in value.split(",") if name.strip()]
-        if not names or not set(names) <= set(COLUMNS):
-            raise serializers.ValidationError(
-                _("Sum by any of these, separated by commas: %(names)s.") % {"names": ", ".join(COLUMNS)}
-            )
-        return list(dict.fromkeys(names))
-
-
-class SumSerializer(serializers.Serializer):
-    """What calls have cost: `paid` is known, `open` is set aside, `assumed` may have been charged."""
-
-    by = serializers.DictField()
-    currency = serializers.CharField()
-    calls = serializers.IntegerField()
-    paid = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
-    open = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
-    assumed = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
-
-
 class MakeAgainSerializer(serializers.Serializer):
     """What the picture may cost."""
 
     budget = serializers.DecimalField(
         max_digits=12, decimal_places=4, min_value=Decimal(0), required=False, allow_null=True
     )
+
+
+class ApprovalSerializer(NoteSerializer):
+    """A verdict's note, and the role in which the picture shows the SKUs of its inputs."""
+
+    sku_role = serializers.ChoiceField(
+        SKURole.choices,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Without it: worn by somebody “on_model”, in a scene “scene”, else as its source does.",
+    )
+
+
+class VerdictsSerializer(ApprovalSerializer):
+    """The same verdict on many results."""
+
+    verdict = serializers.ChoiceField(("approve", "reject", "regenerate"))
+    items = serializers.ListField(child=serializers.UUIDField(), allow_empty=False, max_length=500)
+
+
+class RefusalSerializer(serializers.Serializer):
+    """A result that got no verdict, and why."""
+
+    id = serializers.UUIDField()
+    reason = serializers.CharField()
+
+
+class JudgedSerializer(serializers.Serializer):
+    """What became of a verdict on many results."""
+
+    deed = serializers.UUIDField(help_text="What `POST …/undo/` takes to take all of it back.")
+    done = serializers.ListField(child=serializers.UUIDField())
+    refused = RefusalSerializer(many=True)
+    again = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Items that are new, in the order of “done”."
+    )
+
+    def to_representation(self, judged: Judged) -> dict[str, Any]:
+        return {
+            "deed": str(judged.deed),
+            "done": [str(item.public_id) for item in judged.done],
+            "refused": [
+                {"id": str(item.public_id), "reason": str(reason)} for item, reason in judged.refused
+            ],
+            "again": [str(item.public_id) for item in judged.again],
+        }
+
+
+class DeedSerializer(serializers.Serializer):
+    """What was decided at one stroke."""
+
+    deed = serializers.UUIDField()
+
+
+class UndoneSerializer(serializers.Serializer):
+    """How many verdicts were taken back, and why others stay."""
+
+    count = serializers.IntegerField()
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class VerdictEntrySerializer(serializers.ModelSerializer):
+    """A verdict that was given once; the last that was not taken back holds."""
+
+    actor = serializers.CharField(
+        source="actor_name", help_text="Empty: it followed from what was done in the library."
+    )
+    again = serializers.UUIDField(source="again.public_id", read_only=True, allow_null=True)
+    undone_by = serializers.CharField(source="undone_by.username", read_only=True, allow_null=True)
+
+    class Meta:
+        model = VerdictEntry
+        fields = ("deed", "verdict", "note", "actor", "given", "again", "undone_at", "undone_by")
+        read_only_fields = fields
+
+
+class WatchedSerializer(serializers.Serializer):
+    """How far a job is, how fast it goes and what came last."""
+
+    state = serializers.CharField(source="job.state")
+    active = serializers.BooleanField(source="is_active")
+    counts = serializers.DictField(child=serializers.IntegerField(), source="progress.counts")
+    total = serializers.IntegerField(source="progress.total")
+    done = serializers.IntegerField(source="progress.done")
+    per_minute = serializers.FloatField(allow_null=True, help_text="Pictures a minute, lately.")
+    seconds_left = serializers.FloatField(allow_null=True)
+    cost = serializers.SerializerMethodField()
+    budget = serializers.DecimalField(
+        source="job.budget", max_digits=12, decimal_places=4, coerce_to_string=False, allow_null=True
+    )
+    unscored = serializers.IntegerField(help_text="Results whose scores are still to come.")
+    newest = serializers.SerializerMethodField()
+
+    @extend_schema_field(MoneySerializer)
+    def get_cost(self, watched: Watched) -> dict[str, Any]:
+        return money(watched.progress.cost, watched.job.currency)
+
+    @extend_schema_field(AssetBriefSerializer(many=True))
+    def get_newest(self, watched: Watched) -> Any:
+        outputs = [item.output for item in watched.newest]
+        return AssetBriefSerializer(outputs, many=True, context=self.context).data
+
+
+class DaysSerializer(serializers.Serializer):
+    """Which days, both among them; by default the last thirty."""
+
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False)
+
+
+class SpentSerializer(serializers.Serializer):
+    """What one job cost on one day."""
+
+    day = serializers.DateField()
+    team = serializers.CharField(help_text="The one that paid; empty for none.")
+    owner = serializers.CharField()
+    job = serializers.UUIDField()
+    title = serializers.CharField()
+    provider = serializers.CharField()
+    pictures = serializers.IntegerField()
+    cost = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    assumed = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        coerce_to_string=False,
+        help_text="How much of it is for calls that got no answer and may have been charged.",
+    )
+    currency = serializers.CharField()
+
+
+class TotalSerializer(serializers.Serializer):
+    """What everything of one name cost together."""
+
+    name = serializers.CharField()
+    pictures = serializers.IntegerField()
+    cost = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    assumed = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        coerce_to_string=False,
+        help_text="How much of it is for calls that got no answer and may have been charged.",
+    )
+    currency = serializers.CharField()
+
+
+class CostsSerializer(serializers.Serializer):
+    """What was spent; currencies are never added up."""
+
+    since = serializers.DateField()
+    until = serializers.DateField()
+    totals = serializers.SerializerMethodField()
+    by_team = serializers.SerializerMethodField()
+    by_provider = serializers.SerializerMethodField()
+    rows = SpentSerializer(many=True)
+
+    @extend_schema_field(TotalSerializer(many=True))
+    def get_totals(self, report: Report) -> Any:
+        return TotalSerializer(report.by(""), many=True).data
+
+    @extend_schema_field(TotalSerializer(many=True))
+    def get_by_team(self, report: Report) -> Any:
+        return TotalSerializer(report.by("team"), many=True).data
+
+    @extend_schema_field(TotalSerializer(many=True))
+    def get_by_provider(self, report: Report) -> Any:
+        return TotalSerializer(report.by("provider"), many=True).data
 
 
 class RetrySerializer(serializers.Serializer):

@@ -5,9 +5,9 @@ from rest_framework.routers import SimpleRouter
 
 from generation.api.fill import FillPlanView
 from generation.api.planning import RuleViewSet, SelectionView, StyleViewSet, TemplateViewSet
-from generation.api.running import DeadLetterViewSet, SpendingView
+from generation.api.running import DeadLetterViewSet
 from generation.api.tryon import ConsentView, TryOnViewSet
-from generation.api.views import ItemViewSet, JobViewSet, PlanView
+from generation.api.views import CostsView, ItemViewSet, JobViewSet, PlanView
 
 router = SimpleRouter()
 router.register("generation/jobs", JobViewSet, basename="generation-job")
@@ -21,8 +21,8 @@ router.register("generation/try-ons", TryOnViewSet, basename="generation-try-on"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("generation/plans/", PlanView.as_view(), name="generation-plan"),
     path("generation/plans/fill/", FillPlanView.as_view(), name="generation-fill-plan"),
-    path("generation/spending/", SpendingView.as_view(), name="generation-spending"),
     path("generation/try-ons/consent/", ConsentView.as_view(), name="generation-try-on-consent"),
     path("generation/selections/", SelectionView.as_view(), name="generation-selection"),
+    path("generation/costs/", CostsView.as_view(), name="generation-costs"),
     *router.urls,
 ]

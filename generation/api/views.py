@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,11 +27,17 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
-from generation import jobs, review
+from dam.table_downloads import csv_download
+from generation import costs, jobs, review
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import (
+    ApprovalSerializer,
+    CostsSerializer,
+    DaysSerializer,
+    DeedSerializer,
     ItemSerializer,
     JobSerializer,
+    JudgedSerializer,
     MakeAgainSerializer,
     NewJobSerializer,
     NoteSerializer,
@@ -36,14 +46,20 @@ from generation.api.serializers import (
     PlanSerializer,
     PrioritySerializer,
     RetrySerializer,
+    UndoneSerializer,
+    VerdictEntrySerializer,
+    VerdictsSerializer,
+    WatchedSerializer,
 )
+from generation.costs import BadDays
 from generation.jobs import JobError
 from generation.making_again import make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import plan_order
 from generation.planning import Plan, PlanError
+from generation.progress import watch
 from generation.quality import again
-from generation.review import ReviewError
+from generation.review import VERDICTS, ReviewError
 from generation.selection import SelectionError
 
 KEY_LENGTH = 255
@@ -169,6 +185,13 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         context = self.get_serializer_context()
         return self.get_paginated_response(ItemSerializer(page, many=True, context=context).data)
 
+    @extend_schema(responses=WatchedSerializer)
+    @action(detail=True, pagination_class=None, filterset_fields=None)
+    def progress(self, request: Request, public_id: Any) -> Response:
+        """How far the job is, how fast it goes, what it has cost and what came last."""
+        watched = watch(self.get_object())
+        return Response(WatchedSerializer(watched, context=self.get_serializer_context()).data)
+
     @extend_schema(request=None, responses=JobSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, public_id: Any) -> Response:
@@ -225,16 +248,18 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
     permission_classes = (EditorsOnly,)
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
-    conflicts = ("approve", "reject", "regenerate")
+    conflicts = ("approve", "reject", "regenerate", "undo")
 
     def get_queryset(self) -> QuerySet[GenerationItem]:
         return listed_items()
 
-    @extend_schema(request=NoteSerializer, responses=ItemSerializer)
+    @extend_schema(request=ApprovalSerializer, responses=ItemSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, public_id: Any) -> Response:
-        """The result is good: it reaches the storefront."""
-        return self._judge(review.approve, request)
+        """The result is good: it reaches the storefront and shows the SKUs of its inputs."""
+        sent = ApprovalSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        return self._judge(partial(review.approve, sku_role=sent.validated_data["sku_role"]), request)
 
     @extend_schema(request=NoteSerializer, responses=ItemSerializer)
     @action(detail=True, methods=["post"])
@@ -261,6 +286,41 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
         context = self.get_serializer_context()
         return Response(JobSerializer(job, context=context).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(responses=VerdictEntrySerializer(many=True))
+    @action(detail=True, pagination_class=None)
+    def history(self, request: Request, public_id: Any) -> Response:
+        """All verdicts on the result, the last first, those that were taken back among them."""
+        entries = review.history_of(self.get_object())
+        return Response(VerdictEntrySerializer(entries, many=True).data)
+
+    @extend_schema(request=VerdictsSerializer, responses=JudgedSerializer)
+    @action(detail=False, methods=["post"])
+    def verdicts(self, request: Request) -> Response:
+        """The same verdict on many results; one that cannot be judged stops none of the others."""
+        sent = VerdictsSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        given = sent.validated_data
+        judged = review.judge(
+            VERDICTS[given["verdict"]],
+            GenerationItem.objects.filter(public_id__in=given["items"]),
+            actor=cast(User, request.user),
+            note=given["note"],
+            sku_role=given["sku_role"],
+        )
+        return Response(JudgedSerializer(judged).data)
+
+    @extend_schema(request=DeedSerializer, responses=UndoneSerializer)
+    @action(detail=False, methods=["post"])
+    def undo(self, request: Request) -> Response:
+        """Take back what was decided at one stroke, but for what was judged anew or moved on since."""
+        sent = DeedSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        try:
+            undone = review.undo(sent.validated_data["deed"], actor=cast(User, request.user))
+        except ReviewError as error:
+            raise Conflict(str(error)) from error
+        return Response(UndoneSerializer(undone).data)
+
     def _judge(
         self, verb: Callable[..., GenerationItem | None], request: Request, code: int = status.HTTP_200_OK
     ) -> Response:
@@ -273,6 +333,29 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
             raise Conflict(str(error)) from error
         shown = get_object_or_404(listed_items(), pk=(again or item).pk)
         return Response(self.get_serializer(shown).data, status=code)
+
+
+class CostsView(APIView):
+    """What was spent."""
+
+    permission_classes = (EditorsOnly,)
+
+    @extend_schema(
+        operation_id="generation_costs",
+        parameters=[DaysSerializer, OpenApiParameter("as", str, enum=["csv"])],
+        responses={200: CostsSerializer, (200, "text/csv"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """By day and job, with sums by team and by provider; all rows as a file with `as=csv`."""
+        sent = DaysSerializer(data=request.query_params)
+        sent.is_valid(raise_exception=True)
+        try:
+            found = costs.report(sent.validated_data.get("since"), sent.validated_data.get("until"))
+        except BadDays as error:
+            raise ValidationError({"since": [str(error)]}) from error
+        if request.query_params.get("as") == "csv":
+            return csv_download(costs.as_table(found), f"costs-{found.since}-{found.until}.csv")
+        return Response(CostsSerializer(found).data)
 
 
 def listed_items() -> QuerySet[GenerationItem]:

@@ -13,18 +13,18 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from dam.addresses import thumbnail_url
 from generation import jobs
 from generation.claiming import why_waiting
-from generation.jobs import JobError, JobProgress, progress_of
+from generation.jobs import JobError, JobProgress
 from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
-from generation.providers.registry import UnknownProvider, get_provider
+from generation.parameters import parameters_in_words
+from generation.progress import watch
 from generation.quality.wording import quality_of
-from generation.wording import duration, money
+from generation.wording import money
 
 CELLS_A_PAGE = 120
 VERBS: dict[str, tuple[Callable[..., Any], Any]] = {
@@ -38,42 +38,51 @@ VERBS: dict[str, tuple[Callable[..., Any], Any]] = {
 def job_page(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse:
     """One job with a page of its cells."""
     job = _job(key)
-    page = _cells(request, job)
-    progress = progress_of(job)
+    watched = watch(job)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": str(job),
         "opts": GenerationJob._meta,
         "job": job,
-        "page": page,
+        "page": _cells(request, job),
         "state_wanted": request.GET.get("state", ""),
-        "progress": progress,
-        "counts": _counts(progress),
-        "numbers": _numbers(job, progress),
-        "verbs": _verbs(job, progress),
+        "watched": watched,
+        "progress": watched.progress,
+        "counts": _counts(watched.progress),
+        "committed": money(job.committed, job.currency),
+        "verbs": _verbs(job, watched.progress),
         "budget": money(job.budget, job.currency) if job.budget is not None else _("no bound"),
         "waiting": why_waiting(job),
+        "parameters": parameters_in_words(job),
         "can_be_reviewed": job.items.awaiting_review().exists(),
     }
     return TemplateResponse(request, "generation/job.html", context)
 
 
 def job_progress(request: HttpRequest, key: str) -> JsonResponse:
-    """What the job's page asks for every two seconds."""
+    """What the job's page asks for every few seconds."""
     job = _job(key)
-    progress = progress_of(job)
+    watched = watch(job)
+    progress = watched.progress
     return JsonResponse(
         {
             "state": job.state,
             "state_label": job.get_state_display(),
-            "active": job.state in ACTIVE_STATES or bool(progress.count(ItemState.RUNNING)),
+            "active": watched.is_active,
             "waiting": why_waiting(job),
+            "unscored": watched.unscored,
             "total": progress.total,
             "done": progress.done,
             "counts": [{"state": state, "count": count} for state, _label, count in _counts(progress)],
             "verbs": [verb for verb, _label, _icon in _verbs(job, progress)],
             "cells": [_cell(item) for item in _cells(request, job)],
-            **_numbers(job, progress),
+            "newest": [_newest(item) for item in watched.newest],
+            "cost": watched.spent,
+            "share_of_budget": watched.share_of_budget,
+            "committed": money(job.committed, job.currency),
+            "rate": watched.rate,
+            "time": watched.time,
+            "said": _said(job, progress),
         }
     )
 
@@ -132,6 +141,18 @@ def _cell(item: GenerationItem) -> dict[str, Any]:
     }
 
 
+def _newest(item: GenerationItem) -> dict[str, str]:
+    output = item.output
+    if output is None:
+        return {}
+    return {
+        "id": str(item.public_id),
+        "picture": thumbnail_url(output),
+        "address": reverse("admin:generation_review_look", args=[item.public_id]),
+        "title": output.display_title,
+    }
+
+
 def _quality(item: GenerationItem) -> dict[str, Any] | None:
     if item.state != ItemState.SUCCEEDED:
         return None
@@ -145,34 +166,19 @@ def _counts(progress: JobProgress) -> list[tuple[str, str, int]]:
     return [(state.value, str(state.label), progress.count(state)) for state in ItemState]
 
 
-def _numbers(job: GenerationJob, progress: JobProgress) -> dict[str, str]:
-    return {
-        "cost": money(progress.cost, job.currency),
-        "committed": money(job.committed, job.currency),
-        "time": _time(job, progress),
+def _said(job: GenerationJob, progress: JobProgress) -> str:
+    """One sentence for whoever does not see the page; the script reads it out now and then."""
+    made = _("%(state)s: %(done)s of %(total)s pictures are done.") % {
+        "state": job.get_state_display(),
+        "done": progress.done,
+        "total": progress.total,
     }
-
-
-def _time(job: GenerationJob, progress: JobProgress) -> str:
-    """How long it took, or what is left at the pace of the pictures made so far."""
-    if job.finished:
-        return _("took %(time)s") % {"time": duration((job.finished - job.created).total_seconds())}
-    left = progress.total - progress.done
-    if job.state == JobState.PAUSED or not left:
-        return "–"
-    if progress.done:
-        pace = (timezone.now() - job.created).total_seconds() / progress.done
-    else:
-        pace = _promised_pace(job)
-    return _("about %(time)s left") % {"time": duration(left * pace)}
-
-
-def _promised_pace(job: GenerationJob) -> float:
-    try:
-        capability = get_provider(job.provider).capability
-    except UnknownProvider:
-        return 0.0
-    return capability.seconds_per_picture / max(1, capability.parallel_calls)
+    failed = progress.count(ItemState.FAILED) + progress.count(ItemState.BLOCKED)
+    if not failed:
+        return made
+    return f"{made} " + ngettext(
+        "%(count)d failed or was blocked.", "%(count)d failed or were blocked.", failed
+    ) % {"count": failed}
 
 
 def _verbs(job: GenerationJob, progress: JobProgress) -> list[tuple[str, str, str]]:

@@ -30,6 +30,11 @@ def is_none(field: str, values: Sequence[str | int]) -> str:
     return f"{field} not in {_list(values)}" if values else ""
 
 
+def not_both(first: tuple[str, str], second: tuple[str, str]) -> str:
+    """At most one of two fields has its value."""
+    return " or ".join(f"{field} != {quoted(value)}" for field, value in (first, second))
+
+
 def holds_any(field: str, values: Sequence[str | int]) -> str:
     """The array `field` holds one of these values."""
     return f"array_contains_any({field}, {_list(values)})" if values else ""

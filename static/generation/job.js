@@ -2,10 +2,13 @@
 "use strict";
 
 const EVERY_MS = 2000;
+const SCORES_MS = 5000; // scores come after the job
+const AT_MOST_MS = 60000;
+const SAY_MS = 30000; // a screen reader is told no more often, but for the end
 
 document.addEventListener("DOMContentLoaded", () => {
   const job = document.getElementById("job");
-  if (job?.dataset.active === "true") new JobPage(job).wait();
+  if (job && (job.dataset.active === "true" || job.dataset.unscored !== "0")) new JobPage(job).wait();
 });
 
 class JobPage {
@@ -13,25 +16,65 @@ class JobPage {
     this.root = root;
     // The same page and filter of cells as the document shows.
     this.address = root.dataset.progressUrl + window.location.search;
+    this.active = root.dataset.active === "true";
+    this.unscored = Number(root.dataset.unscored);
+    this.delay = this.active ? EVERY_MS : SCORES_MS;
+    this.said = Date.now();
+    // Back on line, or looked at again: no reason to wait any longer.
+    window.addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
 
   wait() {
-    setTimeout(() => this.look(), EVERY_MS);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.look(), this.delay);
+  }
+
+  hurry() {
+    if (this.timer) this.look();
   }
 
   async look() {
+    clearTimeout(this.timer);
+    this.timer = null;
     let told;
     try {
       const answer = await fetch(this.address, { headers: { Accept: "application/json" } });
+      // Signed out meanwhile: the page itself leads to signing in.
+      if (answer.redirected || [401, 403, 404].includes(answer.status)) return window.location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
       told = await answer.json();
     } catch {
+      this.lose();
       return this.wait(); // the server or the network is away; the next look may find it
     }
+    this.lost(false);
     this.show(told);
-    if (told.active) return this.wait();
     // Buttons and filters change with the job's state: let the server draw them.
-    window.location.reload();
+    if (this.active && !told.active) return window.location.reload();
+    if (!told.active && !told.unscored) return;
+    // While nothing new is scored, ask ever more rarely.
+    const moved = told.active || told.unscored !== this.unscored;
+    this.delay = told.active ? EVERY_MS : moved ? SCORES_MS : Math.min(AT_MOST_MS, this.delay * 1.5);
+    this.unscored = told.unscored;
+    this.wait();
+  }
+
+  lose() {
+    this.delay = Math.min(AT_MOST_MS, this.delay * 1.5);
+    this.lost(true);
+  }
+
+  lost(is) {
+    const line = this.root.querySelector("[data-lost]");
+    line.hidden = !is;
+    line.textContent = is ? this.root.dataset.textLost : "";
+  }
+
+  say(told) {
+    if (told.active && Date.now() - this.said < SAY_MS) return;
+    this.said = Date.now();
+    this.text("[data-said]", told.said);
   }
 
   show(told) {
@@ -43,7 +86,12 @@ class JobPage {
     this.text("[data-total]", told.total);
     this.text("[data-cost]", told.cost);
     this.text("[data-committed]", told.committed);
+    this.text("[data-rate]", told.rate);
     this.text("[data-time]", told.time);
+    const budget = this.root.querySelector("[data-budget]");
+    if (budget) budget.value = told.share_of_budget;
+    this.say(told);
+    this.showNewest(told.newest);
     const bar = this.root.querySelector("[data-progress]");
     bar.max = told.total;
     bar.value = told.done;
@@ -56,7 +104,29 @@ class JobPage {
   }
 
   text(selector, value) {
-    this.root.querySelector(selector).textContent = value;
+    const place = this.root.querySelector(selector);
+    if (place.textContent !== String(value)) place.textContent = value;
+  }
+
+  // Pictures that are there already are kept, so that nothing flickers and the focus stays.
+  showNewest(newest) {
+    const row = this.root.querySelector("[data-newest]");
+    const there = new Map([...row.children].map((one) => [one.dataset.newestId, one]));
+    if (newest.map((told) => told.id).join() === [...there.keys()].join()) return;
+    row.replaceChildren(...newest.map((told) => there.get(told.id) ?? this.newestOne(told)));
+    this.root.querySelector("[data-newest-section]").hidden = newest.length === 0;
+  }
+
+  newestOne(told) {
+    const link = document.createElement("a");
+    link.className = "st-newest__one";
+    link.href = told.address;
+    link.dataset.newestId = told.id;
+    const picture = new Image();
+    picture.alt = told.title;
+    picture.src = told.picture;
+    link.append(picture);
+    return link;
   }
 
   showCell(told) {

@@ -15,6 +15,7 @@ class ReviewPage {
     this.problem = form.querySelector("[data-problem]");
     this.dialog = document.getElementById("note");
     this.note = document.getElementById("note-text");
+    this.undo = document.querySelector("[data-undo]");
     this.all.hidden = form.querySelector("[data-all-words]").hidden = false;
     this.listen();
     this.count();
@@ -63,7 +64,11 @@ class ReviewPage {
       r: () => this.judge("reject"),
       g: () => this.judge("regenerate"),
       x: () => this.current()?.querySelector("[name=items]").click(),
+      e: () => this.go("edit"),
+      u: () => this.undo.hidden || this.undo.requestSubmit(),
     };
+    // On a link or a button Enter presses that.
+    if (event.target.matches("[data-item]")) deeds.Enter = () => this.go("look");
     const deed = deeds[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!deed) return;
     event.preventDefault();
@@ -102,6 +107,12 @@ class ReviewPage {
     for (const button of this.form.querySelectorAll("[data-bulk]")) button.disabled = chosen === 0;
   }
 
+  // To the page of the result that has the focus: "look" or "edit".
+  go(where) {
+    const current = this.current();
+    if (current) window.location.assign(current.dataset[where]);
+  }
+
   // A key judges what is chosen, or the result that has the focus.
   judge(verdict) {
     const chosen = this.chosen();
@@ -132,6 +143,10 @@ class ReviewPage {
     body.set("csrfmiddlewaretoken", this.form.querySelector("[name=csrfmiddlewaretoken]").value);
     body.set("verdict", verdict);
     body.set("note", note);
+    for (const name of ["job", "sku_role"]) {
+      const field = this.form.querySelector(`[name=${name}]`);
+      if (field) body.set(name, field.value);
+    }
     for (const item of items) {
       body.append("items", item.dataset.item);
       item.classList.add("st-result--going");
@@ -156,10 +171,20 @@ class ReviewPage {
       else item.classList.remove("st-result--going");
     }
     if (told.refused.length) this.complain(told.refused.map((refusal) => refusal.reason).join(" "));
-    this.form.querySelector("[data-waiting]").textContent = told.waiting.toLocaleString();
+    this.tell(told);
     this.count();
     if (!this.results().length) window.location.reload();
     else (next ?? this.results()[0]).focus();
+  }
+
+  tell({ waiting, last }) {
+    const shelf = document.querySelector('[data-shelf="waiting"]');
+    shelf.textContent = waiting.toLocaleString();
+    if (shelf.closest("[aria-current]")) this.form.querySelector("[data-waiting]").textContent = waiting.toLocaleString();
+    this.undo.hidden = !last;
+    if (!last) return;
+    this.undo.querySelector("[name=deed]").value = last.deed;
+    this.undo.querySelector("[data-undo-words]").textContent = last.words;
   }
 
   complain(sentence) {

@@ -237,12 +237,16 @@ def test_the_schema_describes_generation_without_a_warning(
     assert "generation" not in warnings.lower()
     paths = {path.removeprefix("/api/v1") for path in schema["paths"] if "/generation/" in path}
     assert paths == {
+        "/generation/costs/",
+        "/generation/items/undo/",
+        "/generation/items/verdicts/",
+        "/generation/items/{public_id}/history/",
+        "/generation/jobs/{public_id}/progress/",
         "/generation/plans/",
         "/generation/plans/fill/",
         "/generation/dead-letters/",
         "/generation/dead-letters/counts/",
         "/generation/dead-letters/run-again/",
-        "/generation/spending/",
         "/generation/jobs/{public_id}/prioritise/",
         "/generation/jobs/",
         "/generation/jobs/{public_id}/",

@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 from dam.models import Asset
 from generation import budget, running
 from generation.claiming import why_waiting
+from generation.costs import report
 from generation.jobs import pause, progress_of, resume
 from generation.models import (
     GenerationJob,
@@ -247,7 +248,7 @@ def test_a_cap_is_of_a_person_or_of_a_team(editor: User) -> None:
 # --- Sums ------------------------------------------------------------------------------------------
 
 
-def test_spending_is_summed_by_what_is_asked_for(
+def test_costs_say_what_may_have_been_charged_without_an_answer(
     painter: Configure,
     job_of: Callable[..., GenerationJob],
     editor: User,
@@ -265,19 +266,10 @@ def test_spending_is_summed_by_what_is_asked_for(
     run_job(other)
 
     with django_assert_max_num_queries(1):
-        sums = {row.by["team"]: (row.calls, row.paid, row.assumed) for row in budget.sums(["team"])}
+        sums = {total.name: (total.pictures, total.cost, total.assumed) for total in report().by("team")}
     assert sums == {
-        "Knitwear": (2, Decimal("0.1"), Decimal("0.1")),
-        None: (1, Decimal("0.1"), Decimal(0)),
+        "Knitwear": (1, Decimal("0.2"), Decimal("0.1")),
+        "": (1, Decimal("0.1"), Decimal(0)),
     }
-
-    answer = staff_api.get("/api/v1/generation/spending/", {"by": "day,provider"})
-    assert answer.status_code == 200
-    [row] = answer.json()
-    assert row["by"] == {"day": str(timezone.localdate()), "provider": mine.provider}
-    assert (row["calls"], row["paid"], row["assumed"], row["currency"]) == (3, 0.2, 0.1, "USD")
-    past = staff_api.get("/api/v1/generation/spending/", {"until": "2020-01-01"})
-    assert past.json() == []
-    wrong = staff_api.get("/api/v1/generation/spending/", {"by": "weather"})
-    assert wrong.status_code == 400
-    assert "day, team, owner, job, provider, model" in str(wrong.json())
+    told = staff_api.get("/api/v1/generation/costs/").json()
+    assert [(one["pictures"], one["cost"], one["assumed"]) for one in told["totals"]] == [(2, 0.3, 0.1)]

@@ -280,6 +280,9 @@ generation_combinationrule_delete      rule                   302    302    403 
 generation_combinationrule_history     rule                   302    302    403    403    200    200    200
 generation_prompttemplate_changelist   -                      302    302    403    403    200    200    200
 generation_prompttemplate_add          -                      302    302    403    403    200    200    200
+generation_review_undo                 -                      302    302    403    403    404    404    404
+generation_review_look                 item                   302    302    403    403    200    200    200
+generation_costs                       -                      302    302    403    403    200    200    200
 generation_job_progress                job                    302    302    403    403    200    200    200
 generation_job_verb                    job                    302    302    403    403    404    404    404
 generation_generationjob_changelist    -                      302    302    403    403    200    200    200
@@ -372,6 +375,7 @@ generation_spendingcap_add             -                      302    302    403 
 generation_spendingcap_change          cap                    302    302    403    403    403    403    302
 generation_spendingcap_delete          cap                    302    302    403    403    403    403    302
 generation_review_verdict              -                      302    302    403    403    302=   302    302
+generation_review_undo                 -                      302    302    403    403    302=   302    302
 generation_studio                      -                      302    302    403    403    200=   200=   200=
 search_reindex                         -                      302    302    403    403    403    403    302=
 search_reindex_verb                    reindex                302    302    403    403    403    403    302
@@ -555,6 +559,7 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     "generation_review_verdict": lambda world: {
         "verdict": "approve", "items": [str(world.things["item"].public_id)]
     },
+    "generation_review_undo": lambda world: {"deed": str(world.things["verdict"].deed)},
     "search_reindex": lambda world: {"encoder": "nonsense"},
     "search_side_by_side": lambda world: {
         "q": "Lantern", "preferred": "same", "left": world.things["live space"].pk,

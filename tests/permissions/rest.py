@@ -182,9 +182,14 @@ GET    /generation/items/{public_id}/                  item                     
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/regenerate/       item, in review                401    403   403   403   403   201   201
+GET    /generation/items/{public_id}/history/          blocked                         401    403   403   403   200   200   200  !
+POST   /generation/items/verdicts/                     -                              401    403   403   403   200=  200   200
+POST   /generation/items/undo/                         -                              401    403   403   403   403   200   200
+GET    /generation/costs/                              -                              401    403   403   403   200   200   200  !
 GET    /generation/jobs/                               -                              401    403   403   403   200   200   200  !
 POST   /generation/jobs/                               -                              401    403   403   403   201   201   201
 GET    /generation/jobs/{public_id}/                   job                            401    403   403   403   200   200   200  !
+GET    /generation/jobs/{public_id}/progress/          job                            401    403   403   403   200   200   200
 GET    /generation/jobs/{public_id}/items/             job                            401    403   403   403   200   200   200  !
 POST   /generation/jobs/{public_id}/pause/             job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/resume/            job, paused                    401    403   403   403   200   200   200
@@ -211,7 +216,6 @@ POST   /generation/try-ons/                            -                        
 GET    /generation/try-ons/consent/                    -                              401    403   403   403   200   200   200
 POST   /generation/plans/                              -                              401    403   403   403   200=  200=  200=
 POST   /generation/plans/fill/                         -                              401    403   403   403   200=  200=  200= !
-GET    /generation/spending/                           -                              401    403   403   403   200   200   200
 
 GET    /imports/                                       -                              401    403   200   200   200   200   200
 POST   /imports/                                       the owner's archive            401    403   400   201   400   400   400
@@ -392,7 +396,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     for name, link in (("own collection", "own link"), ("their collection", "their link")):
         ids = {"id": things[name].pk, "number": things[link].pk}
         found[name] = {**ids, "public_id": assets["shown"].public_id}
-    for name in ("item", "job", "own import", "their import", "own upload", "their upload"):
+    for name in ("item", "blocked", "job", "own import", "their import", "own upload", "their upload"):
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
@@ -557,6 +561,10 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     "POST /collections/{id}/links/": lambda world: _json(
         expires_at=(timezone.now() + timedelta(days=1)).isoformat()
     ),
+    "POST /generation/items/verdicts/": lambda world: _json(
+        verdict="reject", items=[str(world.things["item"].public_id)]
+    ),
+    "POST /generation/items/undo/": lambda world: _json(deed=str(world.things["verdict"].deed)),
     "POST /generation/jobs/": _order,
     "POST /generation/jobs/{public_id}/prioritise/": lambda world: _json(priority=30),
     "POST /generation/plans/": _order,

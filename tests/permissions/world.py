@@ -60,7 +60,15 @@ from dam.models import (
 )
 from dam.roles import Role
 from generation.jobs import create_job
-from generation.models import CombinationRule, GenerationItem, GenerationJob, SpendingCap, StyleSet
+from generation.models import (
+    CombinationRule,
+    GenerationItem,
+    GenerationJob,
+    SpendingCap,
+    StyleSet,
+    Verdict,
+    VerdictEntry,
+)
 from generation.planning import plan_outfits
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
@@ -372,10 +380,17 @@ def _generate(world: World, editor: User) -> None:
         job=job, position=item.position + 1, prompt=f"A coat {HIDDEN}", idempotency_key="done",
         state="succeeded", output=output,
     )  # fmt: skip
-    cap = SpendingCap.objects.create(user=world.things["colleague"], amount=5)
-    world.things |= {"job": job, "item": done, "model": model, "garment": garment, "cap": cap}
-    world.things["style"] = StyleSet.objects.create(slug="noir", name="Noir")
-    world.things["rule"] = CombinationRule.objects.create(name="One hat", terms=["hat"])
+    blocked = GenerationItem.objects.create(
+        job=job, position=item.position + 2, prompt=f"A coat {HIDDEN}", idempotency_key="blocked",
+        state="blocked", verdict=Verdict.REGENERATE, cost="0.1",
+    )  # fmt: skip
+    verdict = VerdictEntry.objects.create(item=blocked, verdict=Verdict.REGENERATE, note=f"Longer {HIDDEN}")
+    world.things |= {
+        "job": job, "item": done, "model": model, "garment": garment, "blocked": blocked, "verdict": verdict,
+        "cap": SpendingCap.objects.create(user=world.things["colleague"], amount=5),
+        "style": StyleSet.objects.create(slug="noir", name="Noir"),
+        "rule": CombinationRule.objects.create(name="One hat", terms=["hat"]),
+    }  # fmt: skip
 
 
 def _measure(world: World, administrator: User) -> None:
