@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import translation
 
 from tests.environment import TestEnvironment
 
@@ -137,6 +138,13 @@ def _others_wrote(request: pytest.FixtureRequest) -> bool:
     marker = request.node.get_closest_marker("django_db")
     committed = marker is not None and bool(marker.kwargs.get("transaction"))
     return committed or "transactional_db" in request.fixturenames
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """A page asked for in Chinese leaves its thread in that language, which is that of the next test too."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -439,14 +439,14 @@ def test_the_api_takes_the_order_for_a_second_try(
     good_painter: Callable[..., GoodPainter], assets_of: Make, editor: User
 ) -> None:
     good_painter()
-    order = {
-        "kind": "outfits",
-        "models": [str(one.public_id) for one in assets_of("model", 1)],
-        "garments": [str(one.public_id) for one in assets_of("garment", 1)],
-    }
     client = APIClient()
     client.force_authenticate(editor)
     for sent, parameters in (({}, {}), ({"retry_poor": True}, {"retry_poor": True})):
+        order = {
+            "kind": "outfits",
+            "models": [str(one.public_id) for one in assets_of("model", 1)],
+            "garments": [str(one.public_id) for one in assets_of("garment", 1)],
+        }
         made = client.post("/api/v1/generation/jobs/", {**order, **sent}, format="json").json()
         kept = made["parameters"]
         assert {name: kept[name] for name in kept if name == "retry_poor"} == parameters
