@@ -1,4 +1,4 @@
-"""Why a file, or a whole archive, was not taken into the library."""
+"""Why a file, or a whole archive, was not taken into the library, or cannot be had from its storage."""
 
 from __future__ import annotations
 
@@ -33,3 +33,7 @@ class ArchiveError(Exception):
 
 class EntryError(Exception):
     """One file of an archive that cannot be read or is refused; `str()` says why and what to do."""
+
+
+class StorageUnavailable(OSError):
+    """The file storage does not answer, or not in a way that can be trusted; `str()` says why."""

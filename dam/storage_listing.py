@@ -12,6 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import FileSystemStorage, Storage
 
+from dam.errors import StorageUnavailable
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -20,10 +22,6 @@ class StoredFile:
     name: str
     size: int
     modified: datetime
-
-
-class StorageUnavailable(Exception):
-    """The storage does not answer, or not in a way that can be trusted; `str()` says why."""
 
 
 def stored_files(storage: Storage, folder: str) -> Iterator[StoredFile]:
@@ -42,6 +40,8 @@ def stored_files(storage: Storage, folder: str) -> Iterator[StoredFile]:
                 raise StorageUnavailable(f"The storage lists {file.name} after {last}, in no order.")
             last = file.name
             yield file
+    except StorageUnavailable:
+        raise
     except (BotoCoreError, ClientError, OSError) as error:
         raise StorageUnavailable(f"The file storage cannot be listed: {error}") from error
 

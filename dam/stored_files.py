@@ -29,9 +29,9 @@ from tqdm import tqdm
 from dam import removal, uploads
 from dam.file_names import FileColumn, file_columns, is_text, names_in_use
 from dam.models import AssetVersion, PendingRemoval, Rendition
-from dam.storage_listing import StorageUnavailable, StoredFile, stored_files
+from dam.storage_listing import StoredFile, stored_files
 
-__all__ = ["FileDrift", "LostOriginal", "StorageUnavailable", "compare_files"]
+__all__ = ["FileDrift", "LostOriginal", "compare_files"]
 
 BATCH = 1_000
 NAMED = 20

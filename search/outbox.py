@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from tqdm import tqdm
 
 from dam import custom_fields
+from dam.errors import StorageUnavailable
 from dam.models import Asset, AssetVersion
 from search import policy, spend, spend_report
 from search.documents import document_for
@@ -138,7 +139,7 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
                 _let_go(entries)
                 done += len(entries)
                 yield len(entries)
-        except (IndexMismatch, IndexUnavailable, EncoderError) as error:
+        except (IndexMismatch, IndexUnavailable, EncoderError, StorageUnavailable) as error:
             for batch in waiting:
                 _postpone(space, batch.entries, error)
                 _let_go(batch.entries)

@@ -7,6 +7,7 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
+from dam.errors import StorageUnavailable
 from dam.ingest import IngestError
 from dam.models import AssetVersion
 from dam.pictures import glance, read
@@ -24,12 +25,17 @@ def open_for_encoding(version: AssetVersion, pixels: int = ENOUGH) -> Image.Imag
 
     Raises:
         PictureError: the file is missing from storage, or is not readable any more.
+        StorageUnavailable: the storage does not answer, or refuses to; nothing is said of the file.
     """
     try:
         with version.file.open("rb") as handle:
             return glance(cast(BinaryIO, handle), pixels)
     except FileNotFoundError as error:
         raise PictureError(f"The file {version.file.name} is missing from storage.") from error
+    except StorageUnavailable:
+        raise
+    except (ConnectionError, TimeoutError) as error:
+        raise StorageUnavailable(f"The file storage does not give {version.file.name}: {error}") from error
     except (OSError, IngestError) as error:
         raise PictureError(f"The file {version.file.name} cannot be read: {error}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from dam.errors import StorageUnavailable
 from dam.models import Asset
 from search.models import Embedding, Space, SpaceCoverage
 from search.pictures import PictureError, open_for_encoding
@@ -131,7 +132,7 @@ def _fresh(asset: Asset, space: Space) -> Vector:
         raise NoVector
     try:
         picture = open_for_encoding(asset.current)
-    except PictureError as error:
+    except (PictureError, StorageUnavailable) as error:
         raise SearchError(str(error)) from error
     return encoder_of(space).encode_images([picture])[0]
 

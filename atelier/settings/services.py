@@ -115,7 +115,7 @@ S3_CONNECTION: dict[str, str | None] = {
 }
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "dam.s3_storage.Bucket",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             **S3_CONNECTION,

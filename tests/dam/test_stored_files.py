@@ -422,7 +422,7 @@ def test_a_storage_that_does_not_answer_is_a_sentence(settings: Settings, tmp_pa
         "access_key": "a",
         "secret_key": "b",
     }
-    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    backend = {"BACKEND": "dam.s3_storage.Bucket", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     with pytest.raises(CommandError, match="The file storage cannot be listed") as caught:
         call_command("reconcile", "--only", "files", "--fix", stdout=StringIO())

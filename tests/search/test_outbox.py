@@ -140,6 +140,21 @@ def test_without_milvus_nothing_is_lost_and_no_attempt_is_spent(
     assert index_now().indexed == 1
 
 
+@pytest.mark.services
+def test_while_the_storage_is_away_no_file_is_taken_for_broken(index_now: Drain, settings: Any) -> None:
+    AssetFactory(), AssetFactory()
+    working = settings.STORAGES
+    default = working["default"]
+    nowhere = {**default["OPTIONS"], "endpoint_url": "http://127.0.0.1:9"}
+    settings.STORAGES = {**working, "default": {**default, "OPTIONS": nowhere}}
+    report = index_now()
+    assert "The file storage does not answer for" in report.postponed
+    assert set(IndexEntry.objects.values_list("state", "attempts")) == {(IndexState.PENDING, 0)}
+    settings.STORAGES = working
+    IndexEntry.objects.update(not_before=timezone.now())
+    assert index_now().indexed == 2
+
+
 def test_an_outage_costs_no_attempt_and_is_waited_for_the_longer_it_lasts(
     index_now: Drain, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
-from dam.stored_files import NAMED, FileDrift, LostOriginal, StorageUnavailable, compare_files
+from dam.errors import StorageUnavailable
+from dam.stored_files import NAMED, FileDrift, LostOriginal, compare_files
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
 from search.outbox import drain
