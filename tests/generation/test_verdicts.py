@@ -296,6 +296,28 @@ def test_a_result_is_looked_at_beside_each_of_its_inputs(
     assert staff.get(f"{REVIEW}00000000-0000-0000-0000-000000000000/").status_code == 404
 
 
+def test_the_grid_begins_where_it_is_asked_to_and_keeps_the_place(
+    staff: Client, results: Callable[[int], list[GenerationItem]]
+) -> None:
+    items = results(3)
+
+    def seen(**asked: Any) -> tuple[list[str], Any, Any]:
+        shown = staff.get(REVIEW, {"order": "oldest", **asked}).context["shown"]
+        return keys(shown.results), shown.previous, shown.next
+
+    assert seen() == (keys(items), None, None)
+    assert seen(**{"from": "2"}) == (keys(items[2:]), 0, None)
+    for nonsense in ("-1", "two", "9" * 40, "3", "999999999"):  # behind the end: the last page
+        assert seen(**{"from": nonsense})[0] == keys(items)
+    html = staff.get(REVIEW, {"order": "oldest", "from": "1"}).content.decode()
+    assert (
+        f"{reverse('admin:generation_review_look', args=[items[1].public_id])}?order=oldest&amp;from=1"
+        in html
+    )
+    answer = staff.post(VERDICT, {"verdict": "approve", "items": keys(items[1:2]), "from": "1"})
+    assert answer.url == f"{REVIEW}?from=1"
+
+
 def test_the_grid_takes_as_many_queries_for_many_as_for_few(
     staff: Client, results: Callable[[int], list[GenerationItem]]
 ) -> None:
@@ -352,7 +374,10 @@ def test_rejected_pictures_are_kept_for_their_time_and_then_thrown_away(
 
 
 def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
-    staff: Client, api: APIClient, results: Callable[[int], list[GenerationItem]], index_now: Callable[[], Any]
+    staff: Client,
+    api: APIClient,
+    results: Callable[[int], list[GenerationItem]],
+    index_now: Callable[[], Any],
 ) -> None:
     rejected, waiting = results(2)
     shot = AssetFactory(title="Model 1 Garment 1", state=AssetState.REJECTED)  # taken, not made

@@ -308,7 +308,9 @@ def test_the_letter_speaks_the_language_in_which_the_job_was_asked_for(
         assert str(job) in letter.subject
         assert f"• {ItemState.SUCCEEDED.label}: 1" in letter.body
     assert "Succeeded" not in letter.body
-    assert f"https://dam.example.com/admin/generation/generationjob/{job.pk}/change/" in letter.body.splitlines()
+    assert (
+        f"https://dam.example.com/admin/generation/generationjob/{job.pk}/change/" in letter.body.splitlines()
+    )
 
 
 def test_a_letter_that_may_have_gone_out_is_not_sent_again(
