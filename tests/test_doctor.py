@@ -158,3 +158,13 @@ def test_too_many_assets_for_milvus_lite_are_said(
     assert (warning in client.get(reverse("admin:index")).content.decode()) == (not settings.MILVUS_URI)
     sentences = [finding["sentence"] for finding in findings_about("milvus")]
     assert ("1 assets are many for Milvus Lite." in sentences) == (not settings.MILVUS_URI)
+
+
+def test_letters_that_would_lead_nowhere_are_a_warning(settings: Any) -> None:
+    assert doctor()["mail"]["level"] == "ok"
+    settings.EMAIL_HOST, settings.ALLOWED_HOSTS = "mail.example.com", [".example.com"]
+    assert doctor()["mail"]["level"] == "warning"
+    assert "SITE_URL" in doctor()["mail"]["advice"]
+    settings.SITE_URL = "https://dam.example.com"
+    assert doctor()["mail"]["level"] == "ok"
+    assert "https://dam.example.com" in doctor()["mail"]["sentence"]

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from dam.table_downloads import csv_download
 from generation import costs
 from generation.costs import BadDays, Report, Total
-from generation.models import GenerationJob
 from generation.wording import money
 
 ROWS_A_PAGE = 100
@@ -34,7 +33,8 @@ def costs_page(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Costs"),
-        "opts": GenerationJob._meta,
+        "since": request.GET.get("since") or shown.since.isoformat(),
+        "until": request.GET.get("until") or shown.until.isoformat(),
         "report": shown,
         "problem": problem,
         "sums": _in_words(shown, ""),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
-from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -46,20 +46,50 @@ SHELVES: dict[str, tuple[Any, Verdict]] = {
 }
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """The results of a page: those from `start` on, of `total`. What is judged leaves the queue, so that
+    pages by number would pass over as many as were judged before."""
+
+    results: list[GenerationItem]
+    start: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        return self.start + 1
+
+    @property
+    def last(self) -> int:
+        return self.start + len(self.results)
+
+    @property
+    def previous(self) -> int | None:
+        return max(0, self.start - RESULTS_A_PAGE) if self.start else None
+
+    @property
+    def next(self) -> int | None:
+        return self.last if self.last < self.total else None
+
+    @property
+    def has_others(self) -> bool:
+        return len(self.results) < self.total
+
+
 def review_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Results that wait for a verdict, the worst by their scores first, or in another of ORDERS with
-    `?order=NAME`; of one job with `?job=ID`; those judged already with `?show=SHELF`.
+    `?order=NAME`; of one job with `?job=ID`; those judged already with `?show=SHELF`; from one on with
+    `?from=N`.
     """
     jobs = _uuids([request.GET.get("job", "")])
     order = _order(request.GET.get("order", ""))
     shelf = _shelf(request.GET.get("show", ""))
-    found = _queue(jobs, shelf, order)
-    page = Paginator(found, RESULTS_A_PAGE).get_page(request.GET.get("page"))
+    shown = _stretch(_queue(jobs, shelf, order), request.GET.get("from", ""))
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Review"),
-        "page": page,
-        "waiting": page.paginator.count,
+        "shown": shown,
+        "waiting": shown.total,
         "order": order,
         "orders": [(name, label) for name, (label, _by) in ORDERS.items()],
         "kept": _kept(request.GET),
@@ -170,13 +200,14 @@ def _back(request: HttpRequest, judged: Judged) -> HttpResponse:
 
 
 def _kept(sent: Any) -> dict[str, str]:
-    """What the addresses of these pages carry on: job, order, shelf."""
+    """What the addresses of these pages carry on: job, order, shelf, and where the page begins."""
     jobs = _uuids([sent.get("job", "")])
     order, shelf = sent.get("order", ""), sent.get("show", "")
     found = {
         "job": str(jobs[0]) if jobs else "",
         "order": order if order in ORDERS else "",
         "show": shelf if shelf in SHELVES and shelf != "waiting" else "",
+        "from": str(_start(sent.get("from", "")) or ""),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -205,6 +236,11 @@ def _neighbour(
 
 def _named(key: uuid.UUID, kept: dict[str, str]) -> dict[str, str]:
     return {"id": str(key), "address": _look_address(key, kept)}
+
+
+def _start(text: str) -> int:
+    """How many results come before the page."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _number(text: str, count: int) -> int:
@@ -241,6 +277,15 @@ def _order(name: str) -> str:
 
 def _shelf(name: str) -> str:
     return name if name in SHELVES else next(iter(SHELVES))
+
+
+def _stretch(queue: QuerySet[GenerationItem], asked: str) -> Stretch:
+    """From the one that is asked for, or the last ones where the queue has become shorter."""
+    total = queue.count()
+    start = _start(asked)
+    if start >= total:
+        start = max(0, total - 1) // RESULTS_A_PAGE * RESULTS_A_PAGE
+    return Stretch(list(queue[start : start + RESULTS_A_PAGE]), start, total)
 
 
 def _queue(jobs: Sequence[uuid.UUID], shelf: str, order: str) -> QuerySet[GenerationItem]:

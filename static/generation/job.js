@@ -4,6 +4,7 @@
 const EVERY_MS = 2000;
 const SCORES_MS = 5000; // scores come after the job
 const AT_MOST_MS = 60000;
+const PATIENCE_MS = 20000; // a server that takes the call and says nothing is away too
 const SAY_MS = 30000; // a screen reader is told no more often, but for the end
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -39,7 +40,10 @@ class JobPage {
     this.timer = null;
     let told;
     try {
-      const answer = await fetch(this.address, { headers: { Accept: "application/json" } });
+      const answer = await fetch(this.address, {
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
       // Signed out meanwhile: the page itself leads to signing in.
       if (answer.redirected || [401, 403, 404].includes(answer.status)) return window.location.reload();
       if (!answer.ok) throw new Error(answer.statusText);

@@ -63,6 +63,21 @@ class LookPage {
   toggleZoom() {
     const zoomed = this.stage.classList.toggle("st-look__stage--zoomed");
     this.zoom.setAttribute("aria-pressed", zoomed);
+    for (const frame of zoomed ? this.frames : []) this.enlarge(frame);
+  }
+
+  // Every pixel of the file, in place of the smaller picture, from its middle on.
+  async enlarge(frame) {
+    const picture = frame.querySelector("img");
+    if (picture.dataset.full && picture.getAttribute("src") !== picture.dataset.full) {
+      const full = new Image();
+      full.src = picture.dataset.full;
+      // What the browser cannot show stays as it is.
+      if (await full.decode().then(() => true, () => false)) picture.src = full.src;
+      await picture.decode().catch(() => {});
+    }
+    frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+    frame.scrollTop = (frame.scrollHeight - frame.clientHeight) / 2;
   }
 
   // The same part of both, whatever their sizes.

@@ -66,6 +66,8 @@ class ReviewPage {
       x: () => this.current()?.querySelector("[name=items]").click(),
       e: () => this.go("edit"),
       u: () => this.undo.hidden || this.undo.requestSubmit(),
+      n: () => this.page("next"),
+      p: () => this.page("prev"),
     };
     // On a link or a button Enter presses that.
     if (event.target.matches("[data-item]")) deeds.Enter = () => this.go("look");
@@ -105,6 +107,10 @@ class ReviewPage {
     this.all.checked = chosen > 0 && chosen === this.results().length;
     this.all.indeterminate = chosen > 0 && !this.all.checked;
     for (const button of this.form.querySelectorAll("[data-bulk]")) button.disabled = chosen === 0;
+  }
+
+  page(which) {
+    document.querySelector(`.st-pages [rel=${which}]`)?.click();
   }
 
   // To the page of the result that has the focus: "look" or "edit".
@@ -173,8 +179,18 @@ class ReviewPage {
     if (told.refused.length) this.complain(told.refused.map((refusal) => refusal.reason).join(" "));
     this.tell(told);
     this.count();
+    this.moveUp();
     if (!this.results().length) window.location.reload();
     else (next ?? this.results()[0]).focus();
+  }
+
+  // What was judged has left the queue: the next page begins so many earlier.
+  moveUp() {
+    const next = document.querySelector(".st-pages [rel=next]");
+    if (!next) return;
+    const address = new URL(next.href);
+    address.searchParams.set("from", Number(next.dataset.start) + this.results().length);
+    next.href = address;
   }
 
   tell({ waiting, last }) {

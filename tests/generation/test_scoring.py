@@ -466,7 +466,7 @@ def test_the_review_shows_scores_and_goes_by_them(
     job.items.filter(pk=items[2].pk).update(quality=None, quality_state="", scores={})
 
     def order(**given: str) -> list[int]:
-        return [item.position for item in client.get(REVIEW, given).context["page"]]
+        return [item.position for item in client.get(REVIEW, given).context["shown"].results]
 
     assert order() == order(order="worst") == order(order="no order") == [0, 1, 2]
     assert order(order="best") == [1, 0, 2], "what has no scores comes last"

@@ -20,6 +20,10 @@ from generation.orders import Order, plan_order
 from generation.planning import plan_edit, plan_outfits
 from generation.running import create_job, run_job
 from generation.tasks import remove_rejected
+from search.query import Filters, SearchRequest
+from search.spaces import index_of, live_spaces
+from search.where import Where
+from tests.factories import AssetFactory
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -292,6 +296,28 @@ def test_a_result_is_looked_at_beside_each_of_its_inputs(
     assert staff.get(f"{REVIEW}00000000-0000-0000-0000-000000000000/").status_code == 404
 
 
+def test_the_grid_begins_where_it_is_asked_to_and_keeps_the_place(
+    staff: Client, results: Callable[[int], list[GenerationItem]]
+) -> None:
+    items = results(3)
+
+    def seen(**asked: Any) -> tuple[list[str], Any, Any]:
+        shown = staff.get(REVIEW, {"order": "oldest", **asked}).context["shown"]
+        return keys(shown.results), shown.previous, shown.next
+
+    assert seen() == (keys(items), None, None)
+    assert seen(**{"from": "2"}) == (keys(items[2:]), 0, None)
+    for nonsense in ("-1", "two", "9" * 40, "3", "999999999"):  # behind the end: the last page
+        assert seen(**{"from": nonsense})[0] == keys(items)
+    html = staff.get(REVIEW, {"order": "oldest", "from": "1"}).content.decode()
+    assert (
+        f"{reverse('admin:generation_review_look', args=[items[1].public_id])}?order=oldest&amp;from=1"
+        in html
+    )
+    answer = staff.post(VERDICT, {"verdict": "approve", "items": keys(items[1:2]), "from": "1"})
+    assert answer.url == f"{REVIEW}?from=1"
+
+
 def test_the_grid_takes_as_many_queries_for_many_as_for_few(
     staff: Client, results: Callable[[int], list[GenerationItem]]
 ) -> None:
@@ -348,22 +374,59 @@ def test_rejected_pictures_are_kept_for_their_time_and_then_thrown_away(
     assert "Kept until" not in staff.get(REVIEW, {"show": "rejected"}).content.decode()
 
 
-def test_a_rejected_picture_is_not_found_unless_that_state_is_asked_for(
-    api: APIClient, results: Callable[[int], list[GenerationItem]], index_now: Callable[[], Any]
+def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
+    staff: Client,
+    api: APIClient,
+    results: Callable[[int], list[GenerationItem]],
+    index_now: Callable[[], Any],
 ) -> None:
     rejected, waiting = results(2)
+    shot = AssetFactory(title="Model 1 Garment 1", state=AssetState.REJECTED)  # taken, not made
     api.post(f"{ITEMS}{rejected.public_id}/reject/")
     index_now()
+    reviewer = staff.get(REVIEW).wsgi_request.user
+    stranger = APIClient()
 
-    def found(**asked: str) -> set[str]:
-        answer = api.get("/api/v1/search/", {"q": "Model 1 Garment", "origin": "generated", **asked}).json()
-        return {row["id"] for row in answer["results"]}
+    def admitted(**filters: Any) -> set[int]:
+        """What the index alone admits, before anything is ranked and before the database is asked."""
+        where = Where(SearchRequest(filters=Filters(**filters)), reviewer)
+        return set(index_of(live_spaces()[0]).matching(where.expression(reach=0), limit=100))
 
-    assert found() == {str(waiting.output.public_id)}
-    assert found(state="rejected") == {str(rejected.output.public_id)}
+    def found(by: APIClient = api, **asked: Any) -> set[str]:
+        answer = by.get("/api/v1/search/", {"q": "Model 1 Garment", **asked}).json()
+        return {row["id"] for row in answer["results"]} & set(map(str, [*made, shot.public_id]))
+
+    made = [item.output.public_id for item in (rejected, waiting)]
+    judged, open_still = map(str, made)
+    assert admitted() & {rejected.output.pk, waiting.output.pk, shot.pk} == {waiting.output.pk, shot.pk}
+    assert admitted(state=("rejected",)) == {rejected.output.pk, shot.pk}
+    assert found() == {open_still, str(shot.public_id)}
+    assert found(state="rejected", origin="generated") == {judged}
     garment = rejected.inputs.get(role="garment").asset
     like = api.post("/api/v1/search/", {"like": str(garment.public_id)}, format="json").json()
-    assert str(rejected.output.public_id) not in {row["id"] for row in like["results"]}
+    assert judged not in {row["id"] for row in like["results"]}
+    for asked in ({"q": "Model 1 Garment 1"}, {"origin": "generated"}):
+        page = staff.get(reverse("admin:search_page"), asked).content.decode()
+        assert reverse("admin:dam_asset_change", args=[waiting.output.pk]) in page
+        assert reverse("admin:dam_asset_change", args=[rejected.output.pk]) not in page
+    assert found(stranger) == set()
+    assert stranger.get(f"/api/v1/assets/{judged}/").status_code == 404
+    assert stranger.get(f"/api/v1/provenance/{judged}/").status_code == 404
+
+    # Approved, it is everywhere; rejected again, nowhere; taken back, everywhere.
+    api.post(f"{ITEMS}{rejected.public_id}/approve/")
+    index_now()
+    assert (found(), found(stranger)) == ({judged, open_still, str(shot.public_id)}, {judged})
+    answer = staff.post(VERDICT, {"verdict": "reject", "items": keys([rejected])}, **JSON).json()
+    assert found(stranger) == set(), "before the index has heard of it"
+    index_now()
+    assert (found(), found(stranger)) == ({open_still, str(shot.public_id)}, set())
+    assert stranger.get(f"/api/v1/provenance/{judged}/").status_code == 404
+    staff.post(UNDO, {"deed": answer["last"]["deed"]})
+    index_now()
+    assert (found(), found(stranger)) == ({judged, open_still, str(shot.public_id)}, {judged})
+    assert rejected.output.pk in admitted()
+    assert stranger.get(f"/api/v1/provenance/{judged}/").json()["generated"] is True
 
 
 def test_the_api_tells_until_when_a_rejected_picture_stays(

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from dam import webhooks
@@ -233,6 +233,11 @@ def messages() -> QuerySet[WebhookDelivery]:
     return WebhookDelivery.objects.filter(event="job.finished")
 
 
+def page_of(job: GenerationJob) -> str:
+    """The whole address of the job's page."""
+    return f"http://127.0.0.1:8000/admin/generation/generationjob/{job.pk}/change/"
+
+
 @pytest.fixture
 def mail(settings: SettingsWrapper) -> None:
     settings.EMAIL_HOST = "mail.example.com"
@@ -263,6 +268,9 @@ def test_each_end_of_a_job_is_told_once(
     assert "is done" in letter.subject
     assert "• Succeeded: 2" in letter.body
     assert "0.2 USD" in letter.body
+    assert "2 pictures wait for a verdict." in letter.body
+    assert page_of(job) in letter.body.splitlines()
+    assert told["url"] == page_of(job)
     assert not JobEnd.objects.filter(job=running).exists()
 
     # A picture made again is another end; one that was taken back before it was made is none.
@@ -277,6 +285,39 @@ def test_each_end_of_a_job_is_told_once(
     run_job(job)
     tell_ends()
     assert (len(mailoutbox), messages().count()) == (2, 2)
+
+
+def test_the_letter_speaks_the_language_in_which_the_job_was_asked_for(
+    api: APIClient,
+    reviewer: User,
+    painter: Configure,
+    assets_of: Make,
+    mail: None,
+    mailoutbox: list[Any],
+    settings: SettingsWrapper,
+) -> None:
+    painter()
+    settings.SITE_URL = "https://dam.example.com"
+    reviewer.email = "mei@example.com"
+    reviewer.save()
+    chosen = {name: [str(one.public_id) for one in assets_of(name, 1)] for name in ("model", "garment")}
+    sent = {"kind": "outfits", "models": chosen["model"], "garments": chosen["garment"]}
+    made = api.post("/api/v1/generation/jobs/", sent, format="json", HTTP_ACCEPT_LANGUAGE="zh-hans")
+    assert made.status_code == 201, made.json()
+    job = GenerationJob.objects.get()
+    run_job(job)
+
+    tell_ends()
+
+    [letter] = mailoutbox
+    assert letter.to == ["mei@example.com"]
+    with translation.override("zh-hans"):
+        assert str(job) in letter.subject
+        assert f"• {ItemState.SUCCEEDED.label}: 1" in letter.body
+    assert "Succeeded" not in letter.body
+    assert (
+        f"https://dam.example.com/admin/generation/generationjob/{job.pk}/change/" in letter.body.splitlines()
+    )
 
 
 def test_a_letter_that_may_have_gone_out_is_not_sent_again(

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
 
 from dam.models import Asset, AssetOrigin, AssetState
-from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, Verdict
+from generation.models import (
+    GenerationItem,
+    GenerationJob,
+    ItemInput,
+    ItemState,
+    JobState,
+    QualityState,
+    Verdict,
+)
 from tests.factories import AssetFactory, ReviewerFactory
 from tests.journeys.visits import sign_in
 from tests.services.processes import Web
@@ -42,6 +52,17 @@ def results(count: int) -> list[GenerationItem]:
     return made
 
 
+def job_at(job: GenerationJob, state: JobState, done: int) -> None:
+    """So many of its pictures are delivered, the others wait."""
+    now = timezone.now()
+    GenerationJob.objects.filter(pk=job.pk).update(
+        state=state, finished=now if state == JobState.FINISHED else None
+    )
+    job.items.update(quality_state=QualityState.SCORED)
+    job.items.filter(position__lt=done).update(state=ItemState.SUCCEEDED, finished=now)
+    job.items.filter(position__gte=done).update(state=ItemState.QUEUED, finished=None)
+
+
 def state_of(item: GenerationItem) -> tuple[str, str]:
     item.refresh_from_db()
     assert item.output is not None
@@ -52,6 +73,63 @@ def opened(page: Page, item: GenerationItem) -> None:
     """Its page is there, and its script too, which shows the button."""
     expect(page).to_have_url(re.compile(str(item.public_id)))
     expect(page.get_by_role("button", name="Full size")).to_be_visible()
+
+
+def test_the_next_page_begins_behind_what_is_still_undecided(page: Page, web: Web) -> None:
+    results(27)
+    sign_in(page, web, ReviewerFactory(), f"{REVIEW}?order=oldest")
+    articles = page.get_by_role("article")
+    expect(articles).to_have_count(24)
+    # Three are judged, the fourth has the focus: nothing of the next page may be passed over.
+    page.keyboard.press("j")
+    for left in (23, 22, 21):
+        page.keyboard.press("a")
+        expect(articles).to_have_count(left)
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile("from=21"))
+    expect(articles).to_have_count(3)
+    expect(articles.first).to_contain_text("Look 24")
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    page.keyboard.press("Enter")
+    expect(articles).to_have_count(2)
+    page.keyboard.press("u")
+    expect(page.get_by_text("1 verdict taken back.")).to_be_visible()
+    expect(page).to_have_url(re.compile("from=21"))
+    expect(articles).to_have_count(3)
+    page.keyboard.press("p")
+    expect(articles.first).to_contain_text("Look 3")
+    expect(articles).to_have_count(24)
+
+
+def test_a_jobs_page_goes_on_by_itself_when_the_server_is_back(
+    browser: Browser, web: Web, tmp_path: Path
+) -> None:
+    job = results(3)[0].job
+    job_at(job, JobState.RUNNING, 1)
+    context = browser.new_context(locale="en-GB")  # of its own: requests fail here, as they should
+    page = context.new_page()
+    sign_in(page, web, ReviewerFactory(), f"/admin/generation/generationjob/{job.pk}/change/")
+    done, lost = page.locator("[data-done]"), page.get_by_text("The server does not answer")
+    expect(done).to_have_text("1")
+    expect(lost).to_be_hidden()
+    job_at(job, JobState.RUNNING, 2)
+    expect(done).to_have_text("2")
+
+    web.stop()
+    expect(lost).to_be_visible()
+    expect(done).to_have_text("2")
+    job_at(job, JobState.RUNNING, 3)
+    again = Web(tmp_path / "again.log", port=web.port)
+    try:
+        expect(done).to_have_text("3")
+        expect(lost).to_be_hidden()
+        job_at(job, JobState.FINISHED, 3)
+        expect(page.locator("[data-state-label]")).to_have_text("Finished")
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    finally:
+        context.close()
+        again.kill()
 
 
 def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
@@ -90,6 +168,8 @@ def test_results_are_reviewed_by_keyboard_alone(page: Page, web: Web) -> None:
     opened(page, second)
     page.keyboard.press("z")
     expect(page.get_by_role("button", name="Full size")).to_have_attribute("aria-pressed", "true")
+    for shown in (second.output, second.inputs.get(role="garment").asset):
+        expect(page.locator(f"img[src*='{shown.public_id}/original/']")).to_be_visible()
     page.keyboard.press("s")
     expect(page.get_by_label(re.compile("Left of the edge: Coat 1"))).to_be_visible()
 

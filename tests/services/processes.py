@@ -94,10 +94,10 @@ def start_worker(log: Path, *, threads: int = 4) -> Process:
 
 
 class Web(Process):
-    """The site under gunicorn, on a free port, with so many threads."""
+    """The site under gunicorn, on this port or a free one, with so many threads."""
 
-    def __init__(self, log: Path, *, threads: int = 4) -> None:
-        port = free_ports(1)[0]
+    def __init__(self, log: Path, *, threads: int = 4, port: int | None = None) -> None:
+        self.port = port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
         options = ["--bind", f"127.0.0.1:{port}", "--threads", str(threads), "--no-control-socket"]
         super().__init__("gunicorn", "atelier.wsgi", *options, log=log)
