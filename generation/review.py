@@ -14,7 +14,7 @@ from dam.audit import record
 from dam.editing import link_sku, set_state
 from dam.models import SKU, Asset, AssetState, SKURole
 from generation import prompts
-from generation.jobs import idempotency_key, work_waiting
+from generation.jobs import LEFT_OUT, idempotency_key, work_waiting
 from generation.models import (
     GenerationItem,
     GenerationJob,
@@ -24,6 +24,7 @@ from generation.models import (
     JobState,
     Verdict,
 )
+from generation.providers.registry import UnknownProvider, get_provider
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -85,6 +86,8 @@ def regenerate(item: GenerationItem, *, actor: User | None, note: str = "") -> G
     """
     if item.state not in (ItemState.SUCCEEDED, ItemState.BLOCKED, ItemState.FAILED):
         raise ReviewError(_("This picture is not made yet."))
+    if item.job.kind == JobKind.TRY_ON:  # a new item would be nobody's, and its picture for all to see
+        raise ReviewError(_("A try-on is made again from the person's picture, on its own page."))
     with transaction.atomic():
         # Locks the job's row, so that two reviewers do not take the same position.
         job = GenerationJob.objects.select_for_update(no_key=True).get(pk=item.job_id)
@@ -131,9 +134,12 @@ def _link_skus(item: GenerationItem, asset: Asset, actor: User | None) -> None:
 def new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationItem:
     """The same picture once more, with the note in its prompt, as the job's last item; `job` is locked."""
     position = (job.items.aggregate(last=Max("position"))["last"] or 0) + 1
-    prompt = prompts.with_note(item.prompt, note, language=job.parameters.get("language", "en"))
+    language = job.parameters.get("language", "en")
+    prompt, left_out = prompts.with_note(item.prompt, note, language=language, tokens=_prompt_tokens(job))
     # The position makes each attempt a picture of its own, also where the note is empty.
     parameters = {**item.parameters, "variation": position, "note": note}
+    if left_out:
+        parameters[LEFT_OUT] = " ".join(filter(None, (left_out, item.parameters.get(LEFT_OUT))))
     links = list(item.inputs.select_related("asset"))
     again = GenerationItem.objects.create(
         job=job,
@@ -158,3 +164,10 @@ def new_item(job: GenerationJob, item: GenerationItem, note: str) -> GenerationI
         for link in links
     )
     return again
+
+
+def _prompt_tokens(job: GenerationJob) -> int:
+    try:
+        return get_provider(job.provider).capability.prompt_tokens
+    except UnknownProvider:  # it is said when the item runs
+        return 0

@@ -227,10 +227,11 @@ class CellSerializer(serializers.Serializer):
 
     inputs = CellInputSerializer(many=True)
     prompt = serializers.CharField()
+    left_out = serializers.CharField(help_text="Of the prompt, where the provider takes few words.")
 
     def to_representation(self, cell: Any) -> dict[str, Any]:
         inputs = [{"asset": str(asset.public_id), "role": role} for role, asset in cell.inputs]
-        return {"inputs": inputs, "prompt": cell.prompt}
+        return {"inputs": inputs, "prompt": cell.prompt, "left_out": cell.left_out}
 
 
 class FoundCellSerializer(serializers.Serializer):

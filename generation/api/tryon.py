@@ -163,7 +163,7 @@ class TryOnViewSet(GenericViewSet):
         return Response(ResultSerializer(tryon.results_of(self._photo(public_id)), many=True).data)
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
-    @action(detail=True, url_path="results/(?P<item>[0-9a-f-]{36})/picture")
+    @action(detail=True, url_path="results/(?P<item>[0-9a-f-]{36})")
     def result(self, request: Request, public_id: Any, item: str) -> FileResponse:
         """A picture that was made of it."""
         return private_file(self._photo(public_id), item)

@@ -110,7 +110,7 @@ def test_the_person_goes_in_first_and_what_comes_out_stays_theirs(
     assert score_due() == 0
     results = staff_api.get(f"{API}{photo.public_id}/results/").json()
     assert [(row["state"], row["ready"]) for row in results] == [("succeeded", True)] * 2
-    picture = staff_api.get(f"{API}{photo.public_id}/results/{results[0]['item']}/picture/")
+    picture = staff_api.get(f"{API}{photo.public_id}/results/{results[0]['item']}/")
     assert (picture.status_code, picture["Cache-Control"]) == (200, "private, no-store")
     assert b"".join(picture.streaming_content).startswith(b"\x89PNG")
     assert len(stored()) == 3  # the person and two results; no answer is left
@@ -129,7 +129,7 @@ def test_nobody_else_is_shown_a_persons_pictures(
     gone = [
         api.get(f"{mine}picture/"),
         api.get(f"{mine}results/"),
-        api.get(f"{mine}results/{item.public_id}/picture/"),
+        api.get(f"{mine}results/{item.public_id}/"),
         api.delete(mine),
         api.post(f"{mine}run/", {"garments": "sku:A"}, format="json"),
         client.get(f"{PAGE}{photo.public_id}/"),

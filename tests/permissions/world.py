@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -59,9 +60,11 @@ from dam.models import (
     WebhookEndpoint,
 )
 from dam.roles import Role
+from generation import tryon
 from generation.jobs import create_job
-from generation.models import CombinationRule, GenerationItem, GenerationJob, StyleSet
+from generation.models import CombinationRule, GenerationItem, GenerationJob, PromptTemplate, StyleSet, TryOn
 from generation.planning import plan_outfits
+from generation.templates import save_template
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
 from search.models import (
@@ -373,8 +376,23 @@ def _generate(world: World, editor: User) -> None:
         state="succeeded", output=output,
     )  # fmt: skip
     world.things |= {"job": job, "item": done, "model": model, "garment": garment}
-    world.things["style"] = StyleSet.objects.create(slug="noir", name="Noir")
-    world.things["rule"] = CombinationRule.objects.create(name="One hat", terms=["hat"])
+    text = "A moonlit picture of {pictures}"
+    template = PromptTemplate(key="moon", kind="outfits", name="Moon", text=text, text_zh=text)
+    world.things |= {
+        "style": StyleSet.objects.create(slug="noir", name="Noir"),
+        "combination": CombinationRule.objects.create(name="One hat", terms=["hat"]),
+        "template": save_template(template, actor=editor),
+        "the editor's try-on": _tried_on(editor, garment),
+    }
+
+
+def _tried_on(editor: User, garment: Asset) -> TryOn:
+    """The editor's own picture, and what was made of it."""
+    photo = tryon.take_photo(BytesIO(picture(seed=23)), owner=editor, consent=True)
+    item = tryon.try_on(photo, [garment]).items.get()
+    tryon.keep_result(item, picture(seed=24), "image/jpeg")
+    GenerationItem.objects.filter(pk=item.pk).update(state="succeeded")
+    return TryOn.objects.get(item=item)
 
 
 def _measure(world: World, administrator: User) -> None:
