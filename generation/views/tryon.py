@@ -17,6 +17,7 @@ from generation import tryon, wording
 from generation.forms import TryOnForm
 from generation.jobs import JobError
 from generation.models import PersonPhoto
+from generation.orders import ORDERED
 from generation.selection import SelectionError, find, select_assets
 from generation.tryon import TryOnError
 
@@ -42,6 +43,7 @@ def try_on_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Try-on"),
+        "kinds": ORDERED,
         "consent": tryon.consent_text(),
         "results": [
             (photo, TryOnForm(auto_id=f"id_{number}_%s"), list(tryon.results_of(photo)))
