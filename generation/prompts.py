@@ -326,6 +326,7 @@ def _edit(
     key: str,
     name: tuple[str, str],
     words: tuple[str, str],
+    short: tuple[str, str],
     summary: tuple[str, str],
     *slots: Slot,
 ) -> Template:
@@ -338,7 +339,7 @@ def _edit(
         {"en": _EDIT_FRAME["en"] % english, "zh": _EDIT_FRAME["zh"] % chinese},
         slots,
         dict(zip(LANGUAGES, summary, strict=True)),
-        short=dict(zip(LANGUAGES, words, strict=True)),
+        short=dict(zip(LANGUAGES, short, strict=True)),
     )
 
 
@@ -356,6 +357,7 @@ BUILT_IN: dict[str, Template] = {
             "edit",
             ("In my own words", "用自己的话"),
             ("{instruction}", "{instruction}"),
+            ("{instruction}", "{instruction}"),
             ("", ""),
         ),
         _edit(
@@ -365,6 +367,10 @@ BUILT_IN: dict[str, Template] = {
                 "Replace the background by {background}. The light and the shadows on the subject match it, "
                 "and its outline stays sharp, hair included.",
                 "把背景换成{background}。主体上的光线和阴影与新背景一致，轮廓（包括发丝）清晰。",
+            ),
+            (
+                "{first}, in the background {background}, matching light and shadows, sharp outline.",
+                "{first}，背景为{background}。",
             ),
             ("background: {background}", "背景：{background}"),
             Slot("background", label="Background", label_zh="背景"),
@@ -376,6 +382,7 @@ BUILT_IN: dict[str, Template] = {
                 "Change the person's hair to {hair}. The hairline fits the head; the face stays the same.",
                 "把人物的发型换成{hair}。发际线贴合头部，面容不变。",
             ),
+            ("{first} with {hair}, the same face.", "{first}，发型为{hair}。"),
             ("hair: {hair}", "发型：{hair}"),
             Slot("hair", label="Hair style", label_zh="发型"),
         ),
@@ -383,10 +390,11 @@ BUILT_IN: dict[str, Template] = {
             "accessory",
             ("Add accessories", "添加配饰"),
             (
-                "The person of Picture 1 wears the accessory of Picture 2{how}, in its true size, shape, "
-                "colour and material.",
-                "图1中的人物戴上图2中的配饰{how}，大小、形状、颜色和材质与原图一致。",
+                "The person of Picture 1 wears the accessory of Picture 2, in its true size, shape, "
+                "colour and material. {how}",
+                "图1中的人物戴上图2中的配饰，大小、形状、颜色和材质与原图一致。{how}",
             ),
+            ("{first} wearing {others}, true to size. {how}", "{first}戴着{others}。{how}"),
             ("accessory", "配饰"),
             Slot("how", label="How it is worn", label_zh="佩戴方式", required=False),
         ),
@@ -480,7 +488,7 @@ def render_short(
         return fitted(render(template, inputs, language=language, words=words), tokens)
     shown = [given.named(language) or _ROLE_WORDS[language][given.role] for given in inputs]
     first, *others = shown[: len(inputs) - words.style_pictures]
-    prompt = template.short[language].format_map(
+    said = template.short[language].format_map(
         {
             **words.slots,
             "first": first,
@@ -489,7 +497,7 @@ def render_short(
             "instruction": words.instruction,
         }
     )
-    return fitted(prompt + _ending(replace(words, style_pictures=0), language), tokens)
+    return fitted(said.strip() + _ending(replace(words, style_pictures=0), language), tokens)
 
 
 def with_note(prompt: str, note: str, *, language: str, tokens: int = 0) -> tuple[str, str]:

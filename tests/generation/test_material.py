@@ -435,7 +435,7 @@ def test_a_large_matrix_is_shown_part_by_part_in_as_many_queries(
     assert "Rows 1–20 of 25" in first
     assert "Columns 1–16 of 190" in first
     assert last.count('<span class="st-matrix__cell">') == 5 * 14
-    assert '<span class="st-matrix__cell">4750</span>' in last
+    assert '<span class="st-matrix__cell">4,750</span>' in last
     assert "<h2" not in last
     body = {name: ",".join(value) for name, value in sent.items() if name in ("models", "garments")}
     body |= {"kind": "outfits", "garments_together": 2, "offset": 4700}
