@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, DecimalField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -50,11 +51,13 @@ if TYPE_CHECKING:
 _RESULTS_SHOWN = 3
 
 
-def _for_editors(site: admin.AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def _for_editors(
+    site: admin.AdminSite, view: Callable[..., HttpResponseBase]
+) -> Callable[..., HttpResponseBase]:
     """Generating spends money and shows the whole library: that takes an editor."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not has_role(request.user, Role.EDITOR):
             raise PermissionDenied
         return view(request, *args, **kwargs)

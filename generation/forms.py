@@ -31,7 +31,7 @@ SLOT_PREFIX = "slot-"
 TEMPLATE_FIELDS = (
     "key", "kind", "name", "name_zh", "text", "text_zh", "slots", "negative", "negative_zh",
 )  # fmt: skip
-_UNSAID = ("", [], True)  # of a slot, what it is without being said
+_UNSAID: tuple[Any, ...] = ("", [], True)  # of a slot, what it is without being said
 _COMMAS = str.maketrans("，、；;", ",,,,")
 # What a person writes into the slots of a prompt template, and the pictures whose style is wanted.
 WORD_PREFIX, LIKE = "word-", "like"
@@ -99,7 +99,7 @@ class StudioForm(forms.Form):
         label=gettext_lazy("Garments in each look"),
         required=False,
         coerce=int,
-        empty_value=1,
+        empty_value=1,  # type: ignore[arg-type]  # the stubs know texts alone
         choices=[(count, str(count)) for count in range(1, MOST_TOGETHER + 1)],
         widget=UnfoldAdminSelectWidget,
     )

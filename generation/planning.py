@@ -353,7 +353,8 @@ def _matrix(
     everything = _why_refused([*_roles(axes), *(role for role, _asset in brief.style)], capability, provider)
     if everything:
         count = math.prod(axis.options for axis in usable)
-        grid, refused = [], [Exclusion(_("Every cell"), everything, count)] if count else []
+        grid: list[PlanCell] = []
+        refused = [Exclusion(_("Every cell"), everything, count)] if count else []
     else:
         grid, refused = _combinations(usable)
         grid = brief.written(grid, provider)

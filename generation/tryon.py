@@ -241,7 +241,7 @@ def delete_photo(photo: PersonPhoto, *, actor: User | None) -> None:
     rows = TryOn.objects.select_for_update().filter(photo=held)
     items = GenerationItem.objects.filter(try_on__photo=held)
     answers = list(items.exclude(answer="").values_list("answer", flat=True))
-    removal.note([held.file.name, *rows.exclude(result="").values_list("result", flat=True), *answers])
+    removal.note([str(held.file.name), *rows.exclude(result="").values_list("result", flat=True), *answers])
     waiting = items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED))
     waiting.update(state=ItemState.CANCELLED, finished=now)
     items.exclude(answer="").update(answer="")

@@ -87,7 +87,7 @@ class TemplateSlotSerializer(serializers.Serializer):
     type = serializers.ChoiceField([str(kind) for kind in SlotType], default=str(SlotType.TEXT))
     label = serializers.CharField(default="", allow_blank=True, max_length=80)  # type: ignore[assignment]
     label_zh = serializers.CharField(default="", allow_blank=True, max_length=80)
-    default = serializers.CharField(default="", allow_blank=True, max_length=500)  # type: ignore[assignment]
+    default = serializers.CharField(default="", allow_blank=True, max_length=500)
     required = serializers.BooleanField(default=True)  # type: ignore[assignment]
     choices = serializers.ListField(child=serializers.CharField(max_length=120), default=list, max_length=50)
 

@@ -98,7 +98,7 @@ def _delete(request: HttpRequest, user: User, form: TryOnForm) -> None:
 def _run(request: HttpRequest, user: User, form: TryOnForm) -> None:
     photo = _photo(request, user)
     if not form.is_valid():
-        raise TryOnError(" ".join(error for errors in form.errors.values() for error in errors))
+        raise TryOnError(" ".join(str(error) for errors in form.errors.values() for error in errors))
     chosen = {}
     for name, kinds in SELECTIONS.items():
         spec = form.cleaned_data[name] or ",".join(request.POST.getlist(f"pick_{name}"))

@@ -267,6 +267,21 @@ def test_a_wrong_template_is_refused_with_what_is_wrong(
     assert sentence in answer.json()["detail"]
 
 
+def test_a_template_begins_with_one_that_comes_along(client: Client, editor: User) -> None:
+    client.force_login(editor)
+    listed = client.get(f"{ADMIN}prompttemplate/").content.decode()
+    form = client.get(f"{ADMIN}prompttemplate/add/?from=background").context["adminform"].form
+    sent = {name: form[name].value() or "" for name in form.fields}
+    kept = client.post(f"{ADMIN}prompttemplate/add/", {**sent, "key": "wall"})
+    taken = client.post(f"{ADMIN}prompttemplate/add/", {**sent, "key": "background"})
+    row = PromptTemplate.objects.get()
+    assert "/prompttemplate/add/?from=background" in listed
+    assert (kept.status_code, row.key, row.kind) == (302, "wall", "edit")
+    assert "Replace the background by {background}." in row.text
+    assert [slot["name"] for slot in row.slots] == ["background"]
+    assert "comes with Atelier; choose another key" in taken.content.decode()
+
+
 def test_a_template_is_written_and_previewed_in_the_admin(
     client: Client, editor: User, staff_api: APIClient
 ) -> None:
@@ -357,6 +372,25 @@ def test_the_command_takes_a_template_its_slots_and_a_style(painter: Configure, 
 
 
 # --- Styles -----------------------------------------------------------------------------------------
+
+
+def test_a_style_set_keeps_its_pictures_when_it_is_changed_in_the_admin(
+    assets_of: Make, client: Client, editor: User
+) -> None:
+    client.force_login(editor)
+    scenes = assets_of("scene", 2)
+    sent = {"slug": "noir", "name": "Noir", "pictures": [asset.pk for asset in scenes]}
+    client.post(f"{ADMIN}styleset/add/", sent)
+    style = StyleSet.objects.get()
+    page = client.get(f"{ADMIN}styleset/{style.pk}/change/")
+    form = page.context["adminform"].form
+    again = {name: form[name].value() or "" for name in form.fields}
+    changed = client.post(f"{ADMIN}styleset/{style.pk}/change/", {**again, "name": "Night"})
+    style.refresh_from_db()
+    assert (changed.status_code, style.name) == (302, "Night")
+    assert set(style.pictures.all()) == set(scenes)
+    assert all(asset.display_title in page.content.decode() for asset in scenes)
+    assert AuditEntry.objects.filter(action="style.saved").count() == 2
 
 
 def test_a_style_set_gives_its_pictures_words_and_what_is_not_to_be_seen(
