@@ -443,6 +443,7 @@ def test_the_api_takes_the_order_for_a_second_try(
         "kind": "outfits",
         "models": [str(one.public_id) for one in assets_of("model", 1)],
         "garments": [str(one.public_id) for one in assets_of("garment", 1)],
+        "again": True,
     }
     client = APIClient()
     client.force_authenticate(editor)
