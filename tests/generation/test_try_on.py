@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -48,7 +49,7 @@ def stored() -> set[str]:
     """The files of people in the storage."""
     names: set[str] = set()
     for folder in ("people", "try-ons", "answers"):
-        if default_storage.exists(folder):
+        with suppress(FileNotFoundError):  # a bucket knows no folders, and lists nothing
             names |= {f"{folder}/{name}" for name in default_storage.listdir(folder)[1]}
     return names
 
