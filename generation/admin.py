@@ -26,7 +26,7 @@ from unfold.decorators import display
 from dam.audit import record
 from dam.roles import Role, has_role
 from generation import budget, dead_letters, jobs, templates
-from generation.forms import RuleForm, TemplateForm
+from generation.forms import TEMPLATE_FIELDS, RuleForm, TemplateForm
 from generation.jobs import JobError
 from generation.models import (
     FINAL_STATES,
@@ -41,7 +41,7 @@ from generation.models import (
     Studio,
     StyleSet,
 )
-from generation.prompts import LANGUAGES, SlotType
+from generation.prompts import BUILT_IN, LANGUAGES, SlotType
 from generation.views.costs import costs_page
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
@@ -142,6 +142,9 @@ class MaterialAdmin(ModelAdmin):
         """One at a time."""
         return {}
 
+    class Media:
+        css = {"all": ("generation/studio.css",)}
+
     @property
     def _word(self) -> str:
         return {StyleSet: "style", CombinationRule: "rule"}.get(self.model, "template")
@@ -159,17 +162,19 @@ class MaterialAdmin(ModelAdmin):
 class StyleSetAdmin(MaterialAdmin):
     """Style sets: words, and reference pictures."""
 
-    list_display = ("shown_pictures", "__str__", "slug")
-    list_display_links = ("__str__",)
+    list_display = ("__str__", "shown_pictures", "slug")
     search_fields = ("slug", "name", "name_zh")
     prepopulated_fields = {"slug": ("name",)}
-    raw_id_fields = ("pictures",)
+    autocomplete_fields = ("pictures",)
+    readonly_fields = ("shown_pictures",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StyleSet]:
         return super().get_queryset(request).prefetch_related("pictures__current")
 
     @display(description=gettext_lazy("pictures"))
     def shown_pictures(self, style: StyleSet) -> str:
+        if style.pk is None:
+            return "–"
         return render_to_string("dam/row_pictures.html", {"assets": list(style.pictures.all())[:3]})
 
 
@@ -198,6 +203,22 @@ class PromptTemplateAdmin(MaterialAdmin):
     list_filter = ("kind",)
     list_select_related = ("created_by",)
     readonly_fields = ("version", "shown_preview")
+    list_before_template = "generation/template_list.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(
+            request, {**(extra_context or {}), "built_in": list(BUILT_IN.values())}
+        )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new one begins with the words of the template that the address names."""
+        template = BUILT_IN.get(request.GET.get("from", ""))
+        if template is None:
+            return super().get_changeform_initial_data(request)
+        row = templates.copy_of(template)
+        return {name: getattr(row, name) for name in TEMPLATE_FIELDS}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Jobs name the version that they were made with."""

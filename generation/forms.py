@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -27,9 +28,10 @@ from generation.rules import RuleError, check_terms
 from generation.templates import check, templates_for
 
 SLOT_PREFIX = "slot-"
-_TEMPLATE_FIELDS = (
+TEMPLATE_FIELDS = (
     "key", "kind", "name", "name_zh", "text", "text_zh", "slots", "negative", "negative_zh",
 )  # fmt: skip
+_UNSAID: tuple[Any, ...] = ("", [], True)  # of a slot, what it is without being said
 _COMMAS = str.maketrans("，、；;", ",,,,")
 # What a person writes into the slots of a prompt template, and the pictures whose style is wanted.
 WORD_PREFIX, LIKE = "word-", "like"
@@ -97,7 +99,7 @@ class StudioForm(forms.Form):
         label=gettext_lazy("Garments in each look"),
         required=False,
         coerce=int,
-        empty_value=1,
+        empty_value=1,  # type: ignore[arg-type]  # the stubs know texts alone
         choices=[(count, str(count)) for count in range(1, MOST_TOGETHER + 1)],
         widget=UnfoldAdminSelectWidget,
     )
@@ -246,24 +248,47 @@ class RuleForm(forms.ModelForm):
             raise forms.ValidationError(str(error)) from error
 
 
+class SlotsField(forms.JSONField):
+    """Slots as JSON, one a line, without what says nothing."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list) or not value:
+            return super().prepare_value(value)
+        said = ({name: part for name, part in slot.items() if part not in _UNSAID} for slot in value)
+        lines = ",\n".join(f" {json.dumps(slot, ensure_ascii=False)}" for slot in said)
+        return f"[\n{lines}\n]"
+
+
 class TemplateForm(forms.ModelForm):
     """A prompt template; what is wrong in a text or a slot is said at the form."""
 
+    slots = SlotsField(
+        label=gettext_lazy("Slots"),
+        required=False,
+        initial=list,
+        help_text=gettext_lazy(
+            'A list: [{"name": "season", "type": "choice", "label": "Season", "label_zh": "季节", '
+            '"choices": ["summer", "winter"]}]. Types: text, choice, colour, number.'
+        ),
+    )
+
     class Meta:
         model = PromptTemplate
-        fields = _TEMPLATE_FIELDS
+        fields = TEMPLATE_FIELDS
         help_texts = {
             "text": gettext_lazy("In braces: {pictures}, {accessory}, {sentence}, {instruction}, and slots."),
-            "slots": gettext_lazy(
-                'A list: [{"name": "season", "type": "choice", "label": "Season", "label_zh": "季节", '
-                '"choices": ["summer", "winter"]}]. Types: text, choice, colour, number.'
-            ),
+            "key": gettext_lazy("What orders call it by. A change is kept as the next version of its key."),
         }
+
+    def clean_slots(self) -> Any:
+        return self.cleaned_data["slots"] or []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
-            row = PromptTemplate(**{name: cleaned[name] for name in _TEMPLATE_FIELDS})
+            row = PromptTemplate(**{name: cleaned[name] for name in TEMPLATE_FIELDS})
             try:
                 check(row)
             except TemplateError as error:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # Sent with `job_id: int` inside the transaction that gave a job something to do.
 work_waiting = Signal()
 
+# In an item's parameters: what of its prompt the provider had no room for.
+LEFT_OUT = "prompt_left_out"
 _ROWS_AT_ONCE = 500
 
 
@@ -140,6 +142,7 @@ def _create_items(job: GenerationJob, cells: Sequence[PlanCell]) -> None:
                 job=job,
                 position=position,
                 prompt=cell.prompt,
+                parameters={LEFT_OUT: cell.left_out} if cell.left_out else {},
                 state=ItemState.QUEUED,
                 idempotency_key=idempotency_key(
                     job, cell.prompt, [(role, asset.pk, asset.current_id) for role, asset in cell.inputs]

@@ -68,6 +68,7 @@ class PlanCell:
     Attributes:
         reason: why it is left out, as a sentence; empty where it is not.
         found: what there is for it already.
+        left_out: of the prompt, since the provider takes few words.
     """
 
     inputs: tuple[tuple[str, Asset], ...]
@@ -76,6 +77,7 @@ class PlanCell:
     request_hash: str = ""
     reason: str = ""
     found: Found | None = None
+    left_out: str = ""
 
     @property
     def description(self) -> str:
@@ -351,7 +353,8 @@ def _matrix(
     everything = _why_refused([*_roles(axes), *(role for role, _asset in brief.style)], capability, provider)
     if everything:
         count = math.prod(axis.options for axis in usable)
-        grid, refused = [], [Exclusion(_("Every cell"), everything, count)] if count else []
+        grid: list[PlanCell] = []
+        refused = [Exclusion(_("Every cell"), everything, count)] if count else []
     else:
         grid, refused = _combinations(usable)
         grid = brief.written(grid, provider)
@@ -359,7 +362,7 @@ def _matrix(
         kind=kind,
         provider=provider,
         grid=tuple(grid),
-        excluded=(*excluded, *brief.notes, *left_out, *refused),
+        excluded=(*excluded, *brief.notes, *_unsaid(grid), *left_out, *refused),
         price_per_picture=engine.price(brief.parameters, inputs=inputs),
         currency=capability.currency,
         seconds_per_picture=capability.seconds_per_picture,
@@ -385,6 +388,7 @@ class _Brief:
     parameters: Mapping[str, Any]
     style: tuple[tuple[str, Asset], ...]
     makes_photographs: bool
+    prompt_tokens: int
     notes: tuple[Exclusion, ...] = ()
 
     def written(self, cells: Sequence[PlanCell], provider: str) -> list[PlanCell]:
@@ -404,9 +408,16 @@ class _Brief:
 
     def _written(self, cell: PlanCell, purpose: Sequence[Any], provider: str) -> PlanCell:
         inputs = (*cell.inputs, *self.style)
-        prompt = prompts.render(self.template, named_inputs(inputs), language=self.language, words=self.words)
+        prompt, left_out = self._prompt(named_inputs(inputs))
         key = cell_hash(purpose, ((str(role), asset.pk, asset.current_id) for role, asset in inputs))
-        return PlanCell(inputs, prompt, key, request_hash(key, provider, self.parameters, prompt))
+        request = request_hash(key, provider, self.parameters, prompt)
+        return PlanCell(inputs, prompt, key, request, left_out=left_out)
+
+    def _prompt(self, inputs: Sequence[prompts.NamedInput]) -> tuple[str, str]:
+        how: Any = {"language": self.language, "words": self.words}
+        if self.prompt_tokens:
+            return prompts.render_short(self.template, inputs, tokens=self.prompt_tokens, **how)
+        return prompts.render(self.template, inputs, **how), ""
 
 
 def _brief(
@@ -441,7 +452,24 @@ def _brief(
         parameters["negative"] = negative
     if manner.style.slug:
         parameters["style"] = manner.style.slug
-    return _Brief(kind, template, words, language, parameters, pictures, capability.makes_photographs, notes)
+    return _Brief(
+        kind,
+        template,
+        words,
+        language,
+        parameters,
+        pictures,
+        capability.makes_photographs,
+        capability.prompt_tokens,
+        notes,
+    )
+
+
+def _unsaid(cells: Sequence[PlanCell]) -> list[Exclusion]:
+    """That the provider takes fewer words than the prompts have, with those of the first."""
+    unsaid = next((cell.left_out for cell in cells if cell.left_out), "")
+    reason = _("The provider takes few words; these are left out: “%(words)s”") % {"words": unsaid}
+    return [Exclusion(_("Prompt"), reason, 0)] if unsaid else []
 
 
 def _template(name: str, kind: JobKind) -> Template:

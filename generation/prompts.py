@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from string import Formatter
 
 from django.utils import translation
 from django.utils.translation import gettext as _
+
+from generation.brevity import fitted
 
 VERSION = "2026-11-26"
 LANGUAGES = ("en", "zh")
@@ -101,6 +103,8 @@ class Template:
         texts: by language. In braces: `pictures`, `accessory`, `sentence`, `instruction`, and its slots.
         summary: what an edit by recipe is called in its results' titles, by language.
         negative: what is not to be seen, by language.
+        short: what a provider that takes few words is told instead, by language. In braces: `first` and
+            `others` (what the pictures show), `sentence`, `instruction`, and its slots.
     """
 
     key: str
@@ -112,6 +116,7 @@ class Template:
     slots: tuple[Slot, ...] = ()
     summary: Mapping[str, str] = field(default_factory=dict)
     negative: Mapping[str, str] = field(default_factory=dict)
+    short: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def display_name(self) -> str:
@@ -298,10 +303,30 @@ _TRY_ON = {
 }
 
 
+_SHORT = {
+    "outfits": {
+        "en": "Full-length studio fashion photograph of {first} wearing {others}, plain light backdrop, soft "
+        "light, photorealistic.",
+        "zh": "{first}穿着{others}，影棚写实全身照。",
+    },
+    "scenes": {
+        "en": "Photorealistic product photograph of {first} in {others}, true scale, contact shadow, sharp "
+        "focus.",
+        "zh": "{others}中的{first}，写实商品照片。",
+    },
+    "composition": {"en": "{sentence}, one coherent picture, one style, one light.", "zh": "{sentence}。"},
+    "try_on": {
+        "en": "Photorealistic photograph of a person wearing {others}, true colours, real folds and shadows.",
+        "zh": "一个人穿着{others}，写实照片。",
+    },
+}
+
+
 def _edit(
     key: str,
     name: tuple[str, str],
     words: tuple[str, str],
+    short: tuple[str, str],
     summary: tuple[str, str],
     *slots: Slot,
 ) -> Template:
@@ -314,18 +339,24 @@ def _edit(
         {"en": _EDIT_FRAME["en"] % english, "zh": _EDIT_FRAME["zh"] % chinese},
         slots,
         dict(zip(LANGUAGES, summary, strict=True)),
+        short=dict(zip(LANGUAGES, short, strict=True)),
     )
+
+
+def _whole(key: str, kind: str, name: tuple[str, str], texts: Mapping[str, str]) -> Template:
+    return Template(key, VERSION, kind, *name, texts, short=_SHORT[kind])
 
 
 BUILT_IN: dict[str, Template] = {
     template.key: template
     for template in (
-        Template("outfits", VERSION, "outfits", "Studio photograph", "影棚照片", _OUTFITS),
-        Template("scenes", VERSION, "scenes", "Product in a scene", "商品场景", _SCENES),
-        Template("composition", VERSION, "composition", "As the sentence says", "按句子描述", _COMPOSITION),
+        _whole("outfits", "outfits", ("Studio photograph", "影棚照片"), _OUTFITS),
+        _whole("scenes", "scenes", ("Product in a scene", "商品场景"), _SCENES),
+        _whole("composition", "composition", ("As the sentence says", "按句子描述"), _COMPOSITION),
         _edit(
             "edit",
             ("In my own words", "用自己的话"),
+            ("{instruction}", "{instruction}"),
             ("{instruction}", "{instruction}"),
             ("", ""),
         ),
@@ -337,6 +368,10 @@ BUILT_IN: dict[str, Template] = {
                 "and its outline stays sharp, hair included.",
                 "把背景换成{background}。主体上的光线和阴影与新背景一致，轮廓（包括发丝）清晰。",
             ),
+            (
+                "{first}, in the background {background}, matching light and shadows, sharp outline.",
+                "{first}，背景为{background}。",
+            ),
             ("background: {background}", "背景：{background}"),
             Slot("background", label="Background", label_zh="背景"),
         ),
@@ -347,6 +382,7 @@ BUILT_IN: dict[str, Template] = {
                 "Change the person's hair to {hair}. The hairline fits the head; the face stays the same.",
                 "把人物的发型换成{hair}。发际线贴合头部，面容不变。",
             ),
+            ("{first} with {hair}, the same face.", "{first}，发型为{hair}。"),
             ("hair: {hair}", "发型：{hair}"),
             Slot("hair", label="Hair style", label_zh="发型"),
         ),
@@ -354,14 +390,15 @@ BUILT_IN: dict[str, Template] = {
             "accessory",
             ("Add accessories", "添加配饰"),
             (
-                "The person of Picture 1 wears the accessory of Picture 2{how}, in its true size, shape, "
-                "colour and material.",
-                "图1中的人物戴上图2中的配饰{how}，大小、形状、颜色和材质与原图一致。",
+                "The person of Picture 1 wears the accessory of Picture 2, in its true size, shape, "
+                "colour and material. {how}",
+                "图1中的人物戴上图2中的配饰，大小、形状、颜色和材质与原图一致。{how}",
             ),
+            ("{first} wearing {others}, true to size. {how}", "{first}戴着{others}。{how}"),
             ("accessory", "配饰"),
             Slot("how", label="How it is worn", label_zh="佩戴方式", required=False),
         ),
-        Template("try-on", VERSION, "try_on", "Try-on", "试穿", _TRY_ON),
+        _whole("try-on", "try_on", ("Try-on", "试穿"), _TRY_ON),
     )
 }
 DEFAULTS = {
@@ -371,6 +408,7 @@ DEFAULTS = {
     "edit": "edit",
     "try_on": "try-on",
 }
+_SENTENCE_ENDS = ".。!！?？ "
 _ACCESSORY = {"en": " and the accessory", "zh": "并戴上配饰"}
 _NOTE = {
     "en": "\nThe last attempt was sent back with this note; follow it: {note}",
@@ -436,9 +474,41 @@ def _ending(words: Words, language: str) -> str:
     return ending + (_NEGATIVE[language].format(words=words.negative) if words.negative else "")
 
 
-def with_note(prompt: str, note: str, *, language: str) -> str:
-    """The prompt of a picture that a reviewer sent back."""
-    return prompt + _NOTE[language].format(note=note) if note else prompt
+def render_short(
+    template: Template, inputs: Sequence[NamedInput], *, language: str, words: Words, tokens: int
+) -> tuple[str, str]:
+    """The prompt of one cell for a provider that takes so few tokens, and what is left out of it.
+
+    The template's short words, or its text as far as it fits.
+
+    Raises:
+        TemplateError: as `render`.
+    """
+    if not template.short:
+        return fitted(render(template, inputs, language=language, words=words), tokens)
+    shown = [given.named(language) or _ROLE_WORDS[language][given.role] for given in inputs]
+    first, *others = shown[: len(inputs) - words.style_pictures]
+    said = template.short[language].format_map(
+        {
+            **words.slots,
+            "first": first,
+            "others": ("、" if language == "zh" else ", ").join(others),
+            "sentence": words.sentence,
+            "instruction": words.instruction,
+        }
+    )
+    return fitted(said.strip() + _ending(replace(words, style_pictures=0), language), tokens)
+
+
+def with_note(prompt: str, note: str, *, language: str, tokens: int = 0) -> tuple[str, str]:
+    """The prompt of a picture that a reviewer sent back, and what is left out of it.
+
+    Where the provider takes few `tokens`, the note comes first, so that it is heard.
+    """
+    if not note or not tokens:
+        return prompt + (_NOTE[language].format(note=note) if note else ""), ""
+    end = "。" if language == "zh" else "."
+    return fitted(f"{note.rstrip(_SENTENCE_ENDS)}{end} {prompt}", tokens)
 
 
 @lru_cache(maxsize=4096)

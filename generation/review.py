@@ -19,16 +19,18 @@ from dam.editing import link_pictures, lock, set_state, unlink_pictures
 from dam.models import Asset, AssetSKU, AssetState
 from dam.roles import Role
 from generation import prompts
-from generation.jobs import finish_job_if_done, idempotency_key, work_waiting
+from generation.jobs import LEFT_OUT, finish_job_if_done, idempotency_key, work_waiting
 from generation.models import (
     GenerationItem,
     GenerationJob,
     ItemInput,
     ItemState,
+    JobKind,
     JobState,
     Verdict,
     VerdictEntry,
 )
+from generation.providers.registry import UnknownProvider, get_provider
 from generation.sku_roles import links_of
 
 if TYPE_CHECKING:
@@ -238,6 +240,8 @@ def _check(item: GenerationItem, verdict: Verdict, actor: User | None) -> None:
     if verdict == Verdict.REGENERATE:
         if item.state not in _AGAIN_FROM:
             raise ReviewError(_("This picture is not made yet."))
+        if item.job.kind == JobKind.TRY_ON:  # a new item would be nobody's, and its picture for all to see
+            raise ReviewError(_("A try-on is made again from the person's picture, on its own page."))
         if asset and _moves(asset, verdict):
             workflow.check_steps(actor, [asset], AssetState.REJECTED)
         return
@@ -376,9 +380,14 @@ def _create_again(items: Sequence[GenerationItem], note: str) -> list[Generation
 
 
 def _again(item: GenerationItem, links: Sequence[ItemInput], position: int, note: str) -> GenerationItem:
-    prompt = prompts.with_note(item.prompt, note, language=item.job.parameters.get("language", "en"))
+    language = item.job.parameters.get("language", "en")
+    prompt, left_out = prompts.with_note(
+        item.prompt, note, language=language, tokens=_prompt_tokens(item.job)
+    )
     # The position makes each attempt a picture of its own, also where the note is empty.
     parameters = {**item.parameters, "variation": position, "note": note}
+    if left_out:
+        parameters[LEFT_OUT] = " ".join(filter(None, (left_out, item.parameters.get(LEFT_OUT))))
     inputs = [(link.role, link.asset_id, link.asset.current_id) for link in links]
     return GenerationItem(
         job=item.job,
@@ -390,6 +399,13 @@ def _again(item: GenerationItem, links: Sequence[ItemInput], position: int, note
         regenerates=item,
         idempotency_key=idempotency_key(item.job, prompt, inputs, parameters),
     )
+
+
+def _prompt_tokens(job: GenerationJob) -> int:
+    try:
+        return get_provider(job.provider).capability.prompt_tokens
+    except UnknownProvider:  # it is said when the item runs
+        return 0
 
 
 # ── Taken back ────────────────────────────────────────────────────────────────────────────────────

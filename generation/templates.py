@@ -81,6 +81,20 @@ def save_template(row: PromptTemplate, *, actor: User | None) -> PromptTemplate:
     return row
 
 
+def copy_of(template: Template) -> PromptTemplate:
+    """A template of one's own to begin with: this one's words and slots, without a key, not kept yet."""
+    return PromptTemplate(
+        kind=template.kind,
+        name=template.name,
+        name_zh=template.name_zh,
+        text=template.texts["en"],
+        text_zh=template.texts["zh"],
+        slots=[_kept(slot) for slot in template.slots],
+        negative=template.negative.get("en", ""),
+        negative_zh=template.negative.get("zh", ""),
+    )
+
+
 def check(row: PromptTemplate) -> None:
     """
     Raises:

@@ -27,7 +27,7 @@ from dam.audit import record
 from dam.errors import IngestError
 from dam.models import Asset
 from generation import prompts, wording
-from generation.jobs import JobError, idempotency_key, work_waiting
+from generation.jobs import LEFT_OUT, JobError, idempotency_key, work_waiting
 from generation.models import (
     GenerationItem,
     GenerationJob,
@@ -41,6 +41,7 @@ from generation.models import (
 from generation.planning import PlanError, choose_provider, named_inputs, why_unusable
 from generation.prompts import Words
 from generation.providers.base import ProviderError, ProviderInput
+from generation.providers.registry import get_provider
 from generation.templates import find_template
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def try_on(
             currency=currency,
         )
         for position, assets in enumerate(combinations):
-            _create_item(job, held, position, assets, template, language)
+            _create_item(job, held, position, assets, template)
         record(held.owner, "job.created", job, pictures=len(combinations), provider=name)
         if in_background:
             work_waiting.send(GenerationJob, job_id=job.pk)
@@ -176,16 +177,16 @@ def _create_item(
     position: int,
     assets: Sequence[tuple[str, Asset]],
     template: prompts.Template,
-    language: str,
 ) -> None:
     inputs = [prompts.NamedInput(InputRole.MODEL, "", ""), *named_inputs(assets)]
-    prompt = prompts.render(template, inputs, language=language, words=Words())
+    prompt, left_out = _prompt(job, template, inputs)
     keys: list[Any] = [("person", photo.pk, None)]
     keys += [(str(role), asset.pk, asset.current_id) for role, asset in assets]
     item = GenerationItem.objects.create(
         job=job,
         position=position,
         prompt=prompt,
+        parameters={LEFT_OUT: left_out} if left_out else {},
         state=ItemState.QUEUED,
         idempotency_key=idempotency_key(job, prompt, keys),
     )
@@ -194,6 +195,15 @@ def _create_item(
         for place, (role, asset) in enumerate(assets, 1)
     )
     TryOn.objects.create(item=item, photo=photo)
+
+
+def _prompt(
+    job: GenerationJob, template: prompts.Template, inputs: Sequence[prompts.NamedInput]
+) -> tuple[str, str]:
+    how: Any = {"language": job.parameters["language"], "words": Words()}
+    if tokens := get_provider(job.provider).capability.prompt_tokens:
+        return prompts.render_short(template, inputs, tokens=tokens, **how)
+    return prompts.render(template, inputs, **how), ""
 
 
 def person_input(item: GenerationItem) -> ProviderInput | None:
@@ -231,7 +241,7 @@ def delete_photo(photo: PersonPhoto, *, actor: User | None) -> None:
     rows = TryOn.objects.select_for_update().filter(photo=held)
     items = GenerationItem.objects.filter(try_on__photo=held)
     answers = list(items.exclude(answer="").values_list("answer", flat=True))
-    removal.note([held.file.name, *rows.exclude(result="").values_list("result", flat=True), *answers])
+    removal.note([str(held.file.name), *rows.exclude(result="").values_list("result", flat=True), *answers])
     waiting = items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED))
     waiting.update(state=ItemState.CANCELLED, finished=now)
     items.exclude(answer="").update(answer="")

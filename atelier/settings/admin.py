@@ -126,7 +126,13 @@ UNFOLD = {
                 "title": _("Studio"),
                 "separator": True,
                 "items": [
-                    _page(_("Studio"), "auto_awesome", "generation_studio", "generation.add_generationjob"),
+                    _page(
+                        _("Studio"),
+                        "auto_awesome",
+                        "generation_studio",
+                        "generation.add_generationjob",
+                        active=_lies_in("generation_studio", "generation_try_on"),
+                    ),
                     _page(_("Review"), "rule", "generation_review", "generation.change_generationitem"),
                     _page(
                         _("Jobs"),

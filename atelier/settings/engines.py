@@ -175,6 +175,7 @@ GENERATION_PROVIDERS = {
             "strength": env.float("DIFFUSERS_STRENGTH", default=0.6),
             "adapter_scale": env.float("DIFFUSERS_IP_ADAPTER_SCALE", default=0.6),
             "seconds_per_picture": env.float("DIFFUSERS_SECONDS", default=30),
+            "prompt_tokens": env.int("DIFFUSERS_PROMPT_TOKENS", default=75),
         },
     },
 }

@@ -47,9 +47,8 @@ class TableFaultSerializer(serializers.Serializer):
 class SelectionSerializer(serializers.Serializer):
     """What a table names. `names` goes into an order as it is."""
 
-    names = serializers.CharField(allow_blank=True)
+    names = serializers.CharField()
     assets = AssetBriefSerializer(many=True)
-    faults = TableFaultSerializer(many=True)
 
 
 class SelectionView(APIView):
@@ -63,7 +62,7 @@ class SelectionView(APIView):
         request=TableSerializer,
         responses={
             200: SelectionSerializer,
-            422: OpenApiResponse(SelectionSerializer, "Rows are wrong; “faults” names them."),
+            422: OpenApiResponse(description="Rows are wrong; “faults” says which, and why."),
         },
     )
     def post(self, request: Request) -> Response:
@@ -74,15 +73,11 @@ class SelectionView(APIView):
         try:
             chosen = select_from_table(sent.validated_data["table"].file, user=request.user, kinds=kinds)
         except TableSelectionError as error:
-            if not error.faults:
-                raise Unplannable(str(error)) from error
-            return self._answer([], error.faults, status.HTTP_422_UNPROCESSABLE_ENTITY)
-        return self._answer(chosen, [], status.HTTP_200_OK)
-
-    def _answer(self, chosen: list[Asset], faults: list[Any], code: int) -> Response:
+            faults = TableFaultSerializer(error.faults, many=True).data
+            raise Unplannable(str(error), faults=faults) from error
         names = ",".join(str(asset.public_id) for asset in chosen)
-        body = {"names": names, "assets": chosen, "faults": faults}
-        return Response(SelectionSerializer(body, context={"request": self.request}).data, status=code)
+        context = {"request": request}
+        return Response(SelectionSerializer({"names": names, "assets": chosen}, context=context).data)
 
 
 class TemplateSlotSerializer(serializers.Serializer):
@@ -92,7 +87,7 @@ class TemplateSlotSerializer(serializers.Serializer):
     type = serializers.ChoiceField([str(kind) for kind in SlotType], default=str(SlotType.TEXT))
     label = serializers.CharField(default="", allow_blank=True, max_length=80)  # type: ignore[assignment]
     label_zh = serializers.CharField(default="", allow_blank=True, max_length=80)
-    default = serializers.CharField(default="", allow_blank=True, max_length=500)  # type: ignore[assignment]
+    default = serializers.CharField(default="", allow_blank=True, max_length=500)
     required = serializers.BooleanField(default=True)  # type: ignore[assignment]
     choices = serializers.ListField(child=serializers.CharField(max_length=120), default=list, max_length=50)
 

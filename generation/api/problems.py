@@ -1,5 +1,9 @@
 """What generation's API answers where nothing can be planned."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -8,7 +12,15 @@ NOTHING_TO_PLAN = OpenApiResponse(description="Nothing can be made of this order
 
 
 class Unplannable(APIException):
-    """The request is well formed, but nothing can be planned from it."""
+    """The request is well formed, but nothing can be planned from it.
+
+    Args:
+        members: what the problem document says besides its sentence.
+    """
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "unplannable"
+
+    def __init__(self, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.members = members

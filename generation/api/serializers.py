@@ -76,7 +76,9 @@ class ChoicesSerializer(serializers.Serializer):
     limit_per_selection = serializers.IntegerField(
         min_value=1, max_value=500, default=DEFAULT_LIMIT, help_text="How many a sentence selects at most."
     )
-    style = serializers.SlugField(required=False, help_text="A style set; see `/generation/styles/`.")
+    style = serializers.SlugField(  # type: ignore[assignment]  # `style` is an argument of fields too
+        required=False, help_text="A style set; see `/generation/styles/`."
+    )
     like = SelectionField(required=False, help_text="Pictures whose style is wanted, at most three.")
     negative = serializers.CharField(
         required=False, allow_blank=True, max_length=500, help_text="What is not to be seen."
@@ -240,10 +242,11 @@ class CellSerializer(serializers.Serializer):
 
     inputs = CellInputSerializer(many=True)
     prompt = serializers.CharField()
+    left_out = serializers.CharField(help_text="Of the prompt, where the provider takes few words.")
 
     def to_representation(self, cell: Any) -> dict[str, Any]:
         inputs = [{"asset": str(asset.public_id), "role": role} for role, asset in cell.inputs]
-        return {"inputs": inputs, "prompt": cell.prompt}
+        return {"inputs": inputs, "prompt": cell.prompt, "left_out": cell.left_out}
 
 
 class FoundCellSerializer(serializers.Serializer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from dam.api.permissions import EditorsOnly
+from dam.models import Asset
 from generation import tryon
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import ChoicesSerializer, JobSerializer, SelectionField
@@ -163,7 +165,7 @@ class TryOnViewSet(GenericViewSet):
         return Response(ResultSerializer(tryon.results_of(self._photo(public_id)), many=True).data)
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
-    @action(detail=True, url_path="results/(?P<item>[0-9a-f-]{36})/picture")
+    @action(detail=True, url_path="results/(?P<item>[0-9a-f-]{36})")
     def result(self, request: Request, public_id: Any, item: str) -> FileResponse:
         """A picture that was made of it."""
         return private_file(self._photo(public_id), item)
@@ -178,5 +180,5 @@ class TryOnViewSet(GenericViewSet):
             raise NotFound(_("The person's picture was deleted."))
         return photo
 
-    def _selected(self, spec: str, kind: str) -> list[Any]:
-        return select_assets(spec, user=self._user, kinds=(kind,), limit=DEFAULT_LIMIT) if spec else []
+    def _selected(self, spec: str, kind: str) -> Sequence[Asset]:
+        return select_assets(spec, user=self._user, kinds=(kind,), limit=DEFAULT_LIMIT) if spec else ()

@@ -129,6 +129,7 @@ class Capability:
         price_known: False where the vendor publishes no price and none was given.
         makes_photographs: False for `board`, which arranges pictures and paints none.
         batch_size: how many requests one batch takes; 0 where each is a call of its own.
+        prompt_tokens: how much of a prompt a model reads that reads little; 0 where there is room enough.
     """
 
     roles: frozenset[str]
@@ -149,6 +150,7 @@ class Capability:
     takes_mask: bool = False
     takes_negative: bool = False
     batch_size: int = 0
+    prompt_tokens: int = 0
 
 
 class Provider(ABC):

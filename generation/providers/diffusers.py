@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 ROLES = frozenset(("model", "garment", "accessory", "product", "character", "prop", "scene", "reference"))
 STYLES = 4
+CLIP_TOKENS = 75  # of 77, with the first and the last, which are not words
 LARGEST_SEED = 2**63 - 1
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 # Where there are no pictures to look like, an adapter is still asked for one, and does not count.
@@ -65,13 +66,22 @@ class DiffusersProvider(Provider):
     name = "diffusers"
 
     def __init__(
-        self, *, model: str, adapter: str, device: str, dtype: str, seconds_per_picture: float, **how: Any
+        self,
+        *,
+        model: str,
+        adapter: str,
+        device: str,
+        dtype: str,
+        seconds_per_picture: float,
+        prompt_tokens: int = CLIP_TOKENS,
+        **how: Any,
     ) -> None:
         self._model = model.strip()
         self._adapter = adapter.strip()
         self._device = device
         self._dtype = dtype
         self._seconds = seconds_per_picture
+        self._prompt_tokens = prompt_tokens
         self._settings = Settings(**how)
         self._lock = threading.Lock()
         self._pipelines: tuple[Any, Any] | None = None
@@ -92,6 +102,7 @@ class DiffusersProvider(Provider):
             takes_seed=True,
             takes_mask=True,
             takes_negative=True,
+            prompt_tokens=self._prompt_tokens,
         )
 
     def check(self) -> str | None:

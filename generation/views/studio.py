@@ -117,6 +117,14 @@ class Matrix:
     def has_columns(self) -> bool:
         return self.columns != [()]
 
+    @property
+    def has_found(self) -> bool:
+        return any(cell.found for _asset, cells in self.rows for cell in cells)
+
+    @property
+    def has_left_out(self) -> bool:
+        return any(cell.reason for _asset, cells in self.rows for cell in cells)
+
 
 @dataclass
 class _Planned:

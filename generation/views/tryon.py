@@ -17,6 +17,7 @@ from generation import tryon, wording
 from generation.forms import TryOnForm
 from generation.jobs import JobError
 from generation.models import PersonPhoto
+from generation.orders import ORDERED
 from generation.selection import SelectionError, find, select_assets
 from generation.tryon import TryOnError
 
@@ -42,6 +43,7 @@ def try_on_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Try-on"),
+        "kinds": ORDERED,
         "consent": tryon.consent_text(),
         "results": [
             (photo, TryOnForm(auto_id=f"id_{number}_%s"), list(tryon.results_of(photo)))
@@ -96,7 +98,7 @@ def _delete(request: HttpRequest, user: User, form: TryOnForm) -> None:
 def _run(request: HttpRequest, user: User, form: TryOnForm) -> None:
     photo = _photo(request, user)
     if not form.is_valid():
-        raise TryOnError(" ".join(error for errors in form.errors.values() for error in errors))
+        raise TryOnError(" ".join(str(error) for errors in form.errors.values() for error in errors))
     chosen = {}
     for name, kinds in SELECTIONS.items():
         spec = form.cleaned_data[name] or ",".join(request.POST.getlist(f"pick_{name}"))

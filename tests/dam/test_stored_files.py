@@ -30,7 +30,7 @@ from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from dam.stored_files import FileDrift, compare_files
 from dam.versions import add_version
-from generation.models import GenerationItem, GenerationJob
+from generation.models import GenerationItem, GenerationJob, PersonPhoto, TryOn
 from tests.dam.storages import BusyStorage, RestlessStorage, StubbornStorage, stored_files
 from tests.factories import AssetFactory
 from tests.pictures import picture
@@ -95,6 +95,8 @@ def test_every_column_that_names_files_is_compared() -> None:
         (AssetVersion, "file", "originals"),
         (Rendition, "file", "renditions"),
         (GenerationItem, "answer", "answers"),
+        (PersonPhoto, "file", "people"),
+        (TryOn, "result", "try-ons"),
     }
 
 

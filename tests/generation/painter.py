@@ -34,6 +34,7 @@ class Painter(Provider):
         max_inputs: int = 4,
         roles: frozenset[str] = ALL_ROLES,
         missing: str = "",
+        prompt_tokens: int = 0,
     ) -> None:
         self._capability = Capability(
             roles=roles,
@@ -46,6 +47,7 @@ class Painter(Provider):
             seconds_per_picture=2.0,
             parallel_calls=parallel_calls,
             makes_photographs=True,
+            prompt_tokens=prompt_tokens,
         )
         self._missing = missing
         self._lock = threading.Lock()

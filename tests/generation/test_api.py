@@ -255,5 +255,20 @@ def test_the_schema_describes_generation_without_a_warning(
             for name in ("items", "pause", "resume", "cancel", "retry")
         ),
         "/generation/items/{public_id}/",
-        *(f"/generation/items/{{public_id}}/{name}/" for name in ("approve", "reject", "regenerate")),
+        *(
+            f"/generation/items/{{public_id}}/{name}/"
+            for name in ("approve", "reject", "regenerate", "make-again")
+        ),
+        "/generation/selections/",
+        "/generation/templates/",
+        "/generation/templates/preview/",
+        "/generation/styles/",
+        "/generation/styles/{slug}/",
+        "/generation/rules/",
+        "/generation/rules/{id}/",
+        "/generation/try-ons/",
+        "/generation/try-ons/consent/",
+        "/generation/try-ons/{public_id}/",
+        *(f"/generation/try-ons/{{public_id}}/{name}/" for name in ("picture", "results", "run")),
+        "/generation/try-ons/{public_id}/results/{item}/",
     }

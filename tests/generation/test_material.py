@@ -66,7 +66,6 @@ def test_each_wrong_row_of_a_table_is_named(wardrobe: list[Asset], staff_api: AP
     rows = "asset,sku\nnonsense,\n,TS-01\n,NONE\n"
     answer = staff_api.post(SELECTIONS, {"selection": "garments", "table": table(rows)})
     assert answer.status_code == 422
-    assert answer.json()["names"] == ""
     assert [(fault["row"], fault["sentence"]) for fault in answer.json()["faults"]] == [
         (2, "“nonsense” is neither an asset's id nor sku:CODE nor collection:ID."),
         (4, "Nothing was found for “sku:NONE”."),
@@ -268,6 +267,21 @@ def test_a_wrong_template_is_refused_with_what_is_wrong(
     assert sentence in answer.json()["detail"]
 
 
+def test_a_template_begins_with_one_that_comes_along(client: Client, editor: User) -> None:
+    client.force_login(editor)
+    listed = client.get(f"{ADMIN}prompttemplate/").content.decode()
+    form = client.get(f"{ADMIN}prompttemplate/add/?from=background").context["adminform"].form
+    sent = {name: form[name].value() or "" for name in form.fields}
+    kept = client.post(f"{ADMIN}prompttemplate/add/", {**sent, "key": "wall"})
+    taken = client.post(f"{ADMIN}prompttemplate/add/", {**sent, "key": "background"})
+    row = PromptTemplate.objects.get()
+    assert "/prompttemplate/add/?from=background" in listed
+    assert (kept.status_code, row.key, row.kind) == (302, "wall", "edit")
+    assert "Replace the background by {background}." in row.text
+    assert [slot["name"] for slot in row.slots] == ["background"]
+    assert "comes with Atelier; choose another key" in taken.content.decode()
+
+
 def test_a_template_is_written_and_previewed_in_the_admin(
     client: Client, editor: User, staff_api: APIClient
 ) -> None:
@@ -360,6 +374,25 @@ def test_the_command_takes_a_template_its_slots_and_a_style(painter: Configure, 
 # --- Styles -----------------------------------------------------------------------------------------
 
 
+def test_a_style_set_keeps_its_pictures_when_it_is_changed_in_the_admin(
+    assets_of: Make, client: Client, editor: User
+) -> None:
+    client.force_login(editor)
+    scenes = assets_of("scene", 2)
+    sent = {"slug": "noir", "name": "Noir", "pictures": [asset.pk for asset in scenes]}
+    client.post(f"{ADMIN}styleset/add/", sent)
+    style = StyleSet.objects.get()
+    page = client.get(f"{ADMIN}styleset/{style.pk}/change/")
+    form = page.context["adminform"].form
+    again = {name: form[name].value() or "" for name in form.fields}
+    changed = client.post(f"{ADMIN}styleset/{style.pk}/change/", {**again, "name": "Night"})
+    style.refresh_from_db()
+    assert (changed.status_code, style.name) == (302, "Night")
+    assert set(style.pictures.all()) == set(scenes)
+    assert all(asset.display_title in page.content.decode() for asset in scenes)
+    assert AuditEntry.objects.filter(action="style.saved").count() == 2
+
+
 def test_a_style_set_gives_its_pictures_words_and_what_is_not_to_be_seen(
     painter: Configure, assets_of: Make, staff_api: APIClient
 ) -> None:
@@ -436,7 +469,7 @@ def test_a_large_matrix_is_shown_part_by_part_in_as_many_queries(
     assert "Rows 1–20 of 25" in first
     assert "Columns 1–16 of 190" in first
     assert last.count('<span class="st-matrix__cell">') == 5 * 14
-    assert '<span class="st-matrix__cell">4750</span>' in last
+    assert '<span class="st-matrix__cell">4,750</span>' in last
     assert "<h2" not in last
     body = {name: ",".join(value) for name, value in sent.items() if name in ("models", "garments")}
     body |= {"kind": "outfits", "garments_together": 2, "offset": 4700}

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from generation.models import TryOn
 from search.models import IndexEntry
 from tests.permissions.rest import Row
 from tests.permissions.world import World
@@ -267,7 +268,11 @@ generation_studio_find                 -                      302    302    403 
 generation_fill                        -                      302    302    403    403    400    400    400
 generation_review                      -                      302    302    403    403    200    200    200
 generation_review_verdict              -                      302    302    403    403    404    404    404
+generation_made                        item                   302    302    403    403    200    200    200
+generation_made                        the editor's try-on    302    302    403    403    404    404    404
 generation_try_on                      -                      302    302    403    403    200    200    200
+generation_try_on_picture              the editor's try-on    302    302    403    403    200    404    404
+generation_try_on_result               the editor's try-on    302    302    403    403    200    404    404
 generation_styleset_changelist         -                      302    302    403    403    200    200    200
 generation_styleset_add                -                      302    302    403    403    200    200    200
 generation_styleset_change             style                  302    302    403    403    200    200    200
@@ -275,14 +280,17 @@ generation_styleset_delete             style                  302    302    403 
 generation_styleset_history            style                  302    302    403    403    200    200    200
 generation_combinationrule_changelist  -                      302    302    403    403    200    200    200
 generation_combinationrule_add         -                      302    302    403    403    200    200    200
-generation_combinationrule_change      rule                   302    302    403    403    200    200    200
-generation_combinationrule_delete      rule                   302    302    403    403    200    200    200
-generation_combinationrule_history     rule                   302    302    403    403    200    200    200
+generation_combinationrule_change      combination            302    302    403    403    200    200    200
+generation_combinationrule_delete      combination            302    302    403    403    200    200    200
+generation_combinationrule_history     combination            302    302    403    403    200    200    200
 generation_prompttemplate_changelist   -                      302    302    403    403    200    200    200
 generation_prompttemplate_add          -                      302    302    403    403    200    200    200
 generation_review_undo                 -                      302    302    403    403    404    404    404
 generation_review_look                 item                   302    302    403    403    200    200    200
 generation_costs                       -                      302    302    403    403    200    200    200
+generation_prompttemplate_change       template               302    302    403    403    200    200    200
+generation_prompttemplate_delete       template               302    302    403    403    403    403    403
+generation_prompttemplate_history      template               302    302    403    403    200    200    200
 generation_job_progress                job                    302    302    403    403    200    200    200
 generation_job_verb                    job                    302    302    403    403    404    404    404
 generation_generationjob_changelist    -                      302    302    403    403    200    200    200
@@ -377,6 +385,11 @@ generation_spendingcap_delete          cap                    302    302    403 
 generation_review_verdict              -                      302    302    403    403    302=   302    302
 generation_review_undo                 -                      302    302    403    403    302=   302    302
 generation_studio                      -                      302    302    403    403    200=   200=   200=
+generation_made                        item                   302    302    403    403    302    302    302
+generation_try_on                      the editor's try-on    302    302    403    403    302    200=   200=
+generation_styleset_delete             style                  302    302    403    403    302    302    302
+generation_combinationrule_delete      combination            302    302    403    403    302    302    302
+generation_prompttemplate_add          -                      302    302    403    403    302    302    302
 search_reindex                         -                      302    302    403    403    403    403    302=
 search_reindex_verb                    reindex                302    302    403    403    403    403    302
 search_space_verb                      former space           302    302    403    403    403    403    302=
@@ -453,6 +466,7 @@ def address(world: World, name: str, what: str) -> str:
         "ending": "csv", "verb": VERBS.get(what, "start"), "name": "review", "app_label": what, "number": 1,
         "content_type_id": 1, "key": getattr(thing, "pk", None), "object_id": getattr(thing, "pk", None),
         "id": getattr(thing, "pk", None), "public_id": getattr(thing, "public_id", None), "verdict": "accept",
+        "item": getattr(thing, "public_id", None),
     }  # fmt: skip
     if what in NUMBERED:
         holder, numbered = NUMBERED[what]
@@ -460,6 +474,8 @@ def address(world: World, name: str, what: str) -> str:
             "key": (world.assets.get(holder) or world.things[holder]).pk,
             "number": world.things[numbered].pk,
         }
+    if isinstance(thing, TryOn):
+        fixed |= {"photo": thing.photo.public_id, "item": thing.item.public_id}
     if name == "dam_asset_restore_version":
         fixed["number"] = 2
     if name == "dam_finish":
@@ -560,6 +576,13 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "verdict": "approve", "items": [str(world.things["item"].public_id)]
     },
     "generation_review_undo": lambda world: {"deed": str(world.things["verdict"].deed)},
+    "generation_try_on": lambda world: {
+        "do": "delete", "photo": str(world.things["the editor's try-on"].photo.public_id)
+    },
+    "generation_prompttemplate_add": lambda world: {
+        "key": "new", "kind": "outfits", "name": "New", "text": "{pictures}", "text_zh": "{pictures}",
+        "slots": "[]",
+    },
     "search_reindex": lambda world: {"encoder": "nonsense"},
     "search_side_by_side": lambda world: {
         "q": "Lantern", "preferred": "same", "left": world.things["live space"].pk,

@@ -197,23 +197,28 @@ POST   /generation/jobs/{public_id}/cancel/            job                      
 POST   /generation/jobs/{public_id}/retry/             job, failed                    401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/prioritise/        job                            401    403   403   403   200   200   200
 POST   /generation/items/{public_id}/make-again/       item                           401    403   403   403   201   201   201
-POST   /generation/selections/                         -                              401    403   403   403   400   400   400
+POST   /generation/selections/                         -                              401    403   403   403   200=  200=  200=
 GET    /generation/templates/                          -                              401    403   403   403   200   200   200
-POST   /generation/templates/                          -                              401    403   403   403   400   400   400
-POST   /generation/templates/preview/                  -                              401    403   403   403   400   400   400
+POST   /generation/templates/                          -                              401    403   403   403   201   201   201
+POST   /generation/templates/preview/                  -                              401    403   403   403   200=  200=  200=
 GET    /generation/styles/                             -                              401    403   403   403   200   200   200
-POST   /generation/styles/                             -                              401    403   403   403   400   400   400
+POST   /generation/styles/                             -                              401    403   403   403   201   201   201
 GET    /generation/styles/{slug}/                      style                          401    403   403   403   200   200   200
 PATCH  /generation/styles/{slug}/                      style                          401    403   403   403   200   200   200
 DELETE /generation/styles/{slug}/                      style                          401    403   403   403   204   204   204
 GET    /generation/rules/                              -                              401    403   403   403   200   200   200
-POST   /generation/rules/                              -                              401    403   403   403   400   400   400
-GET    /generation/rules/{id}/                         rule                           401    403   403   403   200   200   200
-PATCH  /generation/rules/{id}/                         rule                           401    403   403   403   200   200   200
-DELETE /generation/rules/{id}/                         rule                           401    403   403   403   204   204   204
+POST   /generation/rules/                              -                              401    403   403   403   201   201   201
+GET    /generation/rules/{id}/                         combination                    401    403   403   403   200   200   200
+PATCH  /generation/rules/{id}/                         combination                    401    403   403   403   200   200   200
+DELETE /generation/rules/{id}/                         combination                    401    403   403   403   204   204   204
 GET    /generation/try-ons/                            -                              401    403   403   403   200   200   200
-POST   /generation/try-ons/                            -                              401    403   403   403   400   400   400
+POST   /generation/try-ons/                            -                              401    403   403   403   201   201   201
 GET    /generation/try-ons/consent/                    -                              401    403   403   403   200   200   200
+DELETE /generation/try-ons/{public_id}/                the editor's try-on            401    403   403   403   204   404   404
+GET    /generation/try-ons/{public_id}/picture/        the editor's try-on            401    403   403   403   200   404   404
+GET    /generation/try-ons/{public_id}/results/        the editor's try-on            401    403   403   403   200   404   404
+GET    /generation/try-ons/{public_id}/results/{item}/ the editor's try-on            401    403   403   403   200   404   404
+POST   /generation/try-ons/{public_id}/run/            the editor's try-on            401    403   403   403   201   404   404
 POST   /generation/plans/                              -                              401    403   403   403   200=  200=  200=
 POST   /generation/plans/fill/                         -                              401    403   403   403   200=  200=  200= !
 
@@ -391,7 +396,7 @@ def places(world: World) -> dict[str, dict[str, Any]]:
     ):
         found[name] = {"public_id": assets[asset].public_id, "number": things[name].pk}
     for name in ("owner's task", "colleague's task", "entry", "own edit", "their edit", "own search",
-                 "their search", "shared search", "pair", "rule"):  # fmt: skip
+                 "their search", "shared search", "pair", "rule", "combination"):  # fmt: skip
         found[name] = {"id": things[name].pk}
     for name, link in (("own collection", "own link"), ("their collection", "their link")):
         ids = {"id": things[name].pk, "number": things[link].pk}
@@ -400,8 +405,10 @@ def places(world: World) -> dict[str, dict[str, Any]]:
         found[name] = {"public_id": things[name].public_id, "ending": "csv"}
     for name in ("open SKU", "hidden SKU"):
         found[name] = {"code": things[name].code}
-    for name in ("preset", "open tag", "hidden tag", "season", "retired field", "cost"):
+    for name in ("preset", "open tag", "hidden tag", "season", "retired field", "cost", "style"):
         found[name] = {"slug": things[name].slug}
+    tried = things["the editor's try-on"]
+    found["the editor's try-on"] = {"public_id": tried.photo.public_id, "item": tried.item.public_id}
     found["hook"] = {"id": things["hook"].pk, "number": things["delivery"].pk}
     # What is not the thing itself but one way to it.
     found["shown, for the press"] = {**found["shown"], "preset": things["preset"].slug}
@@ -509,7 +516,7 @@ def _order(world: World) -> Sent:
         "models": str(world.things["model"].public_id),
         "garments": str(world.things["garment"].public_id),
     }
-    return _json(kind="outfits", **chosen)
+    return _json(kind="outfits", again=True, **chosen)
 
 
 _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
@@ -568,6 +575,21 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
     "POST /generation/jobs/": _order,
     "POST /generation/jobs/{public_id}/prioritise/": lambda world: _json(priority=30),
     "POST /generation/plans/": _order,
+    "POST /generation/selections/": lambda world: _form(
+        selection="garments", table=_table("asset", str(world.things["garment"].public_id))
+    ),
+    "POST /generation/templates/": lambda world: _json(
+        key="new", kind="outfits", name="New", text="{pictures}", text_zh="{pictures}"
+    ),
+    "POST /generation/templates/preview/": lambda world: _json(template="outfits", kind="outfits"),
+    "POST /generation/styles/": lambda world: _json(slug="new", name="New"),
+    "PATCH /generation/styles/{slug}/": lambda world: _json(name="Changed"),
+    "POST /generation/rules/": lambda world: _json(name="New", terms=["hat"]),
+    "PATCH /generation/rules/{id}/": lambda world: _json(name="Changed"),
+    "POST /generation/try-ons/": lambda world: _form(photo=_picture(94), consent="true"),
+    "POST /generation/try-ons/{public_id}/run/": lambda world: _json(
+        garments=str(world.things["garment"].public_id)
+    ),
     ("POST /imports/", "the owner's archive"): lambda world: _json(
         upload=str(world.things["archive"].public_id)
     ),

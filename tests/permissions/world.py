@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -59,17 +60,21 @@ from dam.models import (
     WebhookEndpoint,
 )
 from dam.roles import Role
+from generation import tryon
 from generation.jobs import create_job
 from generation.models import (
     CombinationRule,
     GenerationItem,
     GenerationJob,
+    PromptTemplate,
     SpendingCap,
     StyleSet,
+    TryOn,
     Verdict,
     VerdictEntry,
 )
 from generation.planning import plan_outfits
+from generation.templates import save_template
 from search import judging, query_log, terms
 from search.evaluation_models import Grade, RunState
 from search.models import (
@@ -385,12 +390,25 @@ def _generate(world: World, editor: User) -> None:
         state="blocked", verdict=Verdict.REGENERATE, cost="0.1",
     )  # fmt: skip
     verdict = VerdictEntry.objects.create(item=blocked, verdict=Verdict.REGENERATE, note=f"Longer {HIDDEN}")
+    text = "A moonlit picture of {pictures}"
+    template = PromptTemplate(key="moon", kind="outfits", name="Moon", text=text, text_zh=text)
     world.things |= {
         "job": job, "item": done, "model": model, "garment": garment, "blocked": blocked, "verdict": verdict,
         "cap": SpendingCap.objects.create(user=world.things["colleague"], amount=5),
         "style": StyleSet.objects.create(slug="noir", name="Noir"),
-        "rule": CombinationRule.objects.create(name="One hat", terms=["hat"]),
+        "combination": CombinationRule.objects.create(name="One hat", terms=["hat"]),
+        "template": save_template(template, actor=editor),
+        "the editor's try-on": _tried_on(editor, garment),
     }  # fmt: skip
+
+
+def _tried_on(editor: User, garment: Asset) -> TryOn:
+    """The editor's own picture, and what was made of it."""
+    photo = tryon.take_photo(BytesIO(picture(seed=23)), owner=editor, consent=True)
+    item = tryon.try_on(photo, [garment]).items.get()
+    tryon.keep_result(item, picture(seed=24), "image/jpeg")
+    GenerationItem.objects.filter(pk=item.pk).update(state="succeeded")
+    return TryOn.objects.get(item=item)
 
 
 def _measure(world: World, administrator: User) -> None:
