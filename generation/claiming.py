@@ -48,8 +48,11 @@ def claim(provider: str, *, only: GenerationJob | None = None) -> GenerationItem
     """
     if get_provider(provider).capability.batch_size:  # its items go in batches
         return None
-    if not _active(provider, only).filter(_has_due()).exists():  # asked in vain, it locks nothing
+    # Asked in vain, it locks nothing.
+    if not _active(provider, only).filter(_has_due()).exists():
         return None
+    if _is_full(provider) and not _answered(_active(provider, only)).exists():
+        return Wait(_FULL_SECONDS)
     with transaction.atomic():
         gate = _locked(provider)
         jobs = _in_turn(provider, only)
@@ -61,11 +64,19 @@ def claim(provider: str, *, only: GenerationJob | None = None) -> GenerationItem
 
 
 def _wait(gate: ProviderGate) -> Wait | None:
-    calling = GenerationItem.objects.calling().filter(job__provider=gate.provider).count()
-    if calling >= pace.parallel_calls(gate.provider):
+    if _is_full(gate.provider):
         return Wait(_FULL_SECONDS)
     seconds = pace.closed_for(gate) or pace.take_token(gate)
     return Wait(seconds) if seconds else None
+
+
+def _is_full(provider: str) -> bool:
+    """Whether as many calls are under way as it takes."""
+    return _calls_under_way(provider) >= pace.parallel_calls(provider)
+
+
+def _calls_under_way(provider: str) -> int:
+    return GenerationItem.objects.calling().filter(job__provider=provider).count()
 
 
 def _locked(provider: str) -> ProviderGate:
@@ -103,7 +114,7 @@ def _in_turn(provider: str, only: GenerationJob | None) -> list[GenerationJob]:
     return sorted(due, key=lambda job: (-job.priority, served.get(job.owner_id, never), job.pk))
 
 
-def _answered(jobs: list[GenerationJob]) -> QuerySet[GenerationItem]:
+def _answered(jobs: list[GenerationJob] | QuerySet[GenerationJob]) -> QuerySet[GenerationItem]:
     """Items whose answer is kept and whose worker died."""
     return GenerationItem.objects.abandoned().exclude(answer="").filter(job__in=jobs).order_by("leased_until")
 
@@ -204,7 +215,6 @@ def providers_with_work() -> dict[str, int]:
     due = GenerationJob.objects.filter(_has_due(), state__in=ACTIVE_STATES).order_by().distinct()
     found = {}
     for provider in due.values_list("provider", flat=True):
-        calling = GenerationItem.objects.calling().filter(job__provider=provider).count()
-        if free := pace.parallel_calls(provider) - calling:
+        if free := pace.parallel_calls(provider) - _calls_under_way(provider):
             found[provider] = max(0, free)
     return found
