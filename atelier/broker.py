@@ -1,9 +1,9 @@
 """Redis as the broker, whose loss a worker survives while it is at work.
 
-A worker that loses its broker takes the connection apart twice (celery's `Consumer` collects it and then
-closes it). Kombu's channel puts unacknowledged messages back when it is closed; the second time it has no
-address left to do so, raises AttributeError, and the worker ends. Here it leaves them where they are: Redis
-gives them out again after the visibility timeout, and the sweeps find their work before.
+A worker that loses its broker takes the connection apart and goes on with its tasks. What it acknowledges or
+puts back after that goes by a channel that no longer knows where Redis is: kombu raises AttributeError, which
+nothing expects, and the worker ends. Here the channel remembers the address. Where Redis is back, the message
+is acknowledged; where it is not, that is an error of the connection, which Celery writes in the log.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from kombu.transport import redis
-
-
-class QoS(redis.QoS):
-    """What a channel has given out and nobody has acknowledged yet."""
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        """Nothing, where the connection has been taken apart."""
-        connection = self.channel.connection
-        if connection is not None and connection.client is not None:
-            super().restore_unacked_once(stderr)
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 
 class Channel(redis.Channel):
-    QoS = QoS
+    """A channel that outlives its connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._address = self._connparams()
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if self.connection is not None and self.connection.client is not None:
+            return super()._connparams(asynchronous)
+        if asynchronous:  # for consuming, which belongs to the connection
+            raise RedisConnectionError("The connection to the broker is gone.")
+        return dict(self._address)
 
 
 class Transport(redis.Transport):

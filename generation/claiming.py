@@ -130,9 +130,9 @@ def _next_call(jobs: list[GenerationJob]) -> GenerationItem | None:
 
 def _taken(due: QuerySet[GenerationItem]) -> GenerationItem | None:
     for item in due.select_related("job__owner")[:_CANDIDATES]:
-        # The job before its item, as cancelling does it: no deadlock.
-        GenerationJob.objects.filter(pk=item.job_id).update(served=timezone.now())
-        if take(item):
+        # The job before its item, as pause and cancel do it: no deadlock, and nothing begins after them.
+        goes_on = GenerationJob.objects.filter(pk=item.job_id, state__in=ACTIVE_STATES)
+        if goes_on.update(served=timezone.now()) and take(item):
             return item
     return None
 

@@ -146,6 +146,7 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
     """Until the worker closes the line, then what is under way."""
     handed = _Handed(answers)
     rounds: dict[str, _Round] = {}
+    logger.info("the courier is ready")
     for line in orders:
         provider = json.loads(line)
         if provider not in rounds:

@@ -151,13 +151,13 @@ def answered(item: GenerationItem) -> bool:
 
     Otherwise the item has ended, or is queued again.
     """
-    if item.attempts > _attempts_of(item):
+    if item.tries > _tries_of(item):
         reason = _("It was given up after %(count)s attempts that were cut off.")
-        return _end(item, ItemState.FAILED, reason % {"count": _attempts_of(item)}, cause=Cause.CUT_OFF)
+        return _end(item, ItemState.FAILED, reason % {"count": _tries_of(item)}, cause=Cause.CUT_OFF)
     return bool(item.answer) or obtain(item)
 
 
-def _attempts_of(item: GenerationItem) -> int:
+def _tries_of(item: GenerationItem) -> int:
     """Calls have so many; taking in what was paid for has as many of its own."""
     return 2 * MAX_ATTEMPTS if item.answer else MAX_ATTEMPTS
 
@@ -268,7 +268,7 @@ def _not_delivered(item: GenerationItem, error: ProviderError) -> bool:
         money.settle(item, error.cost)
     if isinstance(error, Blocked):
         return _end(item, ItemState.BLOCKED, str(error), cause=error.cause)
-    if isinstance(error, Transient) and item.attempts < MAX_ATTEMPTS:
+    if isinstance(error, Transient) and item.tries < MAX_ATTEMPTS:
         return _put_back(item, str(error), cause=error.cause, retry_after=error.retry_after)
     return _end(item, ItemState.FAILED, str(error), cause=error.cause)
 
@@ -305,7 +305,7 @@ def _ingest(item: GenerationItem) -> None:
 
 
 def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
-    if item.attempts < _attempts_of(item):
+    if item.tries < _tries_of(item):
         _put_back(item, reason, cause=Cause.STORAGE)
     else:
         _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
@@ -313,7 +313,7 @@ def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
 
 def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: float | None = None) -> bool:
     """Queue the item for later: exponential, with jitter, and never before the vendor's own word."""
-    delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.attempts - 1))
+    delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.tries - 1))
     delay = max(delay * random.uniform(0.5, 1.0), (retry_after or 0) * random.uniform(1.0, 1.1))  # noqa: S311
     cancelled = GenerationJob.objects.filter(pk=item.job_id, state=JobState.CANCELLED).exists()
     if cancelled:
