@@ -23,7 +23,7 @@ class Channel(redis.Channel):
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is not None and self.connection.client is not None:
-            return super()._connparams(asynchronous)
+            return super()._connparams(asynchronous)  # type: ignore[misc]  # missing in kombu-stubs
         if asynchronous:  # for consuming, which belongs to the connection
             raise RedisConnectionError("The connection to the broker is gone.")
         return dict(self._address)

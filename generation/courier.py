@@ -26,7 +26,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from generation import running
-from generation.claiming import LEASE, Wait, claim, lease_kept, seconds_until_provider_due
+from generation.claiming import LEASE, Wait, claim_some, lease_kept, seconds_until_provider_due
 from generation.jobs import finish_job_if_done
 from generation.models import GenerationItem, GenerationItemQuerySet, ItemState
 from generation.providers.registry import get_provider
@@ -34,6 +34,7 @@ from generation.providers.registry import get_provider
 logger = logging.getLogger(__name__)
 
 _CALLS = 64  # at the same time in one process
+_AT_ONCE = 8  # what one claim takes: the rest is for the couriers of other workers
 _DELIVERIES = 2  # they work where calls wait
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 60.0
 _TROUBLE_SECONDS = 2.0
@@ -197,7 +198,7 @@ class _Round(threading.Thread):
         self.news = threading.Event()
         self._provider = provider
         self._handed = handed
-        self._free = threading.Semaphore(_CALLS)
+        self._under_way: set[int] = set()
 
     def run(self) -> None:
         with ThreadPoolExecutor(_CALLS, thread_name_prefix="courier") as calls:
@@ -215,17 +216,15 @@ class _Round(threading.Thread):
     def _begin_what_is_due(self, calls: ThreadPoolExecutor) -> float | None:
         """Seconds until there may be more; None where only news can say so."""
         while not self._handed.is_alone.is_set():
-            if not self._free.acquire(blocking=False):
+            free = _CALLS - len(self._under_way)
+            if not free:
                 return None
-            try:
-                found = claim(self._provider)
-            except DatabaseError:
-                self._free.release()
-                raise
-            if isinstance(found, GenerationItem):
-                calls.submit(self._carry, found)
+            found = claim_some(self._provider, min(free, _AT_ONCE))
+            if isinstance(found, list):
+                self._under_way.update(item.pk for item in found)
+                for item in found:
+                    calls.submit(self._carry, item)
                 continue
-            self._free.release()
             wait = found.seconds if isinstance(found, Wait) else seconds_until_provider_due(self._provider)
             return None if wait is None else min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
         return None
@@ -247,5 +246,5 @@ class _Round(threading.Thread):
             with lease_kept(item):
                 return running.answered(item)
         finally:
-            self._free.release()
+            self._under_way.discard(item.pk)
             self.news.set()

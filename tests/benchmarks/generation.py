@@ -139,6 +139,7 @@ def _settings() -> dict[str, str]:
     """What the night is set to, for all its processes."""
     return {
         "GEMINI_API_KEY": "test-key",
+        "LOG_LEVEL": "INFO",  # a courier says when it is ready
         "GENERATION_PARALLEL_CALLS": f'{{"gemini": {CALLS}}}',
         "MILVUS_URI": NOWHERE.format(port=free_ports(1)[0]),
     }
