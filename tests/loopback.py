@@ -31,6 +31,11 @@ class Answer:
     delay: float = 0.0
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of the usual 5, a burst of calls is partly refused and partly late
+
+
 class LoopbackServer(ABC, Generic[Call]):
     """`with Server() as server:`; `server.script([...])` sets the next answers, then it answers well.
 
@@ -43,8 +48,7 @@ class LoopbackServer(ABC, Generic[Call]):
         self.calls: list[Call] = []
         self._script: deque[Callable[[Call], Answer]] = deque()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True
         )
