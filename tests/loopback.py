@@ -23,7 +23,7 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says, after a while. A body of bytes goes out as it is; None cuts the line."""
+    """What the server says, so many seconds (`delay`) after the request came. A body of bytes goes out as it is; None cuts the line."""
 
     status: int
     body: Body | bytes | None
@@ -96,15 +96,16 @@ class LoopbackServer(ABC, Generic[Call]):
     def _handler(server: LoopbackServer[Call]) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                arrived = time.monotonic()
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self._do(server.parsed(self.headers, raw))
+                self._do(server.parsed(self.headers, raw), arrived)
 
             def do_GET(self) -> None:
-                self._do({})
+                self._do({}, time.monotonic())
 
-            def _do(self, body: Body) -> None:
+            def _do(self, body: Body, arrived: float) -> None:
                 answer = server.answer(server.call(self.command, self.path, self.headers, body))
-                time.sleep(answer.delay)
+                time.sleep(max(0.0, arrived + answer.delay - time.monotonic()))
                 if answer.body is None:
                     self.close_connection = True
                     return
