@@ -23,7 +23,10 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says, so many seconds (`delay`) after the request came. A body of bytes goes out as it is; None cuts the line."""
+    """What the server says, `delay` seconds after the request came.
+
+    A body of bytes goes out as it is; None cuts the line.
+    """
 
     status: int
     body: Body | bytes | None
