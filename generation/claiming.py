@@ -26,7 +26,7 @@ from generation.providers.registry import get_provider
 
 LEASE = timedelta(seconds=30)
 _FULL_SECONDS = 0.2
-_CANDIDATES = 8
+_SPARE = 8  # candidates beside those wanted: somebody may take one meanwhile
 
 
 @dataclass(frozen=True)
@@ -39,33 +39,61 @@ class Wait:
 def claim(provider: str, *, only: GenerationJob | None = None) -> GenerationItem | Wait | None:
     """The next due item of a provider, now held by the caller; None where nothing is due.
 
+    Args:
+        only: items of this job alone.
+    """
+    found = claim_some(provider, 1, only=only)
+    return found[0] if isinstance(found, list) else found
+
+
+def claim_some(
+    provider: str, most: int, *, only: GenerationJob | None = None
+) -> list[GenerationItem] | Wait | None:
+    """The next due items of a provider, now held by the caller; None where nothing is due.
+
     Jobs of a higher priority go first; among those of one priority, owners take turns, whoever waits longest
     first, each with their oldest job. The provider's row is locked meanwhile, so that however many workers
     ask at once, its calls, its rate and its outages are counted by one at a time.
 
     Args:
+        most: so many of them at most.
         only: items of this job alone.
     """
     if get_provider(provider).capability.batch_size:  # its items go in batches
         return None
-    if not _active(provider, only).filter(_has_due()).exists():  # asked in vain, it locks nothing
+    # Asked in vain, it locks nothing.
+    if not _active(provider, only).filter(_has_due()).exists():
         return None
+    if _is_full(provider) and not _answered(provider, only).exists():
+        return Wait(_FULL_SECONDS)
     with transaction.atomic():
         gate = _locked(provider)
-        jobs = _in_turn(provider, only)
-        if not jobs:
+        turns = _Turns(provider, only, most)
+        if turns.are_over:
             return None
-        if answered := _taken(_answered(jobs)):
-            return answered  # needs no call
-        return _wait(gate) or _next_call(jobs)
+        found = turns.take_each(_answered(provider, only))  # needs no call
+        while len(found) < most:
+            item = _wait(gate) or turns.next()
+            if not isinstance(item, GenerationItem):
+                return found or item
+            found.append(item)
+        return found
 
 
 def _wait(gate: ProviderGate) -> Wait | None:
-    calling = GenerationItem.objects.calling().filter(job__provider=gate.provider).count()
-    if calling >= pace.parallel_calls(gate.provider):
+    if _is_full(gate.provider):
         return Wait(_FULL_SECONDS)
     seconds = pace.closed_for(gate) or pace.take_token(gate)
     return Wait(seconds) if seconds else None
+
+
+def _is_full(provider: str) -> bool:
+    """Whether as many calls are under way as it takes."""
+    return _calls_under_way(provider) >= pace.parallel_calls(provider)
+
+
+def _calls_under_way(provider: str) -> int:
+    return GenerationItem.objects.calling().filter(job__provider=provider).count()
 
 
 def _locked(provider: str) -> ProviderGate:
@@ -91,39 +119,59 @@ def _has_due() -> Q:
     )
 
 
-def _in_turn(provider: str, only: GenerationJob | None) -> list[GenerationJob]:
-    """Jobs with due items: whose turn it is first."""
-    jobs = list(_active(provider, only).annotate(is_due=_has_due()).order_by("pk"))
-    served: dict[int | None, datetime] = {}
-    for job in jobs:
-        if job.served:
-            served[job.owner_id] = max(job.served, served.get(job.owner_id, job.served))
-    never = datetime.min.replace(tzinfo=timezone.get_current_timezone())
-    due = [job for job in jobs if getattr(job, "is_due", False)]
-    return sorted(due, key=lambda job: (-job.priority, served.get(job.owner_id, never), job.pk))
-
-
-def _answered(jobs: list[GenerationJob]) -> QuerySet[GenerationItem]:
+def _answered(provider: str, only: GenerationJob | None) -> QuerySet[GenerationItem]:
     """Items whose answer is kept and whose worker died."""
-    return GenerationItem.objects.abandoned().exclude(answer="").filter(job__in=jobs).order_by("leased_until")
+    kept = GenerationItem.objects.abandoned().exclude(answer="")
+    return kept.filter(job__in=_active(provider, only)).order_by("leased_until")
 
 
-def _next_call(jobs: list[GenerationJob]) -> GenerationItem | None:
-    """Of each job, what a crash cut off comes first: its money is set aside already."""
-    for job in jobs:
+class _Turns:
+    """Jobs with due items, whose turn it is, and what is theirs to take; for one claim."""
+
+    def __init__(self, provider: str, only: GenerationJob | None, most: int) -> None:
+        self._most = most
+        self._goes_on: dict[int, bool] = {}
+        self._served: dict[int | None, datetime] = {}
+        jobs = list(_active(provider, only).annotate(is_due=_has_due()).order_by("pk"))
+        for job in jobs:
+            if job.served:
+                self._served[job.owner_id] = max(job.served, self._served.get(job.owner_id, job.served))
+        self._jobs = {job: self._due(job) for job in jobs if getattr(job, "is_due", False)}
+
+    @property
+    def are_over(self) -> bool:
+        return not self._jobs
+
+    def next(self) -> GenerationItem | None:
+        """The item whose turn it is, taken."""
+        while self._jobs:
+            job = min(self._jobs, key=self._rank)
+            for item in self._jobs[job]:
+                if self._take(item):
+                    self._served[job.owner_id] = timezone.now()
+                    return item
+            del self._jobs[job]
+        return None
+
+    def take_each(self, items: QuerySet[GenerationItem]) -> list[GenerationItem]:
+        """Of these, as many as are wanted."""
+        return [item for item in items.select_related("job__owner")[: self._most] if self._take(item)]
+
+    def _rank(self, job: GenerationJob) -> tuple[int, datetime, int]:
+        never = datetime.min.replace(tzinfo=timezone.get_current_timezone())
+        return -job.priority, self._served.get(job.owner_id, never), job.pk
+
+    def _due(self, job: GenerationJob) -> Iterator[GenerationItem]:
+        """What a crash cut off comes first: its money is set aside already."""
         for due in (job.items.abandoned(), job.items.queued()):
-            if item := _taken(due.order_by("position")):
-                return item
-    return None
+            yield from due.select_related("job__owner").order_by("position")[: self._most + _SPARE]
 
-
-def _taken(due: QuerySet[GenerationItem]) -> GenerationItem | None:
-    for item in due.select_related("job__owner")[:_CANDIDATES]:
-        # The job before its item, as cancelling does it: no deadlock.
-        GenerationJob.objects.filter(pk=item.job_id).update(served=timezone.now())
-        if take(item):
-            return item
-    return None
+    def _take(self, item: GenerationItem) -> bool:
+        """The job before its item, as pause and cancel do it: no deadlock, and nothing begins after them."""
+        if item.job_id not in self._goes_on:
+            active = GenerationJob.objects.filter(pk=item.job_id, state__in=ACTIVE_STATES)
+            self._goes_on[item.job_id] = bool(active.update(served=timezone.now()))
+        return self._goes_on[item.job_id] and take(item)
 
 
 def take(item: GenerationItem) -> bool:
@@ -204,7 +252,6 @@ def providers_with_work() -> dict[str, int]:
     due = GenerationJob.objects.filter(_has_due(), state__in=ACTIVE_STATES).order_by().distinct()
     found = {}
     for provider in due.values_list("provider", flat=True):
-        calling = GenerationItem.objects.calling().filter(job__provider=provider).count()
-        if free := pace.parallel_calls(provider) - calling:
+        if free := pace.parallel_calls(provider) - _calls_under_way(provider):
             found[provider] = max(0, free)
     return found

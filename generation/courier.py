@@ -1,9 +1,11 @@
 """Paid calls in a process of their own, which outlives the worker: what is paid for is taken in.
 
 A worker is large and may be killed: by the kernel for its memory, by an impatient restart. Its courier is
-small and makes its calls: it sets the money aside, calls the provider and keeps the answer. Where the worker
-dies, the courier's calls under way end as they would have, it frees their items, and ends. What takes both is
-a machine that dies; a call that was under way then is assumed to be paid (`generation.budget`).
+small: it claims what is to be called for, sets the money aside, calls the provider and keeps the answer. The
+worker hears which answers there are and takes them into the library, so that no call waits for a thread of
+the worker, and none for the delivery of another picture. Where the worker dies, the courier begins nothing
+more; its calls under way end as they would have, it frees their items, and ends. What takes both is a machine
+that dies; a call that was under way then is assumed to be paid (`generation.budget`).
 """
 
 from __future__ import annotations
@@ -14,49 +16,63 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from generation.claiming import lease_kept
-from generation.models import GenerationItem, ItemState
-from generation.providers.base import Cause, Transient
+from generation import running
+from generation.claiming import LEASE, Wait, claim_some, lease_kept, seconds_until_provider_due
+from generation.jobs import finish_job_if_done
+from generation.models import GenerationItem, GenerationItemQuerySet, ItemState
 from generation.providers.registry import get_provider
-from generation.running import Call, obtain, take_outcome
 
 logger = logging.getLogger(__name__)
 
-_THREADS = 64  # more than any worker has
+_CALLS = 64  # at the same time in one process
+_AT_ONCE = 8  # what one claim takes: the rest is for the couriers of other workers
+_DELIVERIES = 2  # they work where calls wait
+_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 60.0
+_TROUBLE_SECONDS = 2.0
+_REMEMBERED = 1000
 _employed = False
 _lock = threading.Lock()
 _courier: Courier | None = None
 
 
+# --- The worker's end ------------------------------------------------------------------------------
+
+
 def employ() -> None:
-    """This process is a worker: its paid calls go by courier."""
+    """This process is a worker: its paid calls go by courier, who is there already when the first comes."""
     global _employed
     _employed = True
+    names = settings.GENERATION_PROVIDERS
+    if any(_is_carried(name) and get_provider(name).check() is None for name in names):
+        _current()
 
 
-def of_this_process() -> Call | None:
-    """What obtains answers here; None where this process calls for itself."""
-    return _by_courier if _employed and settings.GENERATION_COURIER else None
+def attends(provider: str) -> bool:
+    """True where this process's courier makes the provider's calls, from now until none is left to make."""
+    if not _employed or not _is_carried(provider):
+        return False
+    with suppress(OSError):  # it ended just now: the sweep asks again
+        _current().attend(provider)
+    return True
 
 
-def _by_courier(item: GenerationItem) -> bool:
-    if not get_provider(item.job.provider).capability.price_per_picture:
-        return obtain(item)  # nothing is lost by making it again
-    return _current().obtain(item)
+def _is_carried(provider: str) -> bool:
+    """What costs nothing is made by the worker: nothing is lost by making it again. Vendors keep batches."""
+    capability = get_provider(provider).capability
+    return settings.GENERATION_COURIER and bool(capability.price_per_picture) and not capability.batch_size
 
 
 def _current() -> Courier:
-    """The courier, started at the first call, and anew where it has ended or this process was forked."""
+    """The courier, started anew where it has ended or this process was forked."""
     global _courier
     with _lock:
         if _courier is None or not _courier.works or _courier.employer != os.getpid():
@@ -65,11 +81,10 @@ def _current() -> Courier:
 
 
 class Courier:
-    """The worker's end: asks for answers by line, `[item, attempt]`, and hears when they are there."""
+    """The worker's end: names providers, a line each, and hears `[item, attempt]` of each answer."""
 
     def __init__(self) -> None:
         self.employer = os.getpid()
-        self._asked: dict[tuple[int, int], Future[None]] = {}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "courier"],
@@ -85,75 +100,151 @@ class Courier:
     def works(self) -> bool:
         return self._process.poll() is None
 
-    def obtain(self, item: GenerationItem) -> bool:
-        """True when the answer is kept; else the item has ended or is queued again."""
-        asked = (item.pk, item.attempts)
-        future: Future[None] = Future()
-        try:
-            with self._lock:
-                self._asked[asked] = future
-                _write(self._process.stdin, asked)
-            future.result()
-        except OSError:
-            said = _("The process that made the call was killed.")
-            take_outcome(item, Transient(said, maybe_charged=True, cause=Cause.CUT_OFF))
-            return False
-        item.refresh_from_db()
-        return item.state == ItemState.RUNNING and item.attempts == asked[1] and bool(item.answer)
+    def attend(self, provider: str) -> None:
+        """
+        Raises:
+            OSError: it has ended.
+        """
+        with self._lock:
+            _write(self._process.stdin, provider)
 
     def _listen(self) -> None:
-        for asked in _lines(self._process.stdout):
-            with self._lock:
-                future = self._asked.pop(asked, None)
-            if future:
-                future.set_result(None)
+        with ThreadPoolExecutor(_DELIVERIES, thread_name_prefix="generation-delivery") as pool:
+            for line in self._process.stdout or ():
+                item, attempt = json.loads(line)
+                pool.submit(_deliver, int(item), int(attempt))
         self._process.wait()
-        with self._lock:
-            left, self._asked = list(self._asked.values()), {}
-        for future in left:
-            future.set_exception(OSError("the courier has ended"))
 
 
-def serve(orders: IO[str], answers: IO[str]) -> None:
-    """The courier's end: until the worker closes the line, then what is under way."""
-    lock = threading.Lock()
-    alone = threading.Event()
-
-    def deliver(asked: tuple[int, int]) -> None:
-        close_old_connections()
-        try:
-            _obtain(asked, alone)
-        except Exception:
-            logger.exception("item %s", asked[0])
-        close_old_connections()
-        with lock, suppress(OSError, ValueError):
-            _write(answers, asked)
-
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="courier") as pool:
-        for asked in _lines(orders):
-            pool.submit(deliver, asked)
-        alone.set()
+def _deliver(item_id: int, attempt: int) -> None:
+    """Take an answer into the library, unless its lease ran out meanwhile and another worker has it."""
+    close_old_connections()
+    try:
+        held = _held(item_id, attempt)
+        item = held.select_related("job__owner").first()
+        if item and held.update(leased_until=timezone.now() + LEASE):
+            running.deliver(item)
+    except Exception:
+        logger.exception("item %s is left to the next worker", item_id)
+    close_old_connections()
 
 
-def _obtain(asked: tuple[int, int], alone: threading.Event) -> None:
-    held = GenerationItem.objects.filter(pk=asked[0], attempts=asked[1], state=ItemState.RUNNING)
-    item = held.select_related("job__owner").first()
-    if item is None:
-        return
-    with lease_kept(item):
-        obtain(item)
-    if alone.is_set():  # nobody waits for it: the next worker takes it at once
-        held.update(leased_until=timezone.now())
+def _held(item_id: int, attempt: int) -> GenerationItemQuerySet:
+    return GenerationItem.objects.filter(pk=item_id, attempts=attempt, state=ItemState.RUNNING)
 
 
-def _write(line: IO[str] | None, asked: tuple[int, int]) -> None:
+def _write(line: IO[str] | None, said: object) -> None:
     if line is None:
         raise OSError("no line")
-    line.write(json.dumps(asked) + "\n")
+    line.write(json.dumps(said) + "\n")
     line.flush()
 
 
-def _lines(line: IO[str] | None) -> Iterator[tuple[int, int]]:
-    for said in line or ():
-        item, attempt = json.loads(said)
-        yield int(item), int(attempt)
+# --- The courier's end -----------------------------------------------------------------------------
+
+
+def serve(orders: IO[str], answers: IO[str]) -> None:
+    """Until the worker closes the line, then what is under way."""
+    handed = _Handed(answers)
+    rounds: dict[str, _Round] = {}
+    logger.info("the courier is ready")
+    for line in orders:
+        provider = json.loads(line)
+        if provider not in rounds:
+            rounds[provider] = _Round(provider, handed)
+            rounds[provider].start()
+        rounds[provider].news.set()
+    handed.is_alone.set()
+    handed.free()
+    for one in rounds.values():
+        one.news.set()
+    for one in rounds.values():
+        one.join()
+    handed.free()
+
+
+class _Handed:
+    """The line to the worker, and which answers went along it lately."""
+
+    def __init__(self, answers: IO[str]) -> None:
+        self.is_alone = threading.Event()
+        self._answers = answers
+        self._lately: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        self._lock = threading.Lock()
+
+    def over(self, item: GenerationItem) -> None:
+        """The worker goes on with this item; what it does not hear is freed at the end."""
+        asked = (item.pk, item.attempts)
+        with self._lock, suppress(OSError, ValueError):
+            self._lately.append(asked)
+            _write(self._answers, asked)
+
+    def free(self) -> None:
+        """The worker is dead: what it had not taken in goes to the next worker at once."""
+        left = GenerationItem.objects.filter(pk__in=[pk for pk, _attempt in self._lately])
+        held = set(left.filter(state=ItemState.RUNNING).values_list("pk", "attempts"))
+        for pk, attempt in held.intersection(self._lately):
+            _held(pk, attempt).update(leased_until=timezone.now())
+
+
+class _Round(threading.Thread):
+    """One provider's calls in this process: the next is begun as soon as one has ended.
+
+    `news` says that there may be something to do.
+    """
+
+    def __init__(self, provider: str, handed: _Handed) -> None:
+        super().__init__(name=f"courier-{provider}", daemon=True)
+        self.news = threading.Event()
+        self._provider = provider
+        self._handed = handed
+        self._under_way: set[int] = set()
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(_CALLS, thread_name_prefix="courier") as calls:
+            while not self._handed.is_alone.is_set():
+                self.news.clear()
+                try:
+                    wait = self._begin_what_is_due(calls)
+                except DatabaseError:
+                    logger.exception("provider %s waits for the database", self._provider)
+                    close_old_connections()
+                    wait = _TROUBLE_SECONDS
+                self.news.wait(wait)
+            connection.close()
+
+    def _begin_what_is_due(self, calls: ThreadPoolExecutor) -> float | None:
+        """Seconds until there may be more; None where only news can say so."""
+        while not self._handed.is_alone.is_set():
+            free = _CALLS - len(self._under_way)
+            if not free:
+                return None
+            found = claim_some(self._provider, min(free, _AT_ONCE))
+            if isinstance(found, list):
+                self._under_way.update(item.pk for item in found)
+                for item in found:
+                    calls.submit(self._carry, item)
+                continue
+            wait = found.seconds if isinstance(found, Wait) else seconds_until_provider_due(self._provider)
+            return None if wait is None else min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        return None
+
+    def _carry(self, item: GenerationItem) -> None:
+        try:
+            if self._call(item):
+                self._handed.over(item)
+            else:
+                finish_job_if_done(item.job_id)
+        except Exception:
+            logger.exception("item %s", item.pk)
+        finally:
+            close_old_connections()
+
+    def _call(self, item: GenerationItem) -> bool:
+        """True where the answer is kept; the next call may begin however it ended."""
+        try:
+            with lease_kept(item):
+                return running.answered(item)
+        finally:
+            self._under_way.discard(item.pk)
+            self.news.set()

@@ -18,7 +18,7 @@ from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from generation import budget, prompts, tryon
 from generation.labelling import labelled_answer
-from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
+from generation.models import DEAD_STATES, GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
 from generation.planning import named_inputs, why_unusable
 from generation.providers.base import ProviderInput, ProviderResult
 from generation.providers.registry import get_provider
@@ -26,6 +26,7 @@ from generation.providers.registry import get_provider
 logger = logging.getLogger(__name__)
 
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+_MAY_RUN_AGAIN = (ItemState.QUEUED, *DEAD_STATES)
 # What a photograph of this kind of job shows; an arranged board is no picture of a model or a product.
 _OUTPUT_KINDS = {
     JobKind.OUTFITS: AssetKind.MODEL,
@@ -137,19 +138,22 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
         "currency": result.currency,
     }
     with transaction.atomic():
-        kept = GenerationItem.objects.filter(
-            pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING
-        ).update(
-            answer=item.answer.name,
-            answer_details=details,
-            answer_sha256=digest,
-            answered_at=now,
-            model=result.model[:120],
-        )
+        answer = {
+            "answer": item.answer.name,
+            "answer_details": details,
+            "answer_sha256": digest,
+            "answered_at": now,
+            "model": result.model[:120],
+        }
+        rows = GenerationItem.objects.filter(pk=item.pk)
+        kept = rows.filter(attempts=item.attempts, state=ItemState.RUNNING).update(**answer)
+        # Whoever took it over did not get as far: the next to run it has this answer already.
+        waits = not kept and rows.filter(state__in=_MAY_RUN_AGAIN, answer="").update(**answer)
         budget.settle(item, result.cost, model=result.model or item.job.provider)
     if not kept:
         logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
-        item.answer.storage.delete(str(item.answer.name))
+        if not waits:
+            item.answer.storage.delete(str(item.answer.name))
         return False
     item.answer_details, item.model = details, result.model[:120]
     item.answer_sha256, item.answered_at = digest, now

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -250,7 +250,12 @@ def queue_again(
 ) -> int:
     """Queue ended items of a job once more; how many. To be called in a transaction."""
     count = items.update(
-        state=ItemState.QUEUED, attempts=0, reason="", cause="", finished=None, not_before=timezone.now()
+        state=ItemState.QUEUED,
+        attempts_before=F("attempts"),
+        reason="",
+        cause="",
+        finished=None,
+        not_before=timezone.now(),
     )
     if not count:
         return 0

@@ -257,7 +257,10 @@ class GenerationItem(models.Model):
     cell_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     request_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     state = models.CharField(_("state"), max_length=12, choices=ItemState.choices, default=ItemState.PLANNED)
+    # Raised by every claim and never lowered: whoever claimed it holds it as long as this is unchanged.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # Of these, those before a person queued it again: it has all its tries anew.
+    attempts_before = models.PositiveIntegerField(default=0, editable=False)
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was blocked or failed"))
     cause = models.CharField(_("cause"), max_length=16, choices=Cause.choices, blank=True, default="")
     not_before = models.DateTimeField(default=timezone.now)
@@ -325,6 +328,11 @@ class GenerationItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.position}: {self.state}"
+
+    @property
+    def tries(self) -> int:
+        """Attempts since it was queued."""
+        return self.attempts - self.attempts_before
 
 
 class VerdictEntry(models.Model):

@@ -100,7 +100,8 @@ def _take_from_database(gate: ProviderGate, interval: float, burst: int) -> floa
     wait = idle_at - now - interval * (burst - 1)
     if wait > 0:
         return wait
-    ProviderGate.objects.filter(pk=gate.pk).update(idle_at=idle_at + interval)
+    gate.idle_at = idle_at + interval
+    gate.save(update_fields=["idle_at"])
     return 0.0
 
 
@@ -120,7 +121,8 @@ def closed_for(gate: ProviderGate) -> float:
     if waits:
         return (max(waits) - now).total_seconds()
     patience = 60.0 + 2 * get_provider(gate.provider).capability.seconds_per_picture
-    ProviderGate.objects.filter(pk=gate.pk).update(probe_until=now + timedelta(seconds=patience))
+    gate.probe_until = now + timedelta(seconds=patience)
+    gate.save(update_fields=["probe_until"])
     return 0.0
 
 

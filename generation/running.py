@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -44,9 +43,6 @@ from generation.providers.registry import get_provider
 __all__ = ["JobError", "cancel", "create_job", "pause", "resume", "retry", "run_item", "run_job", "work"]
 
 logger = logging.getLogger(__name__)
-
-# Obtains the answer of a claimed item; True when it is kept.
-Call = Callable[[GenerationItem], bool]
 
 MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = 2.0
@@ -109,21 +105,18 @@ def _work_until_done(job: GenerationJob, bar: tqdm, stop: threading.Event) -> No
         stop.wait(min(max(wait, 0.05), 0.5))
 
 
-def work(provider: str, *, seconds: float, call: Call | None = None) -> float | None:
+def work(provider: str, *, seconds: float) -> float | None:
     """A worker's slice of a provider's items: short, so that a long job lets its other tasks through.
 
     Returns the seconds until there is more to do; None where there is nothing, or where others make all the
     calls that the provider takes.
-
-    Args:
-        call: obtains an answer in the place of this process; see `generation.courier`.
     """
     end = time.monotonic() + seconds
     leave = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
         found = claim(provider)
         if isinstance(found, GenerationItem):
-            deliver(found, call=call)
+            deliver(found)
             leave = time.monotonic() + _PATIENCE_SECONDS
         elif isinstance(found, Wait):
             if found.seconds > _PATIENCE_SECONDS:
@@ -145,15 +138,28 @@ def run_item(item_id: int) -> bool:
     return True
 
 
-def deliver(item: GenerationItem, *, call: Call | None = None) -> None:
+def deliver(item: GenerationItem) -> None:
     """Take a claimed item as far as it goes; its state tells how it ended."""
     with lease_kept(item):
-        if item.attempts > MAX_ATTEMPTS:
-            reason = _("It was given up after %(count)s attempts that were cut off.")
-            _end(item, ItemState.FAILED, reason % {"count": MAX_ATTEMPTS}, cause=Cause.CUT_OFF)
-        elif item.answer or (call or obtain)(item):
+        if answered(item):
             _ingest(item)
     finish_job_if_done(item.job_id)
+
+
+def answered(item: GenerationItem) -> bool:
+    """True where the answer of a claimed item is kept, for which the provider is called if need be.
+
+    Otherwise the item has ended, or is queued again.
+    """
+    if item.tries > _tries_of(item):
+        reason = _("It was given up after %(count)s attempts that were cut off.")
+        return _end(item, ItemState.FAILED, reason % {"count": _tries_of(item)}, cause=Cause.CUT_OFF)
+    return bool(item.answer) or obtain(item)
+
+
+def _tries_of(item: GenerationItem) -> int:
+    """Calls have so many; taking in what was paid for has as many of its own."""
+    return 2 * MAX_ATTEMPTS if item.answer else MAX_ATTEMPTS
 
 
 def obtain(item: GenerationItem) -> bool:
@@ -262,7 +268,7 @@ def _not_delivered(item: GenerationItem, error: ProviderError) -> bool:
         money.settle(item, error.cost)
     if isinstance(error, Blocked):
         return _end(item, ItemState.BLOCKED, str(error), cause=error.cause)
-    if isinstance(error, Transient) and item.attempts < MAX_ATTEMPTS:
+    if isinstance(error, Transient) and item.tries < MAX_ATTEMPTS:
         return _put_back(item, str(error), cause=error.cause, retry_after=error.retry_after)
     return _end(item, ItemState.FAILED, str(error), cause=error.cause)
 
@@ -317,7 +323,7 @@ def _keep_private(item: GenerationItem) -> None:
 
 
 def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
-    if item.attempts < MAX_ATTEMPTS:
+    if item.tries < _tries_of(item):
         _put_back(item, reason, cause=Cause.STORAGE)
     else:
         _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
@@ -325,7 +331,7 @@ def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
 
 def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: float | None = None) -> bool:
     """Queue the item for later: exponential, with jitter, and never before the vendor's own word."""
-    delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.attempts - 1))
+    delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.tries - 1))
     delay = max(delay * random.uniform(0.5, 1.0), (retry_after or 0) * random.uniform(1.0, 1.1))  # noqa: S311
     cancelled = GenerationJob.objects.filter(pk=item.job_id, state=JobState.CANCELLED).exists()
     if cancelled:

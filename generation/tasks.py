@@ -50,7 +50,9 @@ def _start(provider: str, calls: int) -> None:
 @shared_task
 def run_items(provider: str) -> None:
     """One slice of a provider's items, and the next one when there is more to do soon."""
-    wait = running.work(provider, seconds=SLICE_SECONDS, call=courier.of_this_process())
+    if courier.attends(provider):  # as long as there is something to do
+        return
+    wait = running.work(provider, seconds=SLICE_SECONDS)
     if wait is not None and wait < _SWEEP_SECONDS:
         run_items.apply_async((provider,), countdown=wait + _JUST_AFTER)
 

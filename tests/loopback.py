@@ -23,12 +23,20 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says, after a while. A body of bytes goes out as it is; None cuts the line."""
+    """What the server says, `delay` seconds after the request came.
+
+    A body of bytes goes out as it is; None cuts the line.
+    """
 
     status: int
     body: Body | bytes | None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of the usual 5, a burst of calls is partly refused and partly late
 
 
 class LoopbackServer(ABC, Generic[Call]):
@@ -43,8 +51,7 @@ class LoopbackServer(ABC, Generic[Call]):
         self.calls: list[Call] = []
         self._script: deque[Callable[[Call], Answer]] = deque()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True
         )
@@ -92,15 +99,16 @@ class LoopbackServer(ABC, Generic[Call]):
     def _handler(server: LoopbackServer[Call]) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                arrived = time.monotonic()
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self._do(server.parsed(self.headers, raw))
+                self._do(server.parsed(self.headers, raw), arrived)
 
             def do_GET(self) -> None:
-                self._do({})
+                self._do({}, time.monotonic())
 
-            def _do(self, body: Body) -> None:
+            def _do(self, body: Body, arrived: float) -> None:
                 answer = server.answer(server.call(self.command, self.path, self.headers, body))
-                time.sleep(answer.delay)
+                time.sleep(max(0.0, arrived + answer.delay - time.monotonic()))
                 if answer.body is None:
                     self.close_connection = True
                     return

@@ -232,7 +232,7 @@ def test_a_claim_costs_the_same_however_long_the_job(
     for more in (0, 40):
         if more:
             job_of(job.owner, more)
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(13):
             claim(job.provider)
 
 

@@ -18,9 +18,9 @@ from rest_framework.test import APIClient
 
 from dam.models import Asset
 from generation import budget, running
-from generation.claiming import why_waiting
+from generation.claiming import claim, why_waiting
 from generation.costs import report
-from generation.jobs import pause, progress_of, resume
+from generation.jobs import pause, progress_of, resume, retry
 from generation.models import (
     GenerationJob,
     ItemState,
@@ -163,6 +163,69 @@ def test_an_answer_that_comes_after_another_worker_took_over_is_booked_where_it_
         (2, SpendState.SETTLED, Decimal("0.1")),
     ]
     assert job.items.get().state == ItemState.SUCCEEDED
+    assert_balanced(job)
+
+
+def test_running_again_pays_nothing_for_which_an_answer_is_under_way(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    engine = painter(price="0.1", parallel_calls=3)
+    job = job_of(None, 3)
+    slow, refused, lost = job.items.order_by("position")
+
+    def under_way(request: Any) -> None:
+        """The first call; meanwhile the second is refused, and the third is taken over and refused."""
+        running.run_item(refused.pk)
+        running.run_item(lost.pk)
+        assert retry(job, actor=editor) == 2
+        assert job.items.get(pk=slow.pk).state == ItemState.RUNNING, "it is left alone"
+
+    def stolen(request: Any) -> None:
+        """Its worker stood still for so long that another one called."""
+        job.items.filter(pk=lost.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+        running.run_item(lost.pk)
+
+    engine.incidents.extend([under_way, Refused("No."), stolen, Refused("No.")])
+    assert running.run_item(slow.pk)
+    assert job.items.get(pk=slow.pk).state == ItemState.SUCCEEDED
+    late = job.items.get(pk=lost.pk)
+    assert (late.state, late.attempts, bool(late.answer)) == (ItemState.QUEUED, 2, True)
+
+    run_job(job)
+
+    assert states(job) == {ItemState.SUCCEEDED: 3}
+    keys = [request.idempotency_key for request in engine.ledger]
+    assert [keys.count(item.idempotency_key) for item in (slow, refused, lost)] == [1, 2, 2]
+    paid = job.spending.filter(state=SpendState.SETTLED)
+    assert sorted(paid.values_list("item", flat=True)) == sorted([slow.pk, refused.pk, lost.pk])
+    assert_balanced(job)
+
+
+def test_an_answer_to_an_older_claim_is_not_taken_for_that_of_the_claim_after_a_retry(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    engine = painter(price="0.1")
+    job = job_of(None, 1)
+    newest: list[Any] = []
+
+    def late(request: Any) -> None:
+        job.items.update(leased_until=timezone.now() - timedelta(seconds=1))
+        running.run_item(job.items.get().pk)  # refused
+        retry(job, actor=editor)
+        newest.append(claim(job.provider))
+
+    engine.incidents.extend([late, Refused("No.")])
+    running.run_item(job.items.get().pk)
+
+    item = job.items.get()
+    assert (item.state, bool(item.answer)) == (ItemState.RUNNING, False), "the newest claim holds it"
+    running.deliver(newest[0])
+    assert job.items.get().state == ItemState.SUCCEEDED
+    assert written(job) == [
+        (1, SpendState.SETTLED, Decimal("0.1")),
+        (2, SpendState.RELEASED, Decimal(0)),
+        (3, SpendState.SETTLED, Decimal("0.1")),
+    ]
     assert_balanced(job)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from generation.models import ItemState, SpendState
+from generation import tasks
+from generation.models import GenerationJob, ItemState, JobState, SpendState
 from generation.providers.registry import get_provider
 from tests.environment import TestEnvironment
 from tests.generation.night import Vendor, new_job, run_night
@@ -68,3 +69,32 @@ def test_no_call_is_paid_twice_and_no_picture_is_lost(
     assert set(items) == {ItemState.SUCCEEDED}
     settled = job.spending.filter(state=SpendState.SETTLED)
     assert settled.count() == settled.values("item").distinct().count() == ITEMS
+
+
+def test_a_worker_survives_its_broker_while_it_is_at_work(
+    environment: TestEnvironment,
+    transactional_db: None,
+    vendor: Vendor,
+    worker: Callable[[], Process],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert environment.stack is not None
+    monkeypatch.setenv("GENERATION_COURIER", "false")  # so that the worker's own tasks take long
+    process = worker()
+    eventually(lambda: "ready." in process.output, "the worker is ready", process=process)
+    for _death in range(2):
+        job, before = new_job(4), len(vendor.calls)
+        tasks.publish(job.pk)
+        eventually(lambda were=before: len(vendor.calls) > were, "the worker calls", process=process)
+        environment.stack.redis.kill()
+        environment.stack.redis.start()
+        eventually(lambda of=job: finished(of), "the work that it had goes on", process=process)
+
+        job = new_job(2)
+        tasks.publish(job.pk)
+        eventually(lambda of=job: finished(of), "it takes new work", process=process)
+    assert process.runs, "it is the same process all the time"
+
+
+def finished(job: GenerationJob) -> bool:
+    return GenerationJob.objects.filter(pk=job.pk, state=JobState.FINISHED).exists()
