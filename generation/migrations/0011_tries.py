@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('generation', '0008_dead_letters'),
+        ('generation', '0010_verdicts_and_ends'),
     ]
 
     operations = [
