@@ -123,10 +123,15 @@ class Beholder:
     def _likeness(self, look: Look, windows: Vectors) -> Check:
         nearness = max(self._nearness(windows @ vector) for vector in look.known.vectors)
         colours = max(window.colours for window in look.windows)
-        scale = scales.SCENE if look.source.role == InputRole.SCENE else scales.LIKENESS
+        is_scene = look.source.role == InputRole.SCENE
+        scale, weight = (
+            (scales.SCENE, scales.SCENE_COLOUR_WEIGHT)
+            if is_scene
+            else (scales.LIKENESS, scales.COLOUR_WEIGHT)
+        )
         return Check(
             CheckName.LIKENESS,
-            scale.score(nearness + scales.COLOUR_WEIGHT * colours),
+            scale.score(nearness + weight * colours),
             look.source.role,
             look.source.position,
             {"nearness": nearness, "colours": colours},

@@ -29,10 +29,11 @@ class Scale:
 
 
 # Nearness in the encoder's space and shared colours, weighed together, of the best window.
-LIKENESS = Scale(0.5, 0.93, 1.13)
+LIKENESS = Scale(0.6, 1.08, 1.4)
+COLOUR_WEIGHT = 0.6
 # A scene is covered in part by what stands in it.
-SCENE = Scale(0.1, 0.4, 0.6)
-COLOUR_WEIGHT = 0.3
+SCENE = Scale(0.1, 0.35, 0.6)
+SCENE_COLOUR_WEIGHT = 0.3
 # Below, the sentence names the colours.
 COLOURS = 0.65
 # Nearness to the references less the distance of light and colours.

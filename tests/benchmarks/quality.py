@@ -209,10 +209,11 @@ def _raw(question: Question) -> Callable[..., float]:
     """What the scale of this check takes; higher is better."""
     from generation.quality import scales
 
-    def measure(_one: Judged, _role: str, _score: float, figures: dict[str, float]) -> float:
+    def measure(_one: Judged, role: str, _score: float, figures: dict[str, float]) -> float:
         match question.check:
             case "likeness":
-                return figures["nearness"] + scales.COLOUR_WEIGHT * figures["colours"]
+                weight = scales.SCENE_COLOUR_WEIGHT if role == "scene" else scales.COLOUR_WEIGHT
+                return figures["nearness"] + weight * figures["colours"]
             case "style":
                 return figures["nearness"] - scales.GRADE_WEIGHT * figures["grading"]
             case "lettering":

@@ -24,8 +24,8 @@ from dam.metadata_edit import MetadataEdit
 from dam.models import Asset, AssetOrigin, AssetState, RenditionPreset
 from dam.provenance import credentials
 from generation import running
-from generation.models import GenerationItem, GenerationJob, ItemState
-from generation.planning import plan_edit, plan_outfits
+from generation.models import GenerationItem, GenerationJob, ItemState, SpendEntry
+from generation.planning import Manner, plan_edit, plan_outfits
 from generation.running import create_job, run_job
 from tests.certificates import Chain, make_chain
 from tests.factories import AssetFactory, UserFactory
@@ -127,7 +127,9 @@ def test_a_board_says_that_it_is_one(assets_of: Make) -> None:
     assert job.items.get().output.making == "arranged"
 
     Asset.objects.filter(pk=garment[0].pk).update(making="ai")
-    again = create_job(plan_outfits(model, garment, provider="board"), owner=None, parameters={"again": 1})
+    plan = plan_outfits(model, garment, provider="board", manner=Manner(again=True))
+    again = create_job(plan, owner=None, parameters={"again": 1})
+    SpendEntry.objects.all().delete()
     GenerationItem.objects.exclude(job=again).delete()
     Asset.objects.filter(origin=AssetOrigin.GENERATED).update(state=AssetState.TRASHED)
     editing.delete_forever(Asset.objects.filter(state=AssetState.TRASHED), actor=None)

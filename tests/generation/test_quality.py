@@ -128,7 +128,7 @@ def test_size_and_shape_are_judged_by_what_was_asked_for_and_only_then() -> None
 @pytest.mark.skipif(not CLOTHING.is_dir(), reason="the photos of clothing are not beside the repository")
 def test_photographs_are_told_apart_by_garment_and_style() -> None:
     stock = labelled.stock(CLOTHING, seed=8)
-    photos = list(labelled.photos(stock, 1, random.Random(CHANCE)))
+    photos = list(labelled.photos(stock, 6, random.Random(CHANCE)))
     chosen = [one for one in photos if one.alteration in ("good", "swapped", "recoloured")]
     judged = judge([one.case for one in chosen], get_encoder("starter"))
     found: dict[tuple[str, str], list[Judgement]] = {}
@@ -138,13 +138,13 @@ def test_photographs_are_told_apart_by_garment_and_style() -> None:
     def worst(family: str, alteration: str, name: CheckName) -> list[float]:
         return [score(judgement, name) for judgement in found[family, alteration]]
 
+    good = worst("photo", "good", CheckName.LIKENESS)
+    assert min(good) > 0.5
     for alteration in ("swapped", "recoloured"):
-        pairs = zip(
-            worst("photo", "good", CheckName.LIKENESS),
-            worst("photo", alteration, CheckName.LIKENESS),
-            strict=True,
-        )
-        assert all(good > 0.5 > altered for good, altered in pairs)
+        altered = worst("photo", alteration, CheckName.LIKENESS)
+        assert all(one > other for one, other in zip(good, altered, strict=True))
+        # A garment that keeps half of its colours may pass; the benchmark tells how often.
+        assert sum(score < 0.5 for score in altered) >= (6 if alteration == "swapped" else 4)
 
 
 @pytest.mark.skipif(not CLOTHING.is_dir(), reason="the photos of clothing are not beside the repository")

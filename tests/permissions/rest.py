@@ -177,7 +177,7 @@ POST   /duplicates/{id}/different/                     pair                     
 
 GET    /generation/dead-letters/                       -                              401    403   403   403   200   200   200
 GET    /generation/dead-letters/counts/                -                              401    403   403   403   200   200   200
-POST   /generation/dead-letters/run-again/             -                              401    403   403   403   409=  409=  409=
+POST   /generation/dead-letters/run-again/             -                              401    403   403   403   200   200   200
 GET    /generation/items/{public_id}/                  item                           401    403   403   403   200   200   200  !
 POST   /generation/items/{public_id}/approve/          item                           401    403   403   403   403   200   200
 POST   /generation/items/{public_id}/reject/           item                           401    403   403   403   403   200   200

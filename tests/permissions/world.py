@@ -67,7 +67,9 @@ from generation.models import (
     GenerationItem,
     GenerationJob,
     PromptTemplate,
+    SpendEntry,
     SpendingCap,
+    SpendState,
     StyleSet,
     TryOn,
     Verdict,
@@ -388,6 +390,10 @@ def _generate(world: World, editor: User) -> None:
     blocked = GenerationItem.objects.create(
         job=job, position=item.position + 2, prompt=f"A coat {HIDDEN}", idempotency_key="blocked",
         state="blocked", verdict=Verdict.REGENERATE, cost="0.1",
+    )  # fmt: skip
+    SpendEntry.objects.create(
+        item=blocked, job=job, owner=job.owner, attempt=1, provider=job.provider, key="blocked",
+        amount_micros=100_000, currency=job.currency, state=SpendState.SETTLED,
     )  # fmt: skip
     verdict = VerdictEntry.objects.create(item=blocked, verdict=Verdict.REGENERATE, note=f"Longer {HIDDEN}")
     text = "A moonlit picture of {pictures}"
