@@ -68,7 +68,7 @@ def attends(provider: str) -> bool:
 def _is_carried(provider: str) -> bool:
     """What costs nothing is made by the worker: nothing is lost by making it again. Vendors keep batches."""
     capability = get_provider(provider).capability
-    return settings.GENERATION_COURIER and bool(capability.price_per_picture) and not capability.batch_size
+    return bool(capability.price_per_picture) and not capability.batch_size
 
 
 def _current() -> Courier:

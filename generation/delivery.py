@@ -12,19 +12,30 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.editing import set_state
+from dam.errors import StorageUnavailable
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.presets import BUILT_IN
 from dam.renditions import rendition_for
 from generation import budget, prompts, tryon
 from generation.labelling import labelled_answer
-from generation.models import DEAD_STATES, GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
+from generation.models import (
+    DEAD_STATES,
+    GenerationItem,
+    GenerationJob,
+    HeldAnswer,
+    ItemInput,
+    ItemState,
+    JobKind,
+)
 from generation.planning import named_inputs, why_unusable
 from generation.providers.base import ProviderInput, ProviderResult
 from generation.providers.registry import get_provider
 
 logger = logging.getLogger(__name__)
 
+# In the details of an answer: it lies in the database.
+_HELD = "held"
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _MAY_RUN_AGAIN = (ItemState.QUEUED, *DEAD_STATES)
 # What a photograph of this kind of job shows; an arranged board is no picture of a model or a product.
@@ -49,6 +60,7 @@ def provider_inputs(inputs: Sequence[ItemInput]) -> list[ProviderInput]:
 
     Raises:
         InputMissing: an input was trashed, lost its rights or its file since it was planned.
+        StorageUnavailable: the storage does not answer.
     """
     return [_provider_input(link) for link in inputs]
 
@@ -63,6 +75,8 @@ def person_of(item: GenerationItem) -> list[ProviderInput]:
         return []
     try:
         person = tryon.person_input(item)
+    except StorageUnavailable:
+        raise
     except OSError as error:
         logger.warning("the person of item %s cannot be read: %s", item.public_id, error)
         person = None
@@ -87,6 +101,8 @@ def _provider_input(link: ItemInput) -> ProviderInput:
         rendition = rendition_for(version, BUILT_IN["web"])
         with rendition.file.open("rb") as file:
             data = file.read()
+    except StorageUnavailable:
+        raise
     except OSError as error:
         logger.warning("input %s of role %s cannot be read: %s", asset.public_id, role, error)
         reason = _("Its file cannot be read.")
@@ -125,10 +141,10 @@ def titles_of(job: GenerationJob, inputs: Sequence[ItemInput]) -> dict[str, str]
 def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
     """Write a paid answer down before anything is done with it; False where the claim was lost meanwhile.
 
-    From here on a crash repeats no call: the item has its answer and only needs ingesting.
+    From here on a crash repeats no call: the item has its answer and only needs ingesting. Where the file
+    storage does not take it, the database does.
     """
-    name = f"{item.public_id}-{item.attempts}{_EXTENSIONS.get(result.mime, '.bin')}"
-    item.answer.save(name, ContentFile(result.image), save=False)
+    is_stored = _stored_answer(item, result)
     digest, now = hashlib.sha256(result.image).hexdigest(), timezone.now()
     details = {
         **result.details,
@@ -136,6 +152,7 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
         "sha256": digest,
         "cost": str(result.cost),
         "currency": result.currency,
+        _HELD: not is_stored,
     }
     with transaction.atomic():
         answer = {
@@ -149,15 +166,49 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
         kept = rows.filter(attempts=item.attempts, state=ItemState.RUNNING).update(**answer)
         # Whoever took it over did not get as far: the next to run it has this answer already.
         waits = not kept and rows.filter(state__in=_MAY_RUN_AGAIN, answer="").update(**answer)
+        if not is_stored and (kept or waits):
+            HeldAnswer.objects.update_or_create(item=item, defaults={"content": result.image})
         budget.settle(item, result.cost, model=result.model or item.job.provider)
     if not kept:
         logger.warning("item %s was claimed by another worker while its call ran", item.public_id)
-        if not waits:
+        if not waits and is_stored:
             item.answer.storage.delete(str(item.answer.name))
         return False
     item.answer_details, item.model = details, result.model[:120]
     item.answer_sha256, item.answered_at = digest, now
     return True
+
+
+def _stored_answer(item: GenerationItem, result: ProviderResult) -> bool:
+    """Store it, and name it in the item; False where the storage does not take it."""
+    name = f"{item.public_id}-{item.attempts}{_EXTENSIONS.get(result.mime, '.bin')}"
+    try:
+        item.answer.save(name, ContentFile(result.image), save=False)
+    except OSError:
+        logger.exception("the storage does not take the answer of item %s; it is held", item.public_id)
+        item.answer.name = item.answer.field.generate_filename(item, name)
+        return False
+    return True
+
+
+def store_held_answer(item: GenerationItem) -> None:
+    """Bring an answer that the database holds into the file storage.
+
+    Raises:
+        OSError: that still does not take it.
+    """
+    if not item.answer_details.get(_HELD):
+        return
+    held = HeldAnswer.objects.filter(item=item).first()
+    if held is not None:
+        name = str(item.answer.name).rpartition("/")[2]
+        item.answer.save(name, ContentFile(bytes(held.content)), save=False)
+    item.answer_details = {**item.answer_details, _HELD: False}
+    with transaction.atomic():
+        GenerationItem.objects.filter(pk=item.pk).update(
+            answer=item.answer.name, answer_details=item.answer_details
+        )
+        HeldAnswer.objects.filter(item=item).delete()
 
 
 def drop_answer(item: GenerationItem) -> None:

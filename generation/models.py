@@ -335,6 +335,16 @@ class GenerationItem(models.Model):
         return self.attempts - self.attempts_before
 
 
+class HeldAnswer(models.Model):
+    """A paid answer that the file storage did not take: here until it does."""
+
+    item = models.OneToOneField(GenerationItem, on_delete=models.CASCADE, related_name="held_answer")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.item_id}: {len(self.content)} bytes"
+
+
 class VerdictEntry(models.Model):
     """A verdict as it was given: it stays when another takes its place, and when it is taken back."""
 

@@ -17,6 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
+from dam.errors import StorageUnavailable
 from dam.ingest import IngestError
 from generation import budget as money
 from generation import delivery, pace, wording
@@ -168,6 +169,8 @@ def obtain(item: GenerationItem) -> bool:
         request = request_of(item)
     except delivery.InputMissing as error:
         return _end(item, ItemState.FAILED, str(error), cause=Cause.INPUT)
+    except StorageUnavailable as error:
+        return _put_back_or_fail(item, str(error))
     if not reserved(item, inputs=len(request.inputs)):
         return False
     try:
@@ -180,7 +183,7 @@ def obtain(item: GenerationItem) -> bool:
         logger.exception("provider %s failed on item %s", item.job.provider, item.public_id)
         reason = _("The provider failed in an unforeseen way; the log has more.")
         return _end(item, ItemState.FAILED, reason, cause=Cause.UNFORESEEN)
-    kept = _keep(item, result)
+    kept = delivery.keep_answer(item, result)
     _note(item.job.provider, None)
     return kept
 
@@ -229,7 +232,7 @@ def take_outcome(item: GenerationItem, outcome: ProviderResult | ProviderError) 
     """Deliver or end a claimed item whose answer came with others'."""
     if isinstance(outcome, ProviderError):
         _not_delivered(item, outcome)
-    elif item.answer or _keep(item, outcome):
+    elif item.answer or delivery.keep_answer(item, outcome):
         _ingest(item)
     finish_job_if_done(item.job_id)
 
@@ -273,21 +276,12 @@ def _not_delivered(item: GenerationItem, error: ProviderError) -> bool:
     return _end(item, ItemState.FAILED, str(error), cause=error.cause)
 
 
-def _keep(item: GenerationItem, result: ProviderResult) -> bool:
-    try:
-        return delivery.keep_answer(item, result)
-    except OSError:
-        logger.exception("the answer of item %s cannot be stored", item.public_id)
-        money.settle(item, result.cost, model=result.model)
-        reason = _("The picture was made, but the storage did not take it.")
-        return _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
-
-
 def _ingest(item: GenerationItem) -> None:
     if item.job.kind == JobKind.TRY_ON:
         _keep_private(item)
         return
     try:
+        delivery.store_held_answer(item)
         asset, is_new = delivery.ingest_answer(item)
     except IngestError as error:
         if error.code != "storage":
@@ -310,6 +304,7 @@ def _ingest(item: GenerationItem) -> None:
 def _keep_private(item: GenerationItem) -> None:
     """A try-on's picture belongs to its person: it never enters the library."""
     try:
+        delivery.store_held_answer(item)
         kept = delivery.keep_private(item)
     except OSError as error:
         logger.exception("the answer of item %s cannot be kept", item.public_id)
@@ -322,11 +317,10 @@ def _keep_private(item: GenerationItem) -> None:
     delivery.drop_answer(item)
 
 
-def _put_back_or_fail(item: GenerationItem, reason: str) -> None:
+def _put_back_or_fail(item: GenerationItem, reason: str) -> bool:
     if item.tries < _tries_of(item):
-        _put_back(item, reason, cause=Cause.STORAGE)
-    else:
-        _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
+        return _put_back(item, reason, cause=Cause.STORAGE)
+    return _end(item, ItemState.FAILED, reason, cause=Cause.STORAGE)
 
 
 def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: float | None = None) -> bool:

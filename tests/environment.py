@@ -45,7 +45,6 @@ ALWAYS = {
     "GENERATION_PRICES": "{}",
     "GENERATION_CALLS_PER_MINUTE": "{}",
     "GENERATION_PARALLEL_CALLS": "{}",
-    "GENERATION_COURIER": "true",
     "GEMINI_API_KEY": "",
     "GEMINI_BASE_URL": "",
     "GEMINI_IMAGE_MODEL": "gemini-nano-banana-2.1",

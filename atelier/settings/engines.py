@@ -124,8 +124,6 @@ GENERATION_PRICES = env.json("GENERATION_PRICES", default={})
 # no limit a minute, and as many at the same time as the provider declares.
 GENERATION_CALLS_PER_MINUTE = env.json("GENERATION_CALLS_PER_MINUTE", default={})
 GENERATION_PARALLEL_CALLS = env.json("GENERATION_PARALLEL_CALLS", default={})
-# Whether a worker's paid calls are made by a process of their own, which goes on where the worker is killed.
-GENERATION_COURIER = env.bool("GENERATION_COURIER", default=True)
 _GEMINI = {
     "api_key": GEMINI_API_KEY,
     "base_url": GEMINI_BASE_URL,

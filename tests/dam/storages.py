@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from dam.errors import StorageUnavailable
+
 
 class BusyStorage(FileSystemStorage):
     """While it takes its next file, something else happens: `meanwhile` is called once."""
@@ -56,3 +58,21 @@ def stored_files() -> set[str]:
         return {entry.key.removeprefix(below) for entry in bucket.objects.filter(Prefix=below)}
     root = Path(default_storage.path(""))
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+class AwayStorage(FileSystemStorage):
+    """While `away`, it answers as a bucket does that nobody reaches."""
+
+    away = False
+
+    def _open(self, name: str, mode: str = "rb") -> File:
+        self._require()
+        return super()._open(name, mode)
+
+    def _save(self, name: str, content: File) -> str:
+        self._require()
+        return super()._save(name, content)
+
+    def _require(self) -> None:
+        if AwayStorage.away:
+            raise StorageUnavailable("The file storage does not answer.")

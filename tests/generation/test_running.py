@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,17 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from PIL import Image
+from pytest_django import Settings
 
 from dam import editing
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState, AuditEntry, Lineage
 from generation import claiming, running, tasks
 from generation.jobs import JobError, progress_of
-from generation.models import GenerationItem, GenerationJob, ItemState, JobState
+from generation.models import GenerationItem, GenerationJob, HeldAnswer, ItemState, JobState
 from generation.planning import Plan, plan_composition, plan_edit, plan_outfits, plan_scenes
-from generation.providers.base import Blocked, ProviderRequest, Refused, Transient
+from generation.providers.base import Blocked, Cause, ProviderRequest, Refused, Transient
 from generation.running import cancel, create_job, pause, resume, retry, run_item, run_job
+from tests.dam.storages import AwayStorage
 from tests.generation.painter import Painter
 from tests.pictures import picture, text_as_jpg
 
@@ -292,6 +295,47 @@ def test_an_input_that_is_gone_fails_its_cells_only_and_calls_nobody(
     reason = job.items.get(state=ItemState.FAILED).reason
     assert reason.startswith("The input “Garment 2” cannot be used:")
     assert len(engine.ledger) == 1
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_while_the_storage_is_away_nobody_is_called_and_no_paid_picture_is_lost(
+    painter: Configure, outfits: Callable[..., Plan], settings: Settings, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": "tests.dam.storages.AwayStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    engine = painter(price="0.1")
+    job = create_job(outfits(1, 1), owner=None)
+    key = job.items.get().pk
+
+    def run_again() -> bool:
+        GenerationItem.objects.update(not_before=timezone.now())
+        return run_item(key)
+
+    AwayStorage.away = True
+    try:
+        assert run_again()
+        before = job.items.get()
+        assert (before.state, before.cause, len(engine.ledger)) == (ItemState.QUEUED, Cause.STORAGE, 0)
+
+        def goes_away(_request: ProviderRequest) -> None:
+            AwayStorage.away = True
+
+        AwayStorage.away = False
+        engine.incidents.append(goes_away)
+        assert run_again()
+        paid = job.items.get()
+        assert (paid.state, paid.cause, paid.cost) == (ItemState.QUEUED, Cause.STORAGE, Decimal("0.1"))
+        assert run_again(), "it is tried again, and still away"
+    finally:
+        AwayStorage.away = False
+    assert HeldAnswer.objects.count() == 1
+
+    assert run_again()
+
+    item = job.items.get()
+    assert (item.state, len(engine.ledger), item.cost) == (ItemState.SUCCEEDED, 1, Decimal("0.1"))
+    assert item.output.origin == AssetOrigin.GENERATED
+    assert (HeldAnswer.objects.count(), item.answer.name) == (0, "")
 
 
 # --- Accepting ------------------------------------------------------------------------------------
