@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any
 
@@ -16,8 +15,6 @@ from generation.jobs import work_waiting
 from generation.models import ItemInput
 from generation.review import follow_states
 from generation.tasks import publish
-
-WORKER_NICENESS = 10
 
 
 @receiver(assets_merged, dispatch_uid="generation.inputs")
@@ -40,6 +37,5 @@ def tell_workers(sender: type, job_id: int, **kwargs: Any) -> None:
 
 @worker_init.connect(dispatch_uid="generation.courier")
 def employ_courier(**kwargs: Any) -> None:
-    """Where this process is a worker, its paid calls outlive it, and go before its own heavy work."""
+    """Where this process is a worker, its paid calls outlive it."""
     courier.employ()
-    os.nice(WORKER_NICENESS)  # from here on: couriers, pages and databases do not wait for an encoder
