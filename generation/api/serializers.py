@@ -594,7 +594,21 @@ class DaysSerializer(serializers.Serializer):
     until = serializers.DateField(required=False)
 
 
-class SpentSerializer(serializers.Serializer):
+class SumSerializer(serializers.Serializer):
+    """What calls cost together."""
+
+    pictures = serializers.IntegerField()
+    cost = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
+    assumed = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        coerce_to_string=False,
+        help_text="How much of it is for calls that got no answer and may have been charged.",
+    )
+    currency = serializers.CharField()
+
+
+class SpentSerializer(SumSerializer):
     """What one job cost on one day."""
 
     day = serializers.DateField()
@@ -603,30 +617,12 @@ class SpentSerializer(serializers.Serializer):
     job = serializers.UUIDField()
     title = serializers.CharField()
     provider = serializers.CharField()
-    pictures = serializers.IntegerField()
-    cost = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
-    assumed = serializers.DecimalField(
-        max_digits=14,
-        decimal_places=6,
-        coerce_to_string=False,
-        help_text="How much of it is for calls that got no answer and may have been charged.",
-    )
-    currency = serializers.CharField()
 
 
-class TotalSerializer(serializers.Serializer):
+class TotalSerializer(SumSerializer):
     """What everything of one name cost together."""
 
     name = serializers.CharField()
-    pictures = serializers.IntegerField()
-    cost = serializers.DecimalField(max_digits=14, decimal_places=6, coerce_to_string=False)
-    assumed = serializers.DecimalField(
-        max_digits=14,
-        decimal_places=6,
-        coerce_to_string=False,
-        help_text="How much of it is for calls that got no answer and may have been charged.",
-    )
-    currency = serializers.CharField()
 
 
 class CostsSerializer(serializers.Serializer):
