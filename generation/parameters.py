@@ -1,15 +1,13 @@
-"""A job's parameters in words: what a page and a report say instead of the names that code uses."""
+"""Parameters of jobs and pictures in words: what pages say instead of the names that code uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-
-from generation.models import GenerationJob
 
 _LABELS: dict[str, Promise] = {
     "language": gettext_lazy("Language of the prompts"),
@@ -23,14 +21,17 @@ _LABELS: dict[str, Promise] = {
     "retry_poor": gettext_lazy("Poor results"),
     "style": gettext_lazy("Style"),
     "template": gettext_lazy("Prompt template"),
+    "note": gettext_lazy("Note on the picture before"),
+    "prompt_left_out": gettext_lazy("Left out of the prompt"),
+    "variation": gettext_lazy("Attempt"),
 }
 _LANGUAGES = {"en": gettext_lazy("English"), "zh": gettext_lazy("Chinese")}
 
 
-def parameters_in_words(job: GenerationJob) -> list[tuple[str, str]]:
+def parameters_in_words(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Label and value of each parameter that says something; those that nobody named keep their names."""
     shown = []
-    for name, value in job.parameters.items():
+    for name, value in parameters.items():
         if value in ("", None, [], {}):
             continue
         label = str(_LABELS.get(name) or name.replace("_", " ").capitalize())

@@ -53,7 +53,7 @@ def job_page(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse:
         "verbs": _verbs(job, watched.progress),
         "budget": money(job.budget, job.currency) if job.budget is not None else _("no bound"),
         "waiting": why_waiting(job),
-        "parameters": parameters_in_words(job),
+        "parameters": parameters_in_words(job.parameters),
         "can_be_reviewed": job.items.awaiting_review().exists(),
     }
     return TemplateResponse(request, "generation/job.html", context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 from django.contrib import messages
@@ -14,27 +13,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from generation.jobs import JobError
 from generation.making_again import find_item, make_again
 from generation.models import GenerationItem, JobKind
+from generation.parameters import parameters_in_words
 from generation.wording import money
-
-# What people call the parameters that an item may have; a provider's own ones keep their names.
-_LABELS = {
-    "aspect_ratio": gettext_lazy("Aspect ratio"),
-    "language": gettext_lazy("Language of the prompts"),
-    "negative": gettext_lazy("Not to be seen"),
-    "note": gettext_lazy("Note on the picture before"),
-    "prompt_left_out": gettext_lazy("Left out of the prompt"),
-    "quality": gettext_lazy("Quality"),
-    "retry_poor": gettext_lazy("Make poor pictures once more"),
-    "seed": gettext_lazy("Seed"),
-    "size": gettext_lazy("Size"),
-    "style": gettext_lazy("Style"),
-    "variation": gettext_lazy("Attempt"),
-}
 
 
 def made_page(request: HttpRequest, site: AdminSite, item: str) -> HttpResponse:
@@ -67,16 +51,10 @@ def _facts(item: GenerationItem) -> list[tuple[str, str]]:
     parameters = {**item.job.parameters, **item.parameters}
     known = [
         (_("Provider"), item.job.provider),
-        (_("Model"), item.model or "–"),
-        (_("Template"), str(parameters.pop("template", "–"))),
+        (_("Picture model"), item.model or "–"),
         (_("Cost"), money(item.cost, item.job.currency)),
     ]
-    named = ((str(_LABELS.get(key, key)), _shown(value)) for key, value in sorted(parameters.items()))
-    return [*known, *named]
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return [*known, *parameters_in_words(parameters)]
 
 
 def _like_url(item: GenerationItem) -> str:
