@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ITEMS = 1000
 CALLS = 16  # at the same time
-CALL_SECONDS = 6.0
+CALL_SECONDS = 12.0  # as long as the provider says that a picture takes
 WORKERS = 3
 THREADS = 8
 DEATHS = 12
