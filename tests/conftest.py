@@ -63,7 +63,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(f"ran on: {config.stash[ENVIRONMENT].description}")
     left_out = config.stash.get(LEFT_OUT, 0)
     if left_out and config.getoption("--services"):
-        terminalreporter.write_line(f"{left_out} tests ask no server: they run without --services, once.")
+        terminalreporter.write_line(
+            f"{left_out} tests ask no server, or nothing of its own: they run without --services, once."
+        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -81,7 +83,9 @@ def _is_of_services(item: pytest.Item) -> bool:
 
 
 def _asks_nothing(item: pytest.Item) -> bool:
-    """Whether the test would do the very same on other servers, since it asks none."""
+    """Whether the test would do the very same on other servers, since it asks none, or nothing of theirs."""
+    if item.get_closest_marker("once") is not None:
+        return True
     asked = {"db", "transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
     return not (asked or item.get_closest_marker("django_db") or _is_of_services(item))
 

@@ -141,6 +141,7 @@ def _addresses(resolver: URLResolver) -> Iterator[URLPattern]:
             yield from _addresses(entry)
 
 
+@pytest.mark.once
 @pytest.mark.timeout(900)
 def test_everybody_is_answered_as_the_matrix_says(world: World) -> None:
     """One test, since the library is built once for all of its requests."""

@@ -17,7 +17,7 @@ from PIL import Image
 
 from generation.jobs import create_job
 from generation.models import GenerationItem, GenerationJob, ItemState, JobState, SpendEntry, SpendState
-from generation.planning import plan_outfits
+from generation.planning import Manner, plan_outfits
 from generation.tasks import sweep
 from tests.factories import AssetFactory
 from tests.generation.gemini_server import Call, GeminiServer, answered, picture_part
@@ -86,6 +86,7 @@ def new_job(items: int) -> GenerationJob:
             for number in range(garments)
         ],
         provider="gemini",
+        manner=Manner(again=True),  # the pictures of another job are the same
     )
     assert plan.picture_count == items
     return create_job(plan, owner=None, in_background=False)

@@ -76,10 +76,8 @@ def test_a_worker_survives_its_broker_while_it_is_at_work(
     transactional_db: None,
     vendor: Vendor,
     worker: Callable[[], Process],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert environment.stack is not None
-    monkeypatch.setenv("GENERATION_COURIER", "false")  # so that the worker's own tasks take long
     process = worker()
     eventually(lambda: "ready." in process.output, "the worker is ready", process=process)
     for _death in range(2):

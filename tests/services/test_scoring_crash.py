@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,7 @@ from tests.services.processes import Process, eventually
 
 GARMENTS = 20
 DEATHS = 2
+LOOKS_A_SWEEP = 100
 
 
 @pytest.fixture
@@ -62,8 +64,14 @@ def test_killed_while_scoring(delivered: None, worker: Callable[[], Process]) ->
         firsts.update(quality_due=timezone.now() - timedelta(seconds=1))
 
     last = worker()
-    score_results.delay()
-    eventually(lambda: scored() == GARMENTS, "all are scored", process=last)
+    sweeps = itertools.count()
+
+    def all_are_scored() -> bool:
+        if next(sweeps) % LOOKS_A_SWEEP == 0:  # as beat does: a message may end with the worker that took it
+            score_results.delay()
+        return scored() == GARMENTS
+
+    eventually(all_are_scored, "all are scored", process=last)
 
     assert Counter(firsts.values_list("quality_state", flat=True)) == {QualityState.SCORED: GARMENTS}
     tries = Counter(GenerationItem.objects.exclude(regenerates=None).values_list("regenerates", flat=True))
