@@ -131,8 +131,23 @@ def test_the_command_tells_and_skips_what_there_is(order: dict[str, Any], made: 
     report = json.loads(out.getvalue())
     assert (report["planned"], len(report["found"])) == (0, 4)
     assert report["found"][0]["reason"] == "A picture of exactly this waits for review."
-    with pytest.raises(CommandError, match="There is a picture of everything already"):
-        call_command("generate", *words, stdout=StringIO())
+    out = StringIO()
+    call_command("generate", *words, "--json", stdout=out)
+    report = json.loads(out.getvalue())
+    assert (report["job"], report["planned"], report["succeeded"], report["cost"]["amount"]) == (
+        None,
+        0,
+        0,
+        0,
+    )
+    there = [str(key) for key in made.items.order_by("position").values_list("output__public_id", flat=True)]
+    assert [(output["asset"], output["found"]) for output in report["outputs"]] == [
+        (key, True) for key in there
+    ]
+    out = StringIO()
+    call_command("generate", *words, stdout=out)
+    assert "There is a picture of everything already; --again makes and pays it once more." in out.getvalue()
+    assert GenerationJob.objects.count() == 1
     out = StringIO()
     call_command("generate", *words, "--again", "--json", stdout=out, stderr=StringIO(), verbosity=0)
     assert json.loads(out.getvalue())["succeeded"] == 4

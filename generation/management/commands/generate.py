@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from dam.models import Asset
 from generation import batches
+from generation.finding import How
 from generation.jobs import JobError, create_job, pause, progress_of
 from generation.making_again import find_item, make_again
 from generation.models import GenerationItem, GenerationJob, ItemState
@@ -27,6 +28,7 @@ from generation.selection_tables import select_from_table
 from generation.wording import duration, money
 
 _KINDS = {"outfits": "outfits", "scenes": "scenes", "compose": "composition", "edit": "edit"}
+_SERVING = (How.APPROVED, How.IN_REVIEW)
 _ROWS_SHOWN = 12
 _TABLE_HELP = "a CSV or XLSX file with a column asset, sku, collection or name"
 
@@ -76,6 +78,9 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self._show_plan(plan, options)
                 return
+            if plan.found and not plan.cells:
+                self._show_found(plan, options)
+                return
             job = create_job(
                 plan,
                 owner=None,
@@ -116,6 +121,18 @@ class Command(BaseCommand):
             self._tell_report(report)
         if report["succeeded"] < report["planned"]:
             raise CommandError(_why_incomplete(job))
+
+    def _show_found(self, plan: Plan, options: dict[str, Any]) -> None:
+        """There is a picture of everything: that is what was asked for, and nothing is paid."""
+        report = {**_dry_report(plan), "outputs": _there_already(plan)}
+        if options["json"]:
+            self.stdout.write(json.dumps(report, ensure_ascii=False, indent=2))
+            return
+        for found in report["found"]:
+            self.stdout.write(f"  {found['cell']}: {found['reason']}")
+        for output in report["outputs"]:
+            self.stdout.write(f"  {output['file']}")
+        self.stdout.write(_("There is a picture of everything already; --again makes and pays it once more."))
 
     def _show_plan(self, plan: Plan, options: dict[str, Any]) -> None:
         if options["json"]:
@@ -277,13 +294,26 @@ def _report(job: GenerationJob, plan: Plan | None) -> dict[str, Any]:
         "blocked": blocked,
         "failed": progress.total - succeeded - blocked,
         "cost": _cost(progress.cost, job.currency),
-        "outputs": [_output(item) for item in items.prefetch_related("inputs__asset")],
+        "outputs": [
+            *(_output(item) for item in items.prefetch_related("inputs__asset")),
+            *(_there_already(plan) if plan else []),
+        ],
         "excluded": _excluded(plan) if plan else [],
         "found": _found(plan) if plan else [],
     }
 
 
-def _output(item: GenerationItem) -> dict[str, Any]:
+def _there_already(plan: Plan) -> list[dict[str, Any]]:
+    """The pictures that serve for cells of the plan, in its order; none where they are made again."""
+    if plan.again:
+        return []
+    served = [cell.found.item for cell in plan.found if cell.found and cell.found.how in _SERVING]
+    items = GenerationItem.objects.filter(public_id__in=served).select_related("output__current")
+    by_id = {str(item.public_id): item for item in items.prefetch_related("inputs__asset")}
+    return [_output(by_id[key], found=True) for key in served if key in by_id]
+
+
+def _output(item: GenerationItem, *, found: bool = False) -> dict[str, Any]:
     inputs = [{"asset": str(link.asset.public_id), "role": link.role} for link in item.inputs.all()]
     return {
         "item": str(item.public_id),
@@ -291,6 +321,7 @@ def _output(item: GenerationItem) -> dict[str, Any]:
         "file": _file_of(item.output) if item.output else None,
         "inputs": inputs,
         "prompt": item.prompt,
+        "found": found,
     }
 
 
