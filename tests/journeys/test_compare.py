@@ -14,7 +14,7 @@ from tests.journeys.visits import sign_in
 from tests.pictures import picture
 from tests.services.processes import Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 def test_versions_are_compared_and_restored_and_the_trash_asks(page: Page, web: Web) -> None:

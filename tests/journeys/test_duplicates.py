@@ -17,7 +17,7 @@ from tests.factories import AssetFactory, CollectionFactory, EditorFactory, Revi
 from tests.journeys.visits import run_action, sign_in, sign_out
 from tests.services.processes import Process, Web, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 def photo(colour: str = "firebrick") -> Image.Image:

@@ -23,7 +23,7 @@ from tests.journeys.visits import downloaded, sign_in
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, Web, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 PICTURES = 160
 COLUMNS = ("file", "title_en", "title_zh", "kind", "tags", "skus", "rights_expire_on", "licence")
 

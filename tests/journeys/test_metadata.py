@@ -17,7 +17,7 @@ from tests.journeys.visits import run_action, sign_in
 from tests.metadata_files import FIELDS, full_picture, iptc_block, places_in, with_iptc
 from tests.services.processes import Process, Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 MANY = 320
 BY_LABEL = {
     "Title (English)": "title",

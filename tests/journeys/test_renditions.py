@@ -14,7 +14,7 @@ from tests.factories import AssetFactory, EditorFactory
 from tests.journeys.visits import sign_in
 from tests.services.processes import Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 def test_the_focal_point_by_keyboard_and_a_link_that_expires(page: Page, web: Web) -> None:

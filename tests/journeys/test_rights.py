@@ -26,7 +26,7 @@ from tests.journeys.visits import downloaded, sign_in, sign_out
 from tests.pictures import picture
 from tests.services.processes import Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 def contributor() -> User:

@@ -16,7 +16,7 @@ from tests.factories import AssetFactory, ReviewerFactory
 from tests.journeys.visits import sign_in
 from tests.services.processes import Process, Web, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 # OpenMoji's drawings of a standing person, a dress, a blouse and a running shoe.
 PERSON, DRESS, BLOUSE, SHOE = "1F9CD", "1F457", "1F45A", "1F45F"
 TABLE = "code,name,name_zh,status,parent,attr:colour\n"

@@ -18,7 +18,7 @@ from tests.factories import AdministratorFactory, AssetFactory, CollectionFactor
 from tests.journeys.visits import run_action, sign_in
 from tests.services.processes import Process, Web, eventually, manage
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 def test_into_the_trash_and_back_and_then_for_good(

@@ -20,7 +20,7 @@ from tests.journeys.visits import run_action, sign_in
 from tests.services.processes import Process, Web, eventually
 from tests.webhook_receiver import Receiver, serve
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 @pytest.fixture

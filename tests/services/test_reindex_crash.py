@@ -24,6 +24,8 @@ from tests.factories import AssetFactory
 from tests.services.processes import Process, eventually, manage
 from tests.services.test_crash import let_leases_run_out
 
+pytestmark = pytest.mark.services
+
 PICTURES = 60
 OTHER = "colours:12"
 

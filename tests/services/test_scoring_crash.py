@@ -22,6 +22,8 @@ from tests.generation.painter import Painter
 from tests.pictures import picture
 from tests.services.processes import Process, eventually
 
+pytestmark = pytest.mark.services
+
 GARMENTS = 20
 DEATHS = 2
 LOOKS_A_SWEEP = 100
