@@ -91,6 +91,7 @@ def test_files_that_the_storage_does_not_delete_are_a_warning() -> None:
     assert "reconcile --only files --fix" in finding["advice"]
 
 
+@pytest.mark.once
 def test_what_signs_and_names_generated_pictures_is_told(settings: Any, tmp_path: Path) -> None:
     assert doctor()["signing"]["level"] == "ok"
     assert "No certificate is configured" in doctor()["signing"]["sentence"]
@@ -160,6 +161,7 @@ def test_too_many_assets_for_milvus_lite_are_said(
     assert ("1 assets are many for Milvus Lite." in sentences) == (not settings.MILVUS_URI)
 
 
+@pytest.mark.once
 def test_letters_that_would_lead_nowhere_are_a_warning(settings: Any) -> None:
     assert doctor()["mail"]["level"] == "ok"
     settings.EMAIL_HOST, settings.ALLOWED_HOSTS = "mail.example.com", [".example.com"]

@@ -183,6 +183,7 @@ def test_a_gpu_gives_the_same_vectors_in_bfloat16(checkpoint: Path, place: Path,
     assert cosines(on_gpu, on_cpu).min() >= 0.999
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_the_doctor_says_what_runs_the_encoder(tiny_clip: str, place: Path, settings: Any) -> None:
     def said() -> dict[str, str]:

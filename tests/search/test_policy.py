@@ -726,6 +726,7 @@ def test_the_page_shows_budgets_and_what_waits(
     assert client.get("/admin/search/space/spend/").status_code == 302
 
 
+@pytest.mark.once
 def test_the_doctor_looks_at_keys_budgets_and_vendors_without_paying(
     chosen: Any, settings: Any, vendors: VendorServer
 ) -> None:
