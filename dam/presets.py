@@ -11,12 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dam import audit, matting, workflow
 from dam.audit import Actor
+from dam.languages import reads_chinese
 from dam.models import Asset, AssetVersion, Fit, MarkPosition, RenditionFormat, RenditionPreset
 from dam.roles import Role, sees_library
 from dam.typeface import has_typeface, missing_characters
@@ -79,8 +79,7 @@ class Preset:
     watermark_asset = None
 
     def __str__(self) -> str:
-        chinese = (translation.get_language() or "").startswith("zh")
-        return str((self.title_zh if chinese else self.title) or self.title or self.slug)
+        return str((self.title_zh if reads_chinese() else self.title) or self.title or self.slug)
 
     @property
     def extension(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -50,9 +50,6 @@ from generation.views.review import give_verdict, look_page, review_page, undo_v
 from generation.views.studio import found_tiles, studio_page
 from generation.views.tryon import try_on_page, try_on_picture
 from generation.wording import money
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 _RESULTS_SHOWN = 3
 
@@ -151,10 +148,10 @@ class MaterialAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        record(cast("User", request.user), f"{self._word}.saved", obj)
+        record(cast(User, request.user), f"{self._word}.saved", obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        record(cast("User", request.user), f"{self._word}.deleted", obj)
+        record(cast(User, request.user), f"{self._word}.deleted", obj)
         super().delete_model(request, obj)
 
 
@@ -225,7 +222,7 @@ class PromptTemplateAdmin(MaterialAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: PromptTemplate, form: Any, change: bool) -> None:
-        templates.save_template(obj, actor=cast("User", request.user))
+        templates.save_template(obj, actor=cast(User, request.user))
 
     @display(description=gettext_lazy("preview"))
     def shown_preview(self, template: PromptTemplate) -> str:

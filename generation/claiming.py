@@ -64,7 +64,7 @@ def claim_some(
     # Asked in vain, it locks nothing.
     if not _active(provider, only).filter(_has_due()).exists():
         return None
-    if _is_full(provider) and not _answered(provider, only).exists():
+    if _free_calls(provider) <= 0 and not _answered(provider, only).exists():
         return Wait(_FULL_SECONDS)
     with transaction.atomic():
         gate = _locked(provider)
@@ -72,28 +72,27 @@ def claim_some(
         if turns.are_over:
             return None
         found = turns.take_each(_answered(provider, only))  # needs no call
+        free = _free_calls(provider)
         while len(found) < most:
-            item = _wait(gate) or turns.next()
+            item = _wait(gate, free) or turns.next()
             if not isinstance(item, GenerationItem):
                 return found or item
             found.append(item)
+            free -= 1
         return found
 
 
-def _wait(gate: ProviderGate) -> Wait | None:
-    if _is_full(gate.provider):
+def _wait(gate: ProviderGate, free: int) -> Wait | None:
+    if free <= 0:
         return Wait(_FULL_SECONDS)
     seconds = pace.closed_for(gate) or pace.take_token(gate)
     return Wait(seconds) if seconds else None
 
 
-def _is_full(provider: str) -> bool:
-    """Whether as many calls are under way as it takes."""
-    return _calls_under_way(provider) >= pace.parallel_calls(provider)
-
-
-def _calls_under_way(provider: str) -> int:
-    return GenerationItem.objects.calling().filter(job__provider=provider).count()
+def _free_calls(provider: str) -> int:
+    """How many more calls it takes than are under way; below 0 where it takes fewer now than it did."""
+    under_way = GenerationItem.objects.calling().filter(job__provider=provider).count()
+    return pace.parallel_calls(provider) - under_way
 
 
 def _locked(provider: str) -> ProviderGate:
@@ -252,6 +251,6 @@ def providers_with_work() -> dict[str, int]:
     due = GenerationJob.objects.filter(_has_due(), state__in=ACTIVE_STATES).order_by().distinct()
     found = {}
     for provider in due.values_list("provider", flat=True):
-        if free := pace.parallel_calls(provider) - _calls_under_way(provider):
+        if free := _free_calls(provider):
             found[provider] = max(0, free)
     return found

@@ -29,14 +29,13 @@ from generation.models import (
     JobKind,
 )
 from generation.planning import named_inputs, why_unusable
-from generation.providers.base import ProviderInput, ProviderResult
+from generation.providers.base import EXTENSIONS, ProviderInput, ProviderResult
 from generation.providers.registry import get_provider
 
 logger = logging.getLogger(__name__)
 
 # In the details of an answer: it lies in the database.
 _HELD = "held"
-_EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _MAY_RUN_AGAIN = (ItemState.QUEUED, *DEAD_STATES)
 # What a photograph of this kind of job shows; an arranged board is no picture of a model or a product.
 _OUTPUT_KINDS = {
@@ -87,6 +86,9 @@ def person_of(item: GenerationItem) -> list[ProviderInput]:
 
 def keep_private(item: GenerationItem) -> bool:
     """Keep the labelled answer of a try-on for its person alone; False where their picture was deleted."""
+    if not tryon.is_wanted(item):
+        return False
+    _store_held_answer(item)
     picture = labelled_answer(item, inputs_of(item))
     return tryon.keep_result(item, picture, str(item.answer_details.get("mime", "")))
 
@@ -181,7 +183,7 @@ def keep_answer(item: GenerationItem, result: ProviderResult) -> bool:
 
 def _stored_answer(item: GenerationItem, result: ProviderResult) -> bool:
     """Store it, and name it in the item; False where the storage does not take it."""
-    name = f"{item.public_id}-{item.attempts}{_EXTENSIONS.get(result.mime, '.bin')}"
+    name = f"{item.public_id}-{item.attempts}{EXTENSIONS.get(result.mime, '.bin')}"
     try:
         item.answer.save(name, ContentFile(result.image), save=False)
     except OSError:
@@ -191,7 +193,7 @@ def _stored_answer(item: GenerationItem, result: ProviderResult) -> bool:
     return True
 
 
-def store_held_answer(item: GenerationItem) -> None:
+def _store_held_answer(item: GenerationItem) -> None:
     """Bring an answer that the database holds into the file storage.
 
     Raises:
@@ -217,15 +219,19 @@ def drop_answer(item: GenerationItem) -> None:
         name, storage = item.answer.name, item.answer.storage
         GenerationItem.objects.filter(pk=item.pk).update(answer="")
         item.answer = ""
-        storage.delete(str(name))
+        if item.answer_details.get(_HELD):
+            HeldAnswer.objects.filter(item=item).delete()
+        else:
+            storage.delete(str(name))
 
 
 def ingest_answer(item: GenerationItem) -> tuple[Asset, bool]:
     """The kept answer as an asset in review, with its lineage; whether it is new to the library."""
+    _store_held_answer(item)
     job = item.job
     inputs = inputs_of(item)
     data = labelled_answer(item, inputs)
-    extension = _EXTENSIONS.get(item.answer_details.get("mime", ""), ".png")
+    extension = EXTENSIONS.get(item.answer_details.get("mime", ""), ".png")
     result = ingest(
         data,
         filename=f"{job.kind}-{item.position:04d}{extension}",

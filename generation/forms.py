@@ -54,6 +54,19 @@ def _provider_label(name: str) -> str:
     return _("%(name)s (%(price)s each)") % {"name": name, "price": price}
 
 
+def budget_field(**given: Any) -> forms.DecimalField:
+    """What a job may cost; empty for no bound."""
+    return forms.DecimalField(
+        label=gettext_lazy("Budget"),
+        required=False,
+        min_value=Decimal(0),
+        max_digits=12,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget,
+        **given,
+    )
+
+
 class StudioForm(forms.Form):
     """Everything of an order but the picked pictures, which are checkboxes of their own."""
 
@@ -103,15 +116,7 @@ class StudioForm(forms.Form):
         choices=[(count, str(count)) for count in range(1, MOST_TOGETHER + 1)],
         widget=UnfoldAdminSelectWidget,
     )
-    budget = forms.DecimalField(
-        label=gettext_lazy("Budget"),
-        required=False,
-        min_value=Decimal(0),
-        max_digits=12,
-        decimal_places=4,
-        help_text=gettext_lazy("Never more than this is spent. Empty: no bound."),
-        widget=UnfoldAdminDecimalFieldWidget,
-    )
+    budget = budget_field(help_text=gettext_lazy("Never more than this is spent. Empty: no bound."))
 
     retry_poor = forms.BooleanField(
         label=gettext_lazy("Make poor pictures once more"),
@@ -201,14 +206,7 @@ class TryOnForm(forms.Form):
         initial=lambda: settings.GENERATION_PROVIDER,
         widget=UnfoldAdminSelectWidget,
     )
-    budget = forms.DecimalField(
-        label=gettext_lazy("Budget"),
-        required=False,
-        min_value=Decimal(0),
-        max_digits=12,
-        decimal_places=4,
-        widget=UnfoldAdminDecimalFieldWidget,
-    )
+    budget = budget_field()
 
 
 class RuleForm(forms.ModelForm):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -63,25 +64,51 @@ def create_job(
         JobError: an empty plan, a provider that is not configured, a budget below one picture.
     """
     _refuse(plan, budget)
-    with transaction.atomic():
-        job = GenerationJob.objects.create(
-            kind=plan.kind,
-            title=_title(plan),
-            owner=owner,
-            team=team_of(owner),
-            priority=priority,
-            provider=plan.provider,
-            parameters={**plan.parameters, **(parameters or {})},
-            request=_request(plan),
-            budget=budget,
-            currency=plan.currency,
-            request_key=request_key,
-        )
+    with opened(
+        owner,
+        {"pictures": plan.picture_count},
+        in_background=in_background,
+        kind=plan.kind,
+        title=_title(plan),
+        priority=priority,
+        provider=plan.provider,
+        parameters={**plan.parameters, **(parameters or {})},
+        request=_request(plan),
+        budget=budget,
+        currency=plan.currency,
+        request_key=request_key,
+    ) as job:
         _create_items(job, plan.cells)
-        record(owner, "job.created", job, pictures=plan.picture_count, provider=plan.provider)
+    return job
+
+
+@contextmanager
+def opened(
+    owner: User | None, audited: Mapping[str, Any], *, in_background: bool, **fields: Any
+) -> Iterator[GenerationJob]:
+    """A new job, paid by its owner's team, to be given its items; audited, and told to the workers, when the
+    block ends. One transaction.
+    """
+    with transaction.atomic():
+        job = GenerationJob.objects.create(owner=owner, team=team_of(owner), **fields)
+        yield job
+        record(owner, "job.created", job, provider=job.provider, **audited)
         if in_background:
             work_waiting.send(GenerationJob, job_id=job.pk)
-    return job
+
+
+def require_payable(provider: str, price: Decimal, currency: str, budget: Decimal | None) -> None:
+    """
+    Raises:
+        JobError: the provider is not configured, or the budget is below one picture.
+    """
+    if missing := get_provider(provider).check():
+        raise JobError(missing)
+    if budget is not None and budget < price:
+        raise JobError(
+            _("The budget of %(budget)s is too small: one picture costs %(price)s.")
+            % {"budget": wording.money(budget, currency), "price": wording.money(price, currency)}
+        )
 
 
 def _refuse(plan: Plan, budget: Decimal | None) -> None:
@@ -95,16 +122,7 @@ def _refuse(plan: Plan, budget: Decimal | None) -> None:
             )
         reasons = " ".join(dict.fromkeys(f"{left.description}: {left.reason}" for left in plan.excluded[:5]))
         raise JobError(_("There is no picture to make. %(reasons)s") % {"reasons": reasons})
-    if missing := get_provider(plan.provider).check():
-        raise JobError(missing)
-    if budget is not None and budget < plan.price_per_picture:
-        raise JobError(
-            _("The budget of %(budget)s is too small: one picture costs %(price)s.")
-            % {
-                "budget": wording.money(budget, plan.currency),
-                "price": wording.money(plan.price_per_picture, plan.currency),
-            }
-        )
+    require_payable(plan.provider, plan.price_per_picture, plan.currency, budget)
 
 
 def _title(plan: Plan) -> str:

@@ -6,12 +6,9 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
-from dam.audit import record
-from generation import wording
-from generation.jobs import JobError, idempotency_key, work_waiting
+from generation.jobs import JobError, idempotency_key, opened, require_payable
 from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind
 from generation.planning import PlanError, choose_provider, why_unusable
 from generation.providers.base import ProviderError
@@ -50,17 +47,18 @@ def make_again(
     links = list(item.inputs.select_related("asset__current", "version"))
     _refuse(item, links, budget)
     parameters = {key: value for key, value in item.parameters.items() if key not in _OF_AN_ATTEMPT}
-    with transaction.atomic():
-        job = GenerationJob.objects.create(
-            kind=item.job.kind,
-            title=item.job.title,
-            owner=actor,
-            provider=item.job.provider,
-            parameters=item.job.parameters,
-            request={**_words(item.job), "again": str(item.public_id)},
-            budget=budget,
-            currency=item.job.currency,
-        )
+    with opened(
+        actor,
+        {"pictures": 1, "again": str(item.public_id)},
+        in_background=in_background,
+        kind=item.job.kind,
+        title=item.job.title,
+        provider=item.job.provider,
+        parameters=item.job.parameters,
+        request={**_words(item.job), "again": str(item.public_id)},
+        budget=budget,
+        currency=item.job.currency,
+    ) as job:
         again = GenerationItem.objects.create(
             job=job,
             position=0,
@@ -73,19 +71,7 @@ def make_again(
                 job, item.prompt, [(link.role, link.asset_id, link.version_id) for link in links], parameters
             ),
         )
-        ItemInput.objects.bulk_create(
-            ItemInput(
-                item=again,
-                asset_id=link.asset_id,
-                version_id=link.version_id,
-                role=link.role,
-                position=link.position,
-            )
-            for link in links
-        )
-        record(actor, "job.created", job, pictures=1, provider=job.provider, again=str(item.public_id))
-        if in_background:
-            work_waiting.send(GenerationJob, job_id=job.pk)
+        ItemInput.objects.bulk_create(link.of(again) for link in links)
     return job
 
 
@@ -103,16 +89,7 @@ def _refuse(item: GenerationItem, links: list[ItemInput], budget: Decimal | None
         price = engine.price({**item.job.parameters, **item.parameters}, inputs=len(links))
     except (PlanError, ProviderError) as error:
         raise JobError(str(error)) from error
-    if missing := engine.check():
-        raise JobError(missing)
-    if budget is not None and budget < price:
-        raise JobError(
-            _("The budget of %(budget)s is too small: one picture costs %(price)s.")
-            % {
-                "budget": wording.money(budget, item.job.currency),
-                "price": wording.money(price, item.job.currency),
-            }
-        )
+    require_payable(item.job.provider, price, item.job.currency, budget)
 
 
 def _words(job: GenerationJob) -> dict[str, object]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from dam.languages import in_language
 from dam.models.asset import AssetState, new_public_id
 from generation.providers.base import Cause
 from generation.spending import (
@@ -49,12 +50,6 @@ __all__ = [
     "from_micros",
     "to_micros",
 ]
-
-
-def in_language(english: str, chinese: str) -> str:
-    """The words in the reader's language, or in the other one."""
-    first, second = (chinese, english) if (get_language() or "").startswith("zh") else (english, chinese)
-    return first or second
 
 
 class JobKind(models.TextChoices):
@@ -465,6 +460,16 @@ class ItemInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.asset_id}"
+
+    def of(self, item: GenerationItem) -> ItemInput:
+        """The same for another item, not kept yet."""
+        return ItemInput(
+            item=item,
+            asset_id=self.asset_id,
+            version_id=self.version_id,
+            role=self.role,
+            position=self.position,
+        )
 
 
 class StyleSet(models.Model):

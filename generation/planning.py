@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam import rights
+from dam.languages import reader_language
 from dam.models import Asset, AssetState
 from generation import composition, prompts
 from generation.finding import Found, cell_hash, made_before, request_hash
@@ -344,7 +344,7 @@ def _matrix(
             _("What a picture by “%(provider)s” costs is not known. “manage.py doctor” says how to set it.")
             % {"provider": provider}
         )
-    language = language or ("zh" if (translation.get_language() or "").startswith("zh") else "en")
+    language = language or reader_language()
     brief = _brief(kind, manner, capability, language, sentence, instruction, sum(x.together for x in axes))
     axes = [replace(axis, assets=list({one.pk: one for one in axis.assets}.values())) for axis in axes]
     _refuse_too_many(axes)
@@ -408,16 +408,16 @@ class _Brief:
 
     def _written(self, cell: PlanCell, purpose: Sequence[Any], provider: str) -> PlanCell:
         inputs = (*cell.inputs, *self.style)
-        prompt, left_out = self._prompt(named_inputs(inputs))
+        prompt, left_out = prompts.rendered(
+            self.template,
+            named_inputs(inputs),
+            language=self.language,
+            words=self.words,
+            tokens=self.prompt_tokens,
+        )
         key = cell_hash(purpose, ((str(role), asset.pk, asset.current_id) for role, asset in inputs))
         request = request_hash(key, provider, self.parameters, prompt)
         return PlanCell(inputs, prompt, key, request, left_out=left_out)
-
-    def _prompt(self, inputs: Sequence[prompts.NamedInput]) -> tuple[str, str]:
-        how: Any = {"language": self.language, "words": self.words}
-        if self.prompt_tokens:
-            return prompts.render_short(self.template, inputs, tokens=self.prompt_tokens, **how)
-        return prompts.render(self.template, inputs, **how), ""
 
 
 def _brief(

@@ -24,9 +24,9 @@ from enum import StrEnum
 from functools import lru_cache
 from string import Formatter
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 
+from dam.languages import in_language
 from generation.brevity import fitted
 
 VERSION = "2026-11-26"
@@ -61,8 +61,7 @@ class Slot:
 
     @property
     def display_label(self) -> str:
-        first, second = (self.label_zh, self.label) if _is_chinese() else (self.label, self.label_zh)
-        return first or second or self.name
+        return in_language(self.label, self.label_zh) or self.name
 
     def value(self, given: str) -> str:
         """What goes into the prompt.
@@ -120,8 +119,7 @@ class Template:
 
     @property
     def display_name(self) -> str:
-        first, second = (self.name_zh, self.name) if _is_chinese() else (self.name, self.name_zh)
-        return first or second or self.key
+        return in_language(self.name, self.name_zh) or self.key
 
     @property
     def label(self) -> str:
@@ -440,6 +438,20 @@ class Words:
     negative: str = ""
 
 
+def rendered(
+    template: Template, inputs: Sequence[NamedInput], *, language: str, words: Words, tokens: int
+) -> tuple[str, str]:
+    """The prompt of one cell, and what is left out of it where the provider takes so few `tokens` (0: room
+    enough).
+
+    Raises:
+        TemplateError: as `render`.
+    """
+    if tokens:
+        return render_short(template, inputs, language=language, words=words, tokens=tokens)
+    return render(template, inputs, language=language, words=words), ""
+
+
 def render(template: Template, inputs: Sequence[NamedInput], *, language: str, words: Words) -> str:
     """The prompt of one cell.
 
@@ -518,10 +530,6 @@ def _picture_line(number: int, given: NamedInput, language: str, is_style: bool)
     if language == "zh":
         return f"图{number}：{word}" + (f"（{name}）" if name else "")
     return f"Picture {number}: {word}" + (f" ({name})" if name else "")
-
-
-def _is_chinese() -> bool:
-    return (translation.get_language() or "").startswith("zh")
 
 
 def titles(

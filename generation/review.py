@@ -363,17 +363,7 @@ def _create_again(items: Sequence[GenerationItem], note: str) -> list[Generation
         sources.append((_again(item, links, last[item.job_id], note), links))
     made = GenerationItem.objects.bulk_create([one for one, _links in sources], batch_size=_ROWS_AT_ONCE)
     ItemInput.objects.bulk_create(
-        (
-            ItemInput(
-                item=one,
-                asset_id=link.asset_id,
-                version_id=link.version_id,
-                role=link.role,
-                position=link.position,
-            )
-            for one, links in sources
-            for link in links
-        ),
+        (link.of(one) for one, links in sources for link in links),
         batch_size=_ROWS_AT_ONCE,
     )
     return made

@@ -281,7 +281,6 @@ def _ingest(item: GenerationItem) -> None:
         _keep_private(item)
         return
     try:
-        delivery.store_held_answer(item)
         asset, is_new = delivery.ingest_answer(item)
     except IngestError as error:
         if error.code != "storage":
@@ -304,7 +303,6 @@ def _ingest(item: GenerationItem) -> None:
 def _keep_private(item: GenerationItem) -> None:
     """A try-on's picture belongs to its person: it never enters the library."""
     try:
-        delivery.store_held_answer(item)
         kept = delivery.keep_private(item)
     except OSError as error:
         logger.exception("the answer of item %s cannot be kept", item.public_id)

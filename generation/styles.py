@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from dam.languages import in_language
 from dam.models import Asset
 from generation.models import StyleSet
 
@@ -31,13 +32,11 @@ class Style:
 
     def in_words(self, language: str) -> str:
         """The words in this language, or in the other one."""
-        first, second = (self.words_zh, self.words) if language == "zh" else (self.words, self.words_zh)
-        return first or second
+        return in_language(self.words, self.words_zh, language)
 
     def without(self, language: str) -> str:
         """What is not to be seen, in this language or in the other one."""
-        first, second = self.negative, self.negative_zh
-        return (second or first) if language == "zh" else (first or second)
+        return in_language(self.negative, self.negative_zh, language)
 
 
 def find_style(slug: str) -> Style:

@@ -17,20 +17,22 @@ from typing import IO, TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import Q, QuerySet
-from django.utils import timezone, translation
+from django.db.models import Prefetch, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dam import pictures, removal
 from dam.audit import record
 from dam.errors import IngestError
+from dam.languages import reader_language
 from dam.models import Asset
-from generation import prompts, wording
-from generation.jobs import LEFT_OUT, JobError, idempotency_key, work_waiting
+from generation import prompts
+from generation.jobs import LEFT_OUT, idempotency_key, opened, require_payable
 from generation.models import (
     GenerationItem,
     GenerationJob,
+    HeldAnswer,
     InputRole,
     ItemInput,
     ItemState,
@@ -40,7 +42,7 @@ from generation.models import (
 )
 from generation.planning import PlanError, choose_provider, named_inputs, why_unusable
 from generation.prompts import Words
-from generation.providers.base import ProviderError, ProviderInput
+from generation.providers.base import EXTENSIONS, ProviderError, ProviderInput
 from generation.providers.registry import get_provider
 from generation.templates import find_template
 
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 LONGER_SIDE = 2048
 MOST_PICTURES = 60
 _MIME = "image/jpeg"
-_EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 class TryOnError(Exception):
@@ -113,7 +114,18 @@ def find_photo(public_id: str, user: User) -> PersonPhoto | None:
 
 def results_of(photo: PersonPhoto) -> QuerySet[TryOn]:
     """What was asked to be made of a picture, the newest first."""
-    rows = photo.try_ons.select_related("item__job").prefetch_related("item__inputs__asset__current")
+    return _shown().filter(photo=photo)
+
+
+def with_results(photos: QuerySet[PersonPhoto]) -> list[tuple[PersonPhoto, list[TryOn]]]:
+    """Each picture with its `results_of`; as many queries for many as for few."""
+    return [
+        (photo, list(photo.try_ons.all())) for photo in photos.prefetch_related(Prefetch("try_ons", _shown()))
+    ]
+
+
+def _shown() -> QuerySet[TryOn]:
+    rows = TryOn.objects.select_related("item__job").prefetch_related("item__inputs__asset__current")
     return rows.order_by("-pk")
 
 
@@ -148,26 +160,25 @@ def try_on(
     """
     combinations, template = _combinations(garments, accessories)
     name, price, currency = _priced(provider, inputs=2 + bool(accessories), accessories=bool(accessories))
-    _refuse(name, price, currency, budget)
-    language = language or ("zh" if (translation.get_language() or "").startswith("zh") else "en")
+    require_payable(name, price, currency, budget)
+    language = language or reader_language()
     with transaction.atomic():
         held = PersonPhoto.objects.select_for_update().filter(pk=photo.pk, deleted=None).first()
         if held is None:
             raise TryOnError(_("The person's picture was deleted."))
-        job = GenerationJob.objects.create(
+        with opened(
+            held.owner,
+            {"pictures": len(combinations)},
+            in_background=in_background,
             kind=JobKind.TRY_ON,
             title=" × ".join(("1", str(len(garments)), *([str(len(accessories))] if accessories else []))),
-            owner=held.owner,
             provider=name,
             parameters={"language": language, "template": template.label},
             budget=budget,
             currency=currency,
-        )
-        for position, assets in enumerate(combinations):
-            _create_item(job, held, position, assets, template)
-        record(held.owner, "job.created", job, pictures=len(combinations), provider=name)
-        if in_background:
-            work_waiting.send(GenerationJob, job_id=job.pk)
+        ) as job:
+            for position, assets in enumerate(combinations):
+                _create_item(job, held, position, assets, template)
     return job
 
 
@@ -179,7 +190,13 @@ def _create_item(
     template: prompts.Template,
 ) -> None:
     inputs = [prompts.NamedInput(InputRole.MODEL, "", ""), *named_inputs(assets)]
-    prompt, left_out = _prompt(job, template, inputs)
+    prompt, left_out = prompts.rendered(
+        template,
+        inputs,
+        language=job.parameters["language"],
+        words=Words(),
+        tokens=get_provider(job.provider).capability.prompt_tokens,
+    )
     keys: list[Any] = [("person", photo.pk, None)]
     keys += [(str(role), asset.pk, asset.current_id) for role, asset in assets]
     item = GenerationItem.objects.create(
@@ -197,15 +214,6 @@ def _create_item(
     TryOn.objects.create(item=item, photo=photo)
 
 
-def _prompt(
-    job: GenerationJob, template: prompts.Template, inputs: Sequence[prompts.NamedInput]
-) -> tuple[str, str]:
-    how: Any = {"language": job.parameters["language"], "words": Words()}
-    if tokens := get_provider(job.provider).capability.prompt_tokens:
-        return prompts.render_short(template, inputs, tokens=tokens, **how)
-    return prompts.render(template, inputs, **how), ""
-
-
 def person_input(item: GenerationItem) -> ProviderInput | None:
     """The person of a try-on, as its first input; None where the picture is gone."""
     row = TryOn.objects.select_related("photo").filter(item=item, photo__deleted=None).first()
@@ -216,6 +224,11 @@ def person_input(item: GenerationItem) -> ProviderInput | None:
     return ProviderInput(InputRole.MODEL, lambda: data, row.photo.mime, str(row.photo.public_id))
 
 
+def is_wanted(item: GenerationItem) -> bool:
+    """Whether the person's picture is still there, so that what is made of it may be kept."""
+    return TryOn.objects.filter(item=item, photo__deleted=None).exists()
+
+
 def keep_result(item: GenerationItem, picture: bytes, mime: str) -> bool:
     """Keep what was made beside the person's picture; False where that was deleted meanwhile."""
     with transaction.atomic():
@@ -224,7 +237,7 @@ def keep_result(item: GenerationItem, picture: bytes, mime: str) -> bool:
         if row is None or photo is None or photo.deleted:
             return False
         digest = hashlib.sha256(picture).hexdigest()[:16]
-        name = f"{item.public_id.hex}-{digest}{_EXTENSIONS.get(mime, '.png')}"
+        name = f"{item.public_id.hex}-{digest}{EXTENSIONS.get(mime, '.png')}"
         row.result.save(name, ContentFile(picture), save=False)
         row.mime = mime
         row.save(update_fields=["result", "mime"])
@@ -245,6 +258,7 @@ def delete_photo(photo: PersonPhoto, *, actor: User | None) -> None:
     waiting = items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED))
     waiting.update(state=ItemState.CANCELLED, finished=now)
     items.exclude(answer="").update(answer="")
+    HeldAnswer.objects.filter(item__try_on__photo=held).delete()
     rows.update(result="", mime="")
     PersonPhoto.objects.filter(pk=held.pk).update(file="", deleted=now)
     record(actor, "person_photo.deleted", held)
@@ -292,13 +306,3 @@ def _priced(provider: str, *, inputs: int, accessories: bool) -> tuple[str, Deci
         return name, engine.price({}, inputs=inputs), capability.currency
     except (PlanError, ProviderError) as error:
         raise TryOnError(str(error)) from error
-
-
-def _refuse(provider: str, price: Decimal, currency: str, budget: Decimal | None) -> None:
-    if missing := choose_provider(provider)[1].check():
-        raise JobError(missing)
-    if budget is not None and budget < price:
-        raise JobError(
-            _("The budget of %(budget)s is too small: one picture costs %(price)s.")
-            % {"budget": wording.money(budget, currency), "price": wording.money(price, currency)}
-        )

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import Count
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dam.languages import reads_chinese
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.roles import Role, has_role
 from search.among import Among
@@ -66,7 +66,7 @@ def _tags(keys: Sequence[int]) -> list[FacetCount]:
         .annotate(count=Count("asset"))
         .order_by("-count", "tag__slug")[:MOST_TAGS]
     )
-    chinese = (translation.get_language() or "").startswith("zh")
+    chinese = reads_chinese()
     return [
         FacetCount(slug, (label_zh if chinese else label) or label or label_zh or slug, count)
         for slug, label, label_zh, count in rows

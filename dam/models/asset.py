@@ -10,12 +10,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
 from dam import territories
 from dam.fingerprints import Fingerprint
+from dam.languages import in_language
 from dam.roles import Role, has_role, sees_library
 
 if TYPE_CHECKING:
@@ -229,9 +230,7 @@ class Asset(models.Model):
     @property
     def display_title(self) -> str:
         """The title in the reader's language, or the other one, or the id."""
-        chinese = (translation.get_language() or "").startswith("zh")
-        first, second = (self.title_zh, self.title) if chinese else (self.title, self.title_zh)
-        return first or second or str(self.public_id)
+        return in_language(self.title, self.title_zh) or str(self.public_id)
 
     @property
     def is_trashed(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dam.languages import in_language
 from dam.models.asset import AssetKind, AssetState
 
 
@@ -69,7 +70,7 @@ class CustomField(models.Model):
         ordering = ["position", "slug"]
 
     def __str__(self) -> str:
-        return _in_language(self.label, self.label_zh) or self.slug
+        return in_language(self.label, self.label_zh) or self.slug
 
     @property
     def name(self) -> str:
@@ -78,7 +79,7 @@ class CustomField(models.Model):
 
     @property
     def display_help(self) -> str:
-        return _in_language(self.help_text, self.help_text_zh)
+        return in_language(self.help_text, self.help_text_zh)
 
     @property
     def has_choices(self) -> bool:
@@ -91,7 +92,7 @@ class CustomField(models.Model):
     def choice_labels(self) -> dict[str, str]:
         """Value of each choice → its label in the reader's language."""
         return {
-            choice["value"]: _in_language(choice.get("label", ""), choice.get("label_zh", ""))
+            choice["value"]: in_language(choice.get("label", ""), choice.get("label_zh", ""))
             or choice["value"]
             for choice in self.choices
         }
@@ -131,10 +132,3 @@ class FieldRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} → {self.get_state_display()}"
-
-
-def _in_language(english: str, chinese: str) -> str:
-    first, second = (
-        (chinese, english) if (translation.get_language() or "").startswith("zh") else (english, chinese)
-    )
-    return first or second

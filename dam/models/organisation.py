@@ -9,10 +9,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Lower
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dam.articles import check_attributes, check_barcode, check_code, value_of
+from dam.languages import in_language, reads_chinese
 
 
 class Tag(models.Model):
@@ -37,8 +38,7 @@ class Tag(models.Model):
         ordering = ["slug"]
 
     def __str__(self) -> str:
-        chinese = (translation.get_language() or "").startswith("zh")
-        return (self.label_zh if chinese else self.label) or self.label or self.slug
+        return (self.label_zh if reads_chinese() else self.label) or self.label or self.slug
 
 
 class SKUStatus(models.TextChoices):
@@ -111,9 +111,7 @@ class SKU(models.Model):
     @property
     def display_name(self) -> str:
         """The name in the reader's language, or the other one, or nothing."""
-        chinese = (translation.get_language() or "").startswith("zh")
-        first, second = (self.name_zh, self.name) if chinese else (self.name, self.name_zh)
-        return first or second
+        return in_language(self.name, self.name_zh)
 
 
 class SKURole(models.TextChoices):
@@ -162,8 +160,7 @@ class Collection(models.Model):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        chinese = (translation.get_language() or "").startswith("zh")
-        return (self.name_zh if chinese else self.name) or self.name
+        return (self.name_zh if reads_chinese() else self.name) or self.name
 
 
 class CollectionItem(models.Model):

@@ -8,8 +8,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from dam.languages import reads_chinese
 
 MAX_SIDE = 8000
 # Words that stand in the place of a preset in an address, and the presets that are built in.
@@ -147,8 +149,7 @@ class RenditionPreset(models.Model):
         ordering = ["slug"]
 
     def __str__(self) -> str:
-        chinese = (translation.get_language() or "").startswith("zh")
-        return (self.title_zh if chinese else self.title) or self.title or self.slug
+        return (self.title_zh if reads_chinese() else self.title) or self.title or self.slug
 
     def clean(self) -> None:
         """What single fields cannot tell: parameters that contradict each other."""

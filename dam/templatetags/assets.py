@@ -6,11 +6,11 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam import trashed
 from dam.addresses import original_url, rendition_url, sidecar_url, thumbnail_url, written_url
+from dam.languages import in_language
 from dam.models import Asset, AssetVersion
 from dam.usage import Use
 from dam.usage_sources import day_of
@@ -80,9 +80,7 @@ def ratio_class(asset: Asset) -> str:
 @register.filter
 def alt(asset: Asset) -> str:
     """The alternative text in the reader's language, or the other one, or the title."""
-    chinese = (translation.get_language() or "").startswith("zh")
-    first, second = (asset.alt_text_zh, asset.alt_text) if chinese else (asset.alt_text, asset.alt_text_zh)
-    return first or second or asset.display_title
+    return in_language(asset.alt_text, asset.alt_text_zh) or asset.display_title
 
 
 @register.filter

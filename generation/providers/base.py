@@ -107,6 +107,10 @@ class ProviderRequest:
     mask: ProviderInput | None = None
 
 
+# Of the files that providers give, by what they say that they are.
+EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+
+
 @dataclass(frozen=True)
 class ProviderResult:
     """One picture and what it cost."""

@@ -39,15 +39,14 @@ def try_on_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
             messages.error(request, str(error))
         else:
             return redirect("admin:generation_try_on")
-    photos = list(tryon.photos_of(user))
+    photos = tryon.with_results(tryon.photos_of(user))
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Try-on"),
         "kinds": ORDERED,
         "consent": tryon.consent_text(),
         "results": [
-            (photo, TryOnForm(auto_id=f"id_{number}_%s"), list(tryon.results_of(photo)))
-            for number, photo in enumerate(photos)
+            (photo, TryOnForm(auto_id=f"id_{number}_%s"), rows) for number, (photo, rows) in enumerate(photos)
         ],
         "garments": find("", user=user, kinds=SELECTIONS["garments"], limit=FOUND) if photos else [],
         "accessories": find("", user=user, kinds=SELECTIONS["accessories"], limit=FOUND) if photos else [],

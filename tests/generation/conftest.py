@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.test import Client
     from pytest_django.fixtures import SettingsWrapper
+    from rest_framework.test import APIClient
 
     from dam.models import Asset
     from tests.generation.painter import Painter
@@ -30,6 +34,34 @@ def painter(settings: SettingsWrapper) -> Callable[..., Painter]:
         return get_provider(name)
 
     return configure
+
+
+@pytest.fixture
+def staff(client: Client, reviewer: User) -> Client:
+    """The reviewer's browser."""
+    client.force_login(reviewer)
+    return client
+
+
+@pytest.fixture
+def reviewer_api(reviewer: User) -> APIClient:
+    """The reviewer's program."""
+    from rest_framework.test import APIClient
+
+    client = APIClient()
+    client.force_authenticate(reviewer)
+    return client
+
+
+@pytest.fixture
+def away_storage(settings: SettingsWrapper, tmp_path: Path) -> Iterator[None]:
+    """A storage that is away while `AwayStorage.away`."""
+    from tests.dam.storages import AwayStorage
+
+    backend = {"BACKEND": "tests.dam.storages.AwayStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    yield
+    AwayStorage.away = False
 
 
 @pytest.fixture

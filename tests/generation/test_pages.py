@@ -27,13 +27,6 @@ JSON = {"HTTP_ACCEPT": "application/json"}
 
 
 @pytest.fixture
-def staff(client: Client, reviewer: User) -> Client:
-    """The reviewer's browser."""
-    client.force_login(reviewer)
-    return client
-
-
-@pytest.fixture
 def job(painter: Configure, assets_of: Make, reviewer: User) -> GenerationJob:
     """Four pictures to make."""
     painter(price="0.1")

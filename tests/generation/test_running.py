@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from PIL import Image
-from pytest_django import Settings
 
 from dam import editing
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState, AuditEntry, Lineage
@@ -297,12 +295,10 @@ def test_an_input_that_is_gone_fails_its_cells_only_and_calls_nobody(
     assert len(engine.ledger) == 1
 
 
-@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.usefixtures("no_waiting", "away_storage")
 def test_while_the_storage_is_away_nobody_is_called_and_no_paid_picture_is_lost(
-    painter: Configure, outfits: Callable[..., Plan], settings: Settings, tmp_path: Path
+    painter: Configure, outfits: Callable[..., Plan]
 ) -> None:
-    backend = {"BACKEND": "tests.dam.storages.AwayStorage", "OPTIONS": {"location": str(tmp_path)}}
-    settings.STORAGES = {**settings.STORAGES, "default": backend}
     engine = painter(price="0.1")
     job = create_job(outfits(1, 1), owner=None)
     key = job.items.get().pk
@@ -312,22 +308,20 @@ def test_while_the_storage_is_away_nobody_is_called_and_no_paid_picture_is_lost(
         return run_item(key)
 
     AwayStorage.away = True
-    try:
-        assert run_again()
-        before = job.items.get()
-        assert (before.state, before.cause, len(engine.ledger)) == (ItemState.QUEUED, Cause.STORAGE, 0)
+    assert run_again()
+    before = job.items.get()
+    assert (before.state, before.cause, len(engine.ledger)) == (ItemState.QUEUED, Cause.STORAGE, 0)
 
-        def goes_away(_request: ProviderRequest) -> None:
-            AwayStorage.away = True
+    def goes_away(_request: ProviderRequest) -> None:
+        AwayStorage.away = True
 
-        AwayStorage.away = False
-        engine.incidents.append(goes_away)
-        assert run_again()
-        paid = job.items.get()
-        assert (paid.state, paid.cause, paid.cost) == (ItemState.QUEUED, Cause.STORAGE, Decimal("0.1"))
-        assert run_again(), "it is tried again, and still away"
-    finally:
-        AwayStorage.away = False
+    AwayStorage.away = False
+    engine.incidents.append(goes_away)
+    assert run_again()
+    paid = job.items.get()
+    assert (paid.state, paid.cause, paid.cost) == (ItemState.QUEUED, Cause.STORAGE, Decimal("0.1"))
+    assert run_again(), "it is tried again, and still away"
+    AwayStorage.away = False
     assert HeldAnswer.objects.count() == 1
 
     assert run_again()

@@ -11,21 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from dam.models import Asset, AuditEntry
-from generation.models import GenerationItem, GenerationJob, ItemState, PersonPhoto, TryOn
+from generation import tryon
+from generation.models import GenerationItem, GenerationJob, HeldAnswer, ItemState, PersonPhoto, TryOn
+from generation.planning import plan_outfits
 from generation.providers.registry import get_provider
 from generation.quality.scoring import score_due
-from generation.running import run_job
+from generation.running import create_job, run_item, run_job
 from generation.tasks import sweep_people
 from search.models import IndexEntry
+from tests.dam.storages import AwayStorage
 from tests.factories import AdministratorFactory
 from tests.generation.painter import Painter
 from tests.pictures import picture
@@ -198,6 +203,64 @@ def test_a_call_that_ends_after_the_deletion_leaves_nothing(
     item = GenerationItem.objects.get()
     assert (item.state, item.reason) == (ItemState.CANCELLED, "The person's picture was deleted.")
     assert (stored(), Asset.objects.count()) == (set(), 1)
+
+
+@pytest.mark.parametrize("deleted", ["while it waits", "during the call"])
+def test_what_the_storage_did_not_take_is_deleted_with_the_picture(
+    away_storage: None,
+    painter: Configure,
+    assets_of: Make,
+    staff_api: APIClient,
+    deleted: str,
+) -> None:
+    engine = painter(price="0.1")
+    kept = staff_api.post(API, {"photo": me(), "consent": "true"}, format="multipart").json()
+    address = f"{API}{kept['id']}/"
+    sent = {"garments": ids(assets_of("garment", 1))}
+    job = staff_api.post(f"{address}run/", sent, format="json").json()
+    item = GenerationItem.objects.get(job__public_id=job["id"])
+
+    def goes_away(_request: Any) -> None:
+        AwayStorage.away = True
+        if deleted == "during the call":
+            assert staff_api.delete(address).status_code == 204
+
+    engine.incidents.append(goes_away)
+    assert run_item(item.pk)
+    if deleted == "while it waits":
+        assert HeldAnswer.objects.count() == 1
+        assert staff_api.delete(address).status_code == 204
+
+    item.refresh_from_db()
+    assert (item.state, item.answer.name, HeldAnswer.objects.count()) == (ItemState.CANCELLED, "", 0)
+
+
+def test_a_try_on_and_a_picture_made_again_are_paid_by_the_team(
+    photo: PersonPhoto, assets_of: Make, staff_api: APIClient
+) -> None:
+    team = Group.objects.create(name="Knitwear")
+    photo.owner.groups.add(team)
+    sent = {"garments": ids(assets_of("garment", 1))}
+    job = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json").json()
+    assert GenerationJob.objects.get(public_id=job["id"]).team == team
+    made = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=None)
+    again = staff_api.post(f"/api/v1/generation/items/{made.items.get().public_id}/make-again/").json()
+    assert GenerationJob.objects.get(public_id=again["id"]).team == team
+
+
+def test_the_page_asks_as_much_for_many_pictures_as_for_one(
+    client: Client, editor: User, painter: Configure, assets_of: Make
+) -> None:
+    painter(price="0.1")
+    client.force_login(editor)
+    garments, taken = assets_of("garment", 1), []
+    for _photo in range(3):
+        tryon.try_on(tryon.take_photo(me(), owner=editor, consent=True), garments)
+        client.get(PAGE)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(PAGE)
+        taken.append(len(queries))
+    assert taken[0] == taken[2]
 
 
 def _provider() -> str:

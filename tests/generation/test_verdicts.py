@@ -41,20 +41,6 @@ ITEMS = "/api/v1/generation/items/"
 
 
 @pytest.fixture
-def staff(client: Client, reviewer: User) -> Client:
-    """The reviewer's browser."""
-    client.force_login(reviewer)
-    return client
-
-
-@pytest.fixture
-def api(reviewer: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(reviewer)
-    return client
-
-
-@pytest.fixture
 def results(painter: Configure, assets_of: Make) -> Callable[[int], list[GenerationItem]]:
     """`results(4)`: that many that wait for review, each of a garment of its own with its SKU."""
 
@@ -163,17 +149,17 @@ def test_the_last_verdict_is_taken_back_whole(
 
 
 def test_the_history_keeps_every_verdict_and_who_took_which_back(
-    staff: Client, api: APIClient, reviewer: User, results: Callable[[int], list[GenerationItem]]
+    staff: Client, reviewer_api: APIClient, reviewer: User, results: Callable[[int], list[GenerationItem]]
 ) -> None:
     [item] = results(1)
-    api.post(f"{ITEMS}{item.public_id}/reject/", {"note": "The collar is wrong."})
-    api.post(f"{ITEMS}{item.public_id}/approve/", {"note": "No, it is right.", "sku_role": "detail"})
+    reviewer_api.post(f"{ITEMS}{item.public_id}/reject/", {"note": "The collar is wrong."})
+    reviewer_api.post(f"{ITEMS}{item.public_id}/approve/", {"note": "No, it is right.", "sku_role": "detail"})
     deed = str(VerdictEntry.objects.first().deed)
-    assert api.post(f"{ITEMS}undo/", {"deed": deed}).json() == {"count": 1, "reasons": []}
-    assert api.post(f"{ITEMS}undo/", {"deed": deed}).status_code == 409
+    assert reviewer_api.post(f"{ITEMS}undo/", {"deed": deed}).json() == {"count": 1, "reasons": []}
+    assert reviewer_api.post(f"{ITEMS}undo/", {"deed": deed}).status_code == 409
     editing.set_state([item.output], actor=None, state=AssetState.APPROVED)
 
-    told = api.get(f"{ITEMS}{item.public_id}/history/").json()
+    told = reviewer_api.get(f"{ITEMS}{item.public_id}/history/").json()
 
     name = reviewer.get_username()
     assert [(one["verdict"], one["note"], one["actor"], one["undone_by"]) for one in told] == [
@@ -188,15 +174,15 @@ def test_the_history_keeps_every_verdict_and_who_took_which_back(
 
 
 def test_what_was_judged_anew_or_moved_on_is_not_taken_back(
-    api: APIClient, results: Callable[[int], list[GenerationItem]]
+    reviewer_api: APIClient, results: Callable[[int], list[GenerationItem]]
 ) -> None:
     items = results(3)
     sent = {"verdict": "reject", "items": keys(items)}
-    deed = api.post(f"{ITEMS}verdicts/", sent, format="json").json()["deed"]
-    api.post(f"{ITEMS}{items[0].public_id}/approve/")
+    deed = reviewer_api.post(f"{ITEMS}verdicts/", sent, format="json").json()["deed"]
+    reviewer_api.post(f"{ITEMS}{items[0].public_id}/approve/")
     editing.set_state([items[1].output], actor=None, state=AssetState.ARCHIVED)
 
-    told = api.post(f"{ITEMS}undo/", {"deed": deed}).json()
+    told = reviewer_api.post(f"{ITEMS}undo/", {"deed": deed}).json()
 
     assert told["count"] == 1
     assert len(told["reasons"]) == 2
@@ -204,17 +190,17 @@ def test_what_was_judged_anew_or_moved_on_is_not_taken_back(
 
 
 def test_a_picture_that_is_not_begun_is_made_no_more_when_its_verdict_is_taken_back(
-    api: APIClient, results: Callable[[int], list[GenerationItem]]
+    reviewer_api: APIClient, results: Callable[[int], list[GenerationItem]]
 ) -> None:
     items = results(2)
     job = items[0].job
     sent = {"verdict": "regenerate", "note": "longer", "items": keys(items)}
-    judged = api.post(f"{ITEMS}verdicts/", sent, format="json").json()
+    judged = reviewer_api.post(f"{ITEMS}verdicts/", sent, format="json").json()
     assert GenerationJob.objects.get(pk=job.pk).state == JobState.QUEUED
     made = job.items.get(public_id=judged["again"][0])
     GenerationItem.objects.filter(pk=made.pk).update(state=ItemState.SUCCEEDED)
 
-    api.post(f"{ITEMS}undo/", {"deed": judged["deed"]})
+    reviewer_api.post(f"{ITEMS}undo/", {"deed": judged["deed"]})
 
     assert states(items) == [("", "in_review")] * 2
     assert list(job.items.order_by("position").values_list("state", flat=True)[2:]) == [
@@ -225,11 +211,11 @@ def test_a_picture_that_is_not_begun_is_made_no_more_when_its_verdict_is_taken_b
 
 
 def test_a_verdict_of_somebody_else_takes_a_reviewer_to_take_back(
-    api: APIClient, editor: User, results: Callable[[int], list[GenerationItem]]
+    reviewer_api: APIClient, editor: User, results: Callable[[int], list[GenerationItem]]
 ) -> None:
     [item] = results(1)
     sent = {"verdict": "reject", "items": keys([item])}
-    deed = api.post(f"{ITEMS}verdicts/", sent, format="json").json()["deed"]
+    deed = reviewer_api.post(f"{ITEMS}verdicts/", sent, format="json").json()["deed"]
     other = APIClient()
     other.force_authenticate(editor)
     refused = other.post(f"{ITEMS}verdicts/", {"verdict": "approve", "items": keys([item])}, format="json")
@@ -253,7 +239,7 @@ def test_a_rejection_in_the_library_is_a_verdict_too(
 
 
 def test_an_edited_picture_shows_the_skus_of_its_source_as_that_does(
-    painter: Configure, assets_of: Make, api: APIClient
+    painter: Configure, assets_of: Make, reviewer_api: APIClient
 ) -> None:
     painter()
     [product] = assets_of("product", 1)
@@ -262,7 +248,7 @@ def test_an_edited_picture_shows_the_skus_of_its_source_as_that_does(
     run_job(job)
     item = job.items.get()
 
-    api.post(f"{ITEMS}{item.public_id}/approve/")
+    reviewer_api.post(f"{ITEMS}{item.public_id}/approve/")
 
     assert [(link.sku.code, link.role) for link in item.output.sku_links.all()] == [("MUG-1", "detail")]
 
@@ -376,13 +362,13 @@ def test_rejected_pictures_are_kept_for_their_time_and_then_thrown_away(
 
 def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
     staff: Client,
-    api: APIClient,
+    reviewer_api: APIClient,
     results: Callable[[int], list[GenerationItem]],
     index_now: Callable[[], Any],
 ) -> None:
     rejected, waiting = results(2)
     shot = AssetFactory(title="Model 1 Garment 1", state=AssetState.REJECTED)  # taken, not made
-    api.post(f"{ITEMS}{rejected.public_id}/reject/")
+    reviewer_api.post(f"{ITEMS}{rejected.public_id}/reject/")
     index_now()
     reviewer = staff.get(REVIEW).wsgi_request.user
     stranger = APIClient()
@@ -392,7 +378,7 @@ def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
         where = Where(SearchRequest(filters=Filters(**filters)), reviewer)
         return set(index_of(live_spaces()[0]).matching(where.expression(reach=0), limit=100))
 
-    def found(by: APIClient = api, **asked: Any) -> set[str]:
+    def found(by: APIClient = reviewer_api, **asked: Any) -> set[str]:
         answer = by.get("/api/v1/search/", {"q": "Model 1 Garment", **asked}).json()
         return {row["id"] for row in answer["results"]} & set(map(str, [*made, shot.public_id]))
 
@@ -403,7 +389,7 @@ def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
     assert found() == {open_still, str(shot.public_id)}
     assert found(state="rejected", origin="generated") == {judged}
     garment = rejected.inputs.get(role="garment").asset
-    like = api.post("/api/v1/search/", {"like": str(garment.public_id)}, format="json").json()
+    like = reviewer_api.post("/api/v1/search/", {"like": str(garment.public_id)}, format="json").json()
     assert judged not in {row["id"] for row in like["results"]}
     for asked in ({"q": "Model 1 Garment 1"}, {"origin": "generated"}):
         page = staff.get(reverse("admin:search_page"), asked).content.decode()
@@ -414,7 +400,7 @@ def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
     assert stranger.get(f"/api/v1/provenance/{judged}/").status_code == 404
 
     # Approved, it is everywhere; rejected again, nowhere; taken back, everywhere.
-    api.post(f"{ITEMS}{rejected.public_id}/approve/")
+    reviewer_api.post(f"{ITEMS}{rejected.public_id}/approve/")
     index_now()
     assert (found(), found(stranger)) == ({judged, open_still, str(shot.public_id)}, {judged})
     answer = staff.post(VERDICT, {"verdict": "reject", "items": keys([rejected])}, **JSON).json()
@@ -430,10 +416,10 @@ def test_a_rejected_picture_is_no_candidate_unless_that_state_is_asked_for(
 
 
 def test_the_api_tells_until_when_a_rejected_picture_stays(
-    api: APIClient, results: Callable[[int], list[GenerationItem]], settings: SettingsWrapper
+    reviewer_api: APIClient, results: Callable[[int], list[GenerationItem]], settings: SettingsWrapper
 ) -> None:
     settings.GENERATION_REJECTED_DAYS = 7
     [item] = results(1)
-    told: dict[str, Any] = api.post(f"{ITEMS}{item.public_id}/reject/").json()
+    told: dict[str, Any] = reviewer_api.post(f"{ITEMS}{item.public_id}/reject/").json()
     assert told["leaves_on"] == (timezone.localdate() + timedelta(days=7)).isoformat()
-    assert api.post(f"{ITEMS}{item.public_id}/approve/").json()["leaves_on"] is None
+    assert reviewer_api.post(f"{ITEMS}{item.public_id}/approve/").json()["leaves_on"] is None

@@ -50,19 +50,6 @@ COSTS, COSTS_API = "/admin/generation/generationjob/costs/", "/api/v1/generation
 
 
 @pytest.fixture
-def staff(client: Client, reviewer: User) -> Client:
-    client.force_login(reviewer)
-    return client
-
-
-@pytest.fixture
-def api(reviewer: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(reviewer)
-    return client
-
-
-@pytest.fixture
 def job_of(painter: Configure, assets_of: Make) -> Callable[..., GenerationJob]:
     """`job_of(3, owner=…, run=False)`: so many pictures at 0.1 USD each."""
 
@@ -87,7 +74,7 @@ def progress_of(client: Client, job: GenerationJob) -> dict[str, Any]:
 
 
 def test_pace_and_remaining_time_are_those_of_the_last_minutes(
-    staff: Client, api: APIClient, job_of: Callable[..., GenerationJob]
+    staff: Client, reviewer_api: APIClient, job_of: Callable[..., GenerationJob]
 ) -> None:
     job = job_of(12, run=False, budget=Decimal("2"))
     before = progress_of(staff, job)
@@ -107,7 +94,7 @@ def test_pace_and_remaining_time_are_those_of_the_last_minutes(
     assert (told["rate"], told["cost"], told["share_of_budget"]) == ("2 a minute", "0.4 USD (20 %)", 20)
     assert told["time"] == "about 4 min left"
     assert told["said"] == "Running: 4 of 12 pictures are done."
-    watched = api.get(f"/api/v1/generation/jobs/{job.public_id}/progress/").json()
+    watched = reviewer_api.get(f"/api/v1/generation/jobs/{job.public_id}/progress/").json()
     assert watched["per_minute"] == pytest.approx(2.25, abs=0.25)
     assert (watched["cost"], watched["budget"]) == ({"amount": 0.4, "currency": "USD"}, 2.0)
 
@@ -158,7 +145,7 @@ def test_parameters_are_said_in_words(staff: Client, job_of: Callable[..., Gener
 
 
 def test_costs_are_told_by_day_team_job_and_provider(
-    staff: Client, api: APIClient, job_of: Callable[..., GenerationJob], settings: SettingsWrapper
+    staff: Client, reviewer_api: APIClient, job_of: Callable[..., GenerationJob], settings: SettingsWrapper
 ) -> None:
     anna, ben = UserFactory(username="anna"), UserFactory(username="ben")
     anna.groups.add(
@@ -170,7 +157,7 @@ def test_costs_are_told_by_day_team_job_and_provider(
     first = jobs[0].spending.first()
     SpendEntry.objects.filter(pk=first.pk).update(day=today - timedelta(days=1))
 
-    told = api.get(COSTS_API).json()
+    told = reviewer_api.get(COSTS_API).json()
 
     assert (told["since"], told["until"]) == (str(today - timedelta(days=29)), str(today))
     assert told["totals"] == [{"name": "", "pictures": 5, "cost": 0.5, "assumed": 0.0, "currency": "USD"}]
@@ -191,9 +178,9 @@ def test_costs_are_told_by_day_team_job_and_provider(
     rows = list(csv.DictReader(io.StringIO(sent.decode("utf-8-sig"))))
     assert len(rows) == 4
     assert (rows[-1]["job"], Decimal(rows[-1]["cost"])) == (str(jobs[2].public_id), Decimal("0.1"))
-    csv_of_api = api.get(COSTS_API, {"since": since, "as": "csv"})
+    csv_of_api = reviewer_api.get(COSTS_API, {"since": since, "as": "csv"})
     assert csv_of_api.getvalue() == sent
-    assert api.get(COSTS_API, {"since": str(today), "until": since}).status_code == 400
+    assert reviewer_api.get(COSTS_API, {"since": str(today), "until": since}).status_code == 400
     assert "The first day comes after" in staff.get(COSTS, {"since": today, "until": since}).content.decode()
     assert "Write days like" in staff.get(COSTS, {"since": "soon"}).content.decode()
     nothing = staff.get(COSTS, {"since": "2020-01-01", "until": "2020-01-02"}, HTTP_ACCEPT_LANGUAGE="zh-hans")
@@ -201,15 +188,15 @@ def test_costs_are_told_by_day_team_job_and_provider(
 
 
 def test_costs_take_as_many_queries_for_many_jobs_as_for_few(
-    api: APIClient, job_of: Callable[..., GenerationJob]
+    reviewer_api: APIClient, job_of: Callable[..., GenerationJob]
 ) -> None:
     taken = []
     for _round in range(2):
         job_of(1, owner=UserFactory())
         job_of(1, owner=UserFactory())
-        api.get(COSTS_API)
+        reviewer_api.get(COSTS_API)
         with CaptureQueriesContext(connection) as queries:
-            api.get(COSTS_API)
+            reviewer_api.get(COSTS_API)
         taken.append(len(queries))
     assert taken[0] == taken[1]
 
@@ -288,7 +275,7 @@ def test_each_end_of_a_job_is_told_once(
 
 
 def test_the_letter_speaks_the_language_in_which_the_job_was_asked_for(
-    api: APIClient,
+    reviewer_api: APIClient,
     reviewer: User,
     painter: Configure,
     assets_of: Make,
@@ -302,7 +289,7 @@ def test_the_letter_speaks_the_language_in_which_the_job_was_asked_for(
     reviewer.save()
     chosen = {name: [str(one.public_id) for one in assets_of(name, 1)] for name in ("model", "garment")}
     sent = {"kind": "outfits", "models": chosen["model"], "garments": chosen["garment"]}
-    made = api.post("/api/v1/generation/jobs/", sent, format="json", HTTP_ACCEPT_LANGUAGE="zh-hans")
+    made = reviewer_api.post("/api/v1/generation/jobs/", sent, format="json", HTTP_ACCEPT_LANGUAGE="zh-hans")
     assert made.status_code == 201, made.json()
     job = GenerationJob.objects.get()
     run_job(job)
