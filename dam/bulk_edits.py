@@ -147,10 +147,18 @@ def work(key: int, *, seconds: float) -> bool:
         return False
     until = time.monotonic() + seconds
     more = True
-    while more and time.monotonic() < until:
-        more = _slice(key)
-    BulkEdit.objects.filter(pk=key).update(leased_until=None)
+    try:
+        while more and time.monotonic() < until:
+            more = _slice(key)
+    except Exception:
+        _release(key)  # what fails now may work a moment later: the sweep need not wait for the lease
+        raise
+    _release(key)
     return more
+
+
+def _release(key: int) -> None:
+    BulkEdit.objects.filter(pk=key).update(leased_until=None)
 
 
 @transaction.atomic

@@ -293,6 +293,9 @@ def work(key: int, *, seconds: float) -> bool:
             return False
         except _Lost:
             return False
+        except Exception:
+            _release(run)  # what failed here may work a moment later: the sweep need not wait for the lease
+            raise
     _release(run)
     return more
 

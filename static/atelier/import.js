@@ -57,11 +57,12 @@ async function follow(run) {
   if (answer && answer.ok) {
     const now = await answer.json();
     if (now.state !== run.dataset.state) return window.location.reload();
+    const number = (value) => value.toLocaleString(document.documentElement.lang);
     const bar = document.getElementById("import-progress");
     bar.max = now.total || 1;
     bar.value = now.done;
-    document.getElementById("import-done").textContent =
-      `${now.done.toLocaleString(document.documentElement.lang)} / ${now.total.toLocaleString(document.documentElement.lang)}`;
+    document.getElementById("import-done").textContent = `${number(now.done)} / ${number(now.total)}`;
+    for (const place of run.querySelectorAll("[data-number]")) place.textContent = number(now[place.dataset.number]);
   }
   setTimeout(() => follow(run), EVERY);
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -103,6 +103,23 @@ def test_a_worker_that_is_killed_repeats_nothing(editor: User, monkeypatch: pyte
     finish(edit)
     assert bulk_edits.outcomes(edit) == {"changed": 10}
     sweep_bulk_edits()
+
+
+def test_a_failure_holds_an_edit_up_no_longer_than_the_next_turn(
+    editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(3)
+    edit = bulk_edits.start(Asset.objects.all(), Change({"credit": "Studio"}), actor=editor)
+
+    def deadlocked(key: int) -> bool:
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as broken, pytest.raises(OperationalError):
+        broken.setattr(bulk_edits, "_slice", deadlocked)
+        bulk_edits.work(edit.pk, seconds=60)
+    assert bulk_edits.due() == [edit.pk]
+    finish(edit)
+    assert bulk_edits.outcomes(edit) == {"changed": 3}
 
 
 def test_the_number_of_queries_does_not_grow_with_the_slice(editor: User) -> None:

@@ -15,6 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -221,6 +222,17 @@ class TestGoingOn:
         run = create(staff_api, upload=uploaded(staff_api, archive_of(1)), dry_run=False)
         Import.objects.update(leased_until=timezone.now() + timedelta(seconds=60))
         assert counts(worked(run)) == (ImportState.RUNNING, 0, 0, 0)
+
+    def test_a_failure_holds_the_import_up_no_longer_than_the_next_turn(self, staff_api: APIClient) -> None:
+        run = create(staff_api, upload=uploaded(staff_api, archive_of(2)), dry_run=False)
+
+        def fail(**kwargs: Any) -> None:
+            raise OperationalError("deadlock detected")
+
+        with heard(assets_changed, fail), pytest.raises(OperationalError):
+            worked(run)
+        assert not Asset.objects.exists()
+        assert counts(worked(run)) == (ImportState.DONE, 2, 0, 0)
 
     def test_what_fails_again_and_again_is_given_up(self, staff_api: APIClient) -> None:
         run = create(staff_api, upload=uploaded(staff_api, archive_of(1)), dry_run=False)

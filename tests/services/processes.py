@@ -128,6 +128,7 @@ def eventually(
     what: str,
     *,
     seconds: float = 120.0,
+    pause: float = 0.1,
     process: Process | None = None,
 ) -> Answer:
     """The first true answer of `ask`; fails, with the process's output, when there is none in time."""
@@ -136,5 +137,5 @@ def eventually(
         if time.monotonic() > deadline:
             said = f" It said:\n{process.output[-4000:]}" if process else ""
             raise AssertionError(f"Not within {seconds:.0f} s: {what}.{said}")
-        time.sleep(0.1)
+        time.sleep(pause)
     return answer
