@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from atelier import attention
 from dam import facets
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from dam.roles import sees_library
+from generation import costs
 from generation.models import FINAL_STATES, GenerationJob, JobState
+from generation.wording import money
 from search.index.standing import LITE_LIMIT
 from search.models import IndexEntry, IndexState, Space, SpaceState
 
 RECENT = 12
 WAITING = 6
 JOBS = 5
+WEEKS = 12
+GROWTH_SECONDS = 600.0  # counting a million new assets takes a second
+EXPIRING = 5
+NOTICE_DAYS = 30
 STATES = (AssetState.APPROVED, AssetState.IN_REVIEW, AssetState.DRAFT)
 
 
@@ -36,12 +49,80 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **counts(request.user, library),
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],
+        "troubles": attention.troubles(request.user),  # type: ignore[arg-type]  signed in, as the page is
+        "growth": growth(request.user, library),
+        "expiring": expiring(library),
         "index": index_state(),
         "may_generate": sees_library(request.user),
         "jobs": open_jobs() if sees_library(request.user) else [],
+        "may_see_spend": request.user.has_perm("generation.view_generationjob"),
+        "spent": spent() if request.user.has_perm("generation.view_generationjob") else [],
         "assets_url": reverse("admin:dam_asset_changelist"),
     }
     return context
+
+
+@dataclass(frozen=True)
+class Week:
+    """How many assets came in from this day on; the height is in percent of the highest week."""
+
+    begins: date
+    number: int
+    height: float
+
+    @property
+    def top(self) -> float:
+        """Where its column begins, from above."""
+        return 100 - self.height
+
+
+def growth(user: Any, library: QuerySet[Asset]) -> list[Week]:
+    """The last weeks, this one last; of the whole library it is counted now and then only."""
+    today = timezone.localdate()
+    first = today - timedelta(days=today.weekday(), weeks=WEEKS - 1)
+
+    def counted() -> Counter[date]:
+        days = library.order_by().filter(created__date__gte=first).annotate(day=TruncDate("created"))
+        by_week: Counter[date] = Counter()
+        for day, number in days.values_list("day").annotate(number=Count("pk")):
+            by_week[day - timedelta(days=day.weekday())] += number
+        return by_week
+
+    if sees_library(user):
+        numbers = cache.get_or_set(f"dashboard-growth-{first}", counted, GROWTH_SECONDS)
+    else:
+        numbers = counted()
+    weeks = [first + timedelta(weeks=number) for number in range(WEEKS)]
+    highest = max(numbers.values(), default=0) or 1
+    return [Week(week, numbers[week], round(100 * numbers[week] / highest, 2)) for week in weeks]
+
+
+def expiring(library: QuerySet[Asset]) -> dict[str, Any]:
+    """What may be used today, and within a month no longer."""
+    today = timezone.localdate()
+    ending = library.filter(usable_until__range=(today, today + timedelta(days=NOTICE_DAYS)))
+    return {
+        "number": ending.count(),
+        "assets": ending.select_related("current").order_by("usable_until", "pk")[:EXPIRING],
+    }
+
+
+def spent() -> list[dict[str, str]]:
+    """What generation cost today and in the last thirty days, in each currency."""
+    month = costs.report()
+    today = {
+        total.currency: total.cost
+        for total in costs.Report(
+            month.until, month.until, [row for row in month.rows if row.day == month.until]
+        ).by("")
+    }
+    return [
+        {
+            "month": money(total.cost, total.currency),
+            "today": money(today.get(total.currency, Decimal(0)), total.currency),
+        }
+        for total in month.by("")
+    ]
 
 
 def counts(user: Any, library: QuerySet[Asset]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -37,6 +38,21 @@ def _administered(title: str | Promise, icon: str, name: str, **more: Any) -> di
 
     link = reverse_lazy(f"admin:{name}")
     return {"title": title, "icon": icon, "link": link, "permission": allowed, **more}
+
+
+def _asset_list(title: str | Promise, icon: str, **filters: str) -> dict[str, Any]:
+    """A line that opens the list of assets with filters set; the list itself has a line of its own."""
+
+    def link(request: HttpRequest) -> str:
+        return f"{reverse('admin:dam_asset_changelist')}?{urlencode(filters)}"
+
+    def allowed(request: HttpRequest) -> bool:
+        return request.user.has_perm("dam.view_asset")
+
+    def active(request: HttpRequest) -> bool:
+        return False
+
+    return {"title": title, "icon": icon, "link": link, "permission": allowed, "active": active}
 
 
 def _lies_in(name: str, *others: str) -> Callable[[HttpRequest], bool]:
@@ -91,7 +107,6 @@ UNFOLD = {
                 "title": _("Library"),
                 "items": [
                     {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    _page(_("Search"), "search", "search_page", "dam.view_asset"),
                     _page(
                         _("Assets"),
                         "photo_library",
@@ -100,16 +115,7 @@ UNFOLD = {
                         active=_lies_in("dam_asset_changelist", "dam_asset_upload", "dam_my_work"),
                     ),
                     _page(_("My work"), "inbox", "dam_my_work", "dam.view_asset"),
-                    _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
-                    _page(_("Bulk edits"), "edit_note", "dam_bulkedit_changelist", "dam.view_bulkedit"),
-                    _page(_("Imports"), "drive_folder_upload", "dam_import_changelist", "dam.view_import"),
                     _page(_("Collections"), "folder", "dam_collection_changelist", "dam.view_collection"),
-                    _page(
-                        _("Near duplicates"),
-                        "difference",
-                        "dam_duplicatepair_changelist",
-                        "dam.view_duplicatepair",
-                    ),
                     _page(
                         _("SKUs"),
                         "sell",
@@ -119,7 +125,27 @@ UNFOLD = {
                     ),
                     _page(_("SKU coverage"), "grid_on", "dam_sku_coverage", "dam.view_sku"),
                     _page(_("Tags"), "label", "dam_tag_changelist", "dam.view_tag"),
+                    _page(
+                        _("Near duplicates"),
+                        "difference",
+                        "dam_duplicatepair_changelist",
+                        "dam.view_duplicatepair",
+                    ),
+                ],
+            },
+            {
+                "title": _("Search"),
+                "separator": True,
+                "items": [
+                    _page(
+                        _("Search"),
+                        "search",
+                        "search_page",
+                        "dam.view_asset",
+                    ),
                     _page(_("Synonyms"), "translate", "search_synonym_changelist", "search.view_synonym"),
+                    _page(_("Searches"), "query_stats", "search_searches", "search.view_searchday"),
+                    _page(_("Search quality"), "speed", "search_evaluation", "search.view_evaluationquery"),
                 ],
             },
             {
@@ -133,7 +159,7 @@ UNFOLD = {
                         "generation.add_generationjob",
                         active=_lies_in("generation_studio", "generation_try_on"),
                     ),
-                    _page(_("Review"), "rule", "generation_review", "generation.change_generationitem"),
+                    _page(_("Try-on"), "apparel", "generation_try_on", "generation.add_generationjob"),
                     _page(
                         _("Jobs"),
                         "factory",
@@ -147,7 +173,7 @@ UNFOLD = {
                         "generation_deadletter_changelist",
                         "generation.view_generationjob",
                     ),
-                    _page(_("Try-on"), "apparel", "generation_try_on", "generation.add_generationjob"),
+                    _page(_("Costs"), "payments", "generation_costs", "generation.view_generationjob"),
                     _page(
                         _("Style sets"), "style", "generation_styleset_changelist", "generation.view_styleset"
                     ),
@@ -163,7 +189,25 @@ UNFOLD = {
                         "generation_combinationrule_changelist",
                         "generation.view_combinationrule",
                     ),
-                    _page(_("Costs"), "payments", "generation_costs", "generation.view_generationjob"),
+                ],
+            },
+            {
+                "title": _("Review"),
+                "separator": True,
+                "items": [
+                    _page(
+                        _("Made pictures"), "rule", "generation_review", "generation.change_generationitem"
+                    ),
+                    _asset_list(_("Assets to review"), "rate_review", state="in_review"),
+                ],
+            },
+            {
+                "title": _("Imports"),
+                "separator": True,
+                "items": [
+                    _page(_("Upload"), "upload", "dam_asset_upload", "dam.add_asset"),
+                    _page(_("Imports"), "drive_folder_upload", "dam_import_changelist", "dam.view_import"),
+                    _page(_("Bulk edits"), "checklist", "dam_bulkedit_changelist", "dam.view_bulkedit"),
                 ],
             },
             {
@@ -172,7 +216,6 @@ UNFOLD = {
                 "collapsible": True,
                 "items": [
                     _page(_("Index"), "hub", "search_indexentry_changelist", "search.view_indexentry"),
-                    _page(_("Searches"), "query_stats", "search_searches", "search.view_searchday"),
                     _administered(
                         _("Log of searches"),
                         "manage_search",
@@ -180,9 +223,6 @@ UNFOLD = {
                         active=_lies_in("search_searchlog_changelist", "search_searches"),
                     ),
                     _page(_("Search encoder"), "swap_horiz", "search_reindex", "search.view_space"),
-                    _page(
-                        _("Search quality"), "query_stats", "search_evaluation", "search.view_evaluationquery"
-                    ),
                     _page(_("Encoder spend"), "payments", "search_spend", "search.view_space"),
                     _administered(_("Spending caps"), "savings", "generation_spendingcap_changelist"),
                     _page(

@@ -82,6 +82,7 @@ class AssetAdmin(ModelAdmin):
         ("skus", filters.CompletedFilter),
         filters.CollectionFilter,
         filters.CreatedFilter,
+        filters.RightsFilter,
     )
     list_per_page = list_max_show_all = 60
     show_full_result_count = False

@@ -133,6 +133,21 @@ class CreatedFilter(LinkFilter):
         return queryset.filter(created__gte=midnight - timedelta(days=int(days) - 1))
 
 
+class RightsFilter(LinkFilter):
+    """By the last day on which they, and all they were made from, may be used."""
+
+    title, parameter_name = _("rights"), "rights"
+    offered = [("30", _("End within 30 days")), ("over", _("Have ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        today = timezone.localdate()
+        if self.value() == "30":
+            return queryset.filter(usable_until__range=(today, today + timedelta(days=30)))
+        if self.value() == "over":
+            return queryset.filter(usable_until__lt=today)
+        return queryset
+
+
 class CollectionFilter(LinkFilter):
     """The first collections by name; any other is reached from its own page."""
 
