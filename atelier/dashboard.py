@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from atelier import attention
 from dam import facets
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
+from dam.people import signed_in
 from dam.roles import sees_library
 from generation import costs
 from generation.models import FINAL_STATES, GenerationJob, JobState
@@ -49,7 +50,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **counts(request.user, library),
         "recent": library.select_related("current")[:RECENT],
         "waiting": waiting.select_related("current")[:WAITING],
-        "troubles": attention.troubles(request.user),  # type: ignore[arg-type]  signed in, as the page is
+        "troubles": attention.troubles(signed_in(request)),
         "growth": growth(request.user, library),
         "expiring": expiring(library),
         "index": index_state(),
@@ -89,7 +90,8 @@ def growth(user: Any, library: QuerySet[Asset]) -> list[Week]:
         return by_week
 
     if sees_library(user):
-        numbers = cache.get_or_set(f"dashboard-growth-{first}", counted, GROWTH_SECONDS)
+        kept = cache.get_or_set(f"dashboard-growth-{first}", counted, GROWTH_SECONDS)
+        numbers = kept if kept is not None else counted()
     else:
         numbers = counted()
     weeks = [first + timedelta(weeks=number) for number in range(WEEKS)]

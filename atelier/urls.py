@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from atelier.health import live, ready
+from atelier.storefront import StorefrontView
 from dam.api.problems import no_such_address
 
 api: list[URLPattern | URLResolver] = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("assets/", include("dam.urls")),
     path("share/", include("dam.share_urls")),
+    path("storefront/", StorefrontView.as_view(), name="storefront"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -150,13 +150,13 @@ def test_messages_that_were_given_up_go_out_again(
 
 def test_growth_by_week_is_of_what_one_may_see(client: Client, overview: Callable[[], Any]) -> None:
     for weeks in (0, 0, 1, 3, 40):
-        asset = AssetFactory(state=AssetState.DRAFT if weeks == 1 else AssetState.APPROVED)
+        asset = AssetFactory.create(state=AssetState.DRAFT if weeks == 1 else AssetState.APPROVED)
         Asset.objects.filter(pk=asset.pk).update(created=timezone.now() - timedelta(weeks=weeks))
     weeks = overview().context["growth"]
     assert [week.number for week in weeks] == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 2]
     assert [week.height for week in weeks][-3:] == [0, 50, 100]
 
-    somebody = EditorFactory()
+    somebody = EditorFactory.create()
     somebody.groups.add(Group.objects.get(name=Role.CONTRIBUTOR))
     AssetFactory(owner=somebody)
     client.force_login(somebody)

@@ -27,6 +27,7 @@ press                shown                    404    404    404    200    200   
 press                draft                    404    404    404    200    200    200    200
 media                shown                    404    404    404    404    404    404    404
 difference-file      revised                  401    403    404    200    200    200    200
+storefront           -                        200    200    200    200    200    200    200
 share                own link                 200    200    200    200    200    200    200
 share                locked link              401    401    401    401    401    401    401
 share-original       own link, shown          200    200    200    200    200    200    200
