@@ -4,6 +4,7 @@
 # make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
+# make screenshots   the pictures of docs/guide.md, of the demo's library, in both languages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
@@ -12,7 +13,7 @@ PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
-.PHONY: demo run test test-embedded test-services test-consistency check bench messages clean help
+.PHONY: demo run test test-embedded test-services test-consistency check bench messages screenshots clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -59,6 +60,9 @@ bench: .venv/.dev
 messages: .venv/.runtime
 	$(PY) manage.py makemessages --locale zh_Hans --no-location --ignore .venv --ignore var
 	$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv --ignore var
+
+screenshots: .venv/.dev
+	@$(PY) -m tests.screenshots
 
 clean:
 	rm -rf var

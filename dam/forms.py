@@ -349,13 +349,35 @@ class AddToCollectionForm(forms.Form):
         return cleaned
 
 
+class LinkSKUForm(forms.Form):
+    """Which SKU the chosen assets show, and how."""
+
+    sku = forms.CharField(
+        label=_("SKU"),
+        max_length=64,
+        help_text=_("The code of a SKU that is there."),
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-words", "autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(label=_("Shown as"), choices=SKURole.choices, widget=UnfoldAdminSelectWidget())
+
+    def known(self) -> list[str]:
+        """Some codes, offered while typing."""
+        return list(SKU.objects.order_by("code").values_list("code", flat=True)[:200])
+
+    def clean_sku(self) -> SKU:
+        sku = SKU.objects.filter(code=self.cleaned_data["sku"].strip()).first()
+        if sku is None:
+            raise forms.ValidationError(_("There is no SKU of this code. Add it under “SKUs” first."))
+        return sku
+
+
 class AddTagsForm(forms.Form):
     """Which tags the chosen assets get."""
 
     tags = WordsField(
         label=_("Tags"),
         help_text=_("Words with commas between them; new ones are created."),
-        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-tags", "autocomplete": "off"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-words", "autocomplete": "off"}),
     )
 
     def known(self) -> list[str]:

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
 from functools import wraps
-from typing import IO, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_cache_control
-from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from zipstream import ZIP_STORED, ZipStream
 
 from dam import downloads, sharing
-from dam.containers.pieces import Unwritable
 from dam.errors import IngestError
 from dam.models import Asset, AssetVersion, ShareLink
+from dam.packing import MOST_AT_ONCE, NOT_TO_BE_SENT, archive_response
 from dam.presets import BUILT_IN
 from dam.renditions import open_rendition
 from dam.views import download_name
 from dam.workload import RETRY_AFTER, Busy
 
-MOST_AT_ONCE = 2000  # files in one archive for people without an account
 log = logging.getLogger(__name__)
-NOT_TO_BE_SENT = (FileNotFoundError, IngestError, Unwritable)
 SHOWN = 500
-PIECE = 256 * 1024
 
 
 def _opened(view: Any) -> Any:
@@ -157,46 +150,7 @@ def everything(request: HttpRequest, link: ShareLink) -> HttpResponseBase:
     except sharing.NoDownloadsLeft as error:
         return _page(request, link, status=403, closed=str(error))
     name = slugify(str(link.collection), allow_unicode=True) or "collection"
-    response = StreamingHttpResponse(_packed(assets), content_type="application/zip")
-    response["Content-Disposition"] = content_disposition_header(True, f"{name}.zip") or "attachment"
-    return response
-
-
-def _packed(assets: list[Asset]) -> Iterator[bytes]:
-    """The zip; what the storage has lost is named in a text at its end."""
-    archive = ZipStream(compress_type=ZIP_STORED)  # pictures are compressed already
-    names: Counter[str] = Counter()
-    missing = []
-    for asset in assets:
-        if asset.current is None:
-            continue
-        try:
-            file = downloads.with_fields(asset.current, AnonymousUser()).open()
-        except NOT_TO_BE_SENT as error:
-            log.error("A shared file cannot be sent: %s", error)
-            missing.append(asset.display_title)
-            continue
-        archive.add(_pieces(file), _free_name(asset, names))
-        yield from archive.all_files()
-    if missing:
-        archive.add("\n".join([_("These files could not be packed:"), *missing]), "MISSING.txt")
-    yield from archive.finalize()
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE):
-            yield piece
-
-
-def _free_name(asset: Asset, names: Counter[str]) -> str:
-    """The file's name, with a number where another file of the zip has the same."""
-    name = download_name(asset.current).replace("/", "_").replace("\\", "_")  # type: ignore[arg-type]
-    names[name.casefold()] += 1
-    if names[name.casefold()] == 1:
-        return name
-    stem, dot, extension = name.rpartition(".")
-    return f"{stem} ({names[name.casefold()]}){dot}{extension}"
+    return archive_response(assets, AnonymousUser(), name)
 
 
 def _asset(link: ShareLink, public_id: UUID) -> Asset:

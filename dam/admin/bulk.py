@@ -11,23 +11,26 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dam import editing, field_rules, organising
+from dam import editing, field_rules, organising, workflow
 from dam.admin import bulk_edits, trashing
 from dam.admin.verbs import VERBS, Verb
 from dam.bulk_edits import Change
 from dam.field_rules import Rules
-from dam.forms import AddTagsForm, AddToCollectionForm
+from dam.forms import AddTagsForm, AddToCollectionForm, LinkSKUForm
 from dam.models import Asset, AssetState, Collection
+from dam.packing import MOST_AT_ONCE, archive_response
 from dam.people import signed_in
 from dam.roles import role_of
 
 MOST = 10_000  # assets that are changed while somebody waits
 AT_ONCE = 500  # more than so many go by a bulk edit, in the background
-Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponse | None]
+Action = Callable[[Any, HttpRequest, QuerySet[Asset]], HttpResponseBase | None]
 
 
 def actions(user: User, *, in_trash: bool) -> dict[str, tuple[Action, str, Any]]:
@@ -44,6 +47,8 @@ def actions(user: User, *, in_trash: bool) -> dict[str, tuple[Action, str, Any]]
             gettext_lazy("Add to a collection"),
         )
         offered["add_tags"] = (add_tags, "add_tags", gettext_lazy("Add tags"))
+        offered["link_sku"] = (link_sku, "link_sku", gettext_lazy("Link to a SKU"))
+        offered["download"] = (download, "download", gettext_lazy("Download"))
         offered["edit"] = (bulk_edits.ask, "edit", gettext_lazy("Edit …"))
     return offered
 
@@ -167,6 +172,34 @@ def add_tags(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) ->
     )
     messages.success(request, _("Tagged: %(count)d.") % {"count": tagged})
     return None
+
+
+def link_sku(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
+    """Ask for the SKU and the role, then say that the chosen assets show it."""
+    form = LinkSKUForm(request.POST if "confirmed" in request.POST else None)
+    if not form.is_valid():
+        return _ask(model_admin, request, chosen, form, _("Link to a SKU"))
+    sku = form.cleaned_data["sku"]
+    try:
+        count = editing.link_assets(sku, chosen, form.cleaned_data["role"], actor=signed_in(request))
+    except workflow.NotPermitted as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Linked to “%(code)s”: %(count)d.") % {"code": sku.code, "count": count})
+    return None
+
+
+def download(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponseBase | None:
+    """The originals of the chosen assets as one zip."""
+    if _more_than(chosen, MOST_AT_ONCE):
+        sentence = _("More than %(most)s files are too many for one archive. Choose fewer.")
+        messages.error(request, sentence % {"most": f"{MOST_AT_ONCE:,}"})
+        return None
+    assets = list(chosen.select_related("current"))
+    if not assets:
+        return None  # gone meanwhile, or never shown to this account
+    name = f"atelier-{timezone.localdate():%Y-%m-%d}"
+    return archive_response(assets, signed_in(request), name)
 
 
 def _ask(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -11,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image
 
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.ingest import AssetMetadata, ParentLink, ingest
@@ -570,3 +573,35 @@ class TestDashboard:
         client.force_login(administrator)
         for address in ("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/add/"):
             assert client.get(address).status_code == 200
+
+
+class TestChosenInTheList:
+    def test_they_come_home_as_one_zip(self, page: Client) -> None:
+        chosen = [AssetFactory(title=f"Coat {number}", picture={"seed": number}) for number in range(3)]
+        AssetFactory(title="Left", picture={"seed": 9})
+        answer = page.post(LIST, {"action": "download", "_selected_action": [asset.pk for asset in chosen]})
+        assert answer["Content-Type"] == "application/zip"
+        with ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:
+            packed = [Image.open(archive.open(name)).convert("RGB") for name in archive.namelist()]
+        # The copies carry the fields of today; the pixels are those that came in.
+        originals = [Image.open(asset.current.file).convert("RGB") for asset in reversed(chosen)]
+        assert [one.tobytes() for one in packed] == [one.tobytes() for one in originals]
+
+    def test_too_many_for_one_zip_are_refused(self, page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dam.admin.bulk.MOST_AT_ONCE", 1)
+        chosen = [AssetFactory().pk for _number in range(2)]
+        answer = page.post(LIST, {"action": "download", "_selected_action": chosen}, follow=True)
+        assert "More than 1 files are too many for one archive. Choose fewer." in answer.content.decode()
+
+    def test_they_are_linked_to_a_sku(self, page: Client) -> None:
+        chosen = [AssetFactory(), AssetFactory()]
+        sku = SKUFactory(code="C-7")
+        asked = {"action": "link_sku", "_selected_action": [asset.pk for asset in chosen]}
+        assert 'value="C-7"' in page.post(LIST, asked).content.decode()
+        wrong = page.post(LIST, {**asked, "confirmed": "1", "sku": "C-8", "role": "detail"})
+        assert "There is no SKU of this code" in wrong.content.decode()
+        assert not sku.assets.exists()
+        done = page.post(LIST, {**asked, "confirmed": "1", "sku": " C-7 ", "role": "detail"}, follow=True)
+        assert "Linked to “C-7”: 2." in done.content.decode()
+        links = sku.asset_links.values_list("asset_id", "role")
+        assert set(links) == {(asset.pk, "detail") for asset in chosen}

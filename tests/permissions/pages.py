@@ -332,6 +332,8 @@ dam_asset_changelist                   -, trash               302    302    302=
 dam_asset_changelist                   -, trash all           302    302    302=   302=   302    302    302
 dam_asset_changelist                   -, collect             302    302    200=   200=   302    302    302
 dam_asset_changelist                   -, tag                 302    302    403    403    302    302    302
+dam_asset_changelist                   -, link                302    302    302=   302=   302    302    302
+dam_asset_changelist                   -, download            302    302    302=   302=   200=   200=   200=
 dam_asset_comment                      shown                  302    302    302    302    302    302    302
 dam_asset_comment                      hidden                 302    302    404    404    302    302    302
 dam_asset_delete                       shown                  302    302    403    403    302    302    302
@@ -539,6 +541,10 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("dam_asset_changelist", "-, tag"): lambda world: _chosen(
         "add_tags", world.assets["foreign"], confirmed="yes", tags="new"
     ),
+    ("dam_asset_changelist", "-, link"): lambda world: _chosen(
+        "link_sku", world.assets["foreign"], confirmed="yes", sku=world.things["open SKU"].code, role="detail"
+    ),
+    ("dam_asset_changelist", "-, download"): lambda world: _chosen("download", world.assets["hidden"]),
     "dam_asset_comment": lambda world: {"text": "Well."},
     "dam_asset_save_search": lambda world: {"name": "New", "query": "kind=prop", "shared": "on"},
     "dam_asset_table": lambda world: {
