@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
@@ -17,14 +18,17 @@ MEANINGS = {
     HTTPStatus.FORBIDDEN: "The account's role, or whose thing it is, does not allow it.",
     HTTPStatus.NOT_FOUND: "There is no such thing, or it is not for the caller to see.",
     HTTPStatus.CONFLICT: "The state in which things are does not allow it; “detail” says why.",
+    HTTPStatus.PRECONDITION_FAILED: "It speaks no version of the tus protocol that this site does.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The file is larger than this site takes.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The file is no picture of a kind that this site takes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body, or the file in it, is of no kind that is taken here.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "It was understood, and cannot be used; “detail” says why.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; “Retry-After” says when to go on.",
 }
+SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# What is answered as a table, in either format.
+TABLE = {(200, "text/csv"): OpenApiTypes.BINARY, (200, SPREADSHEET): OpenApiTypes.BINARY}
 OF_A_FILE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 
@@ -59,16 +63,32 @@ class ProblemSchema(AutoSchema):
                 body["content"] = problem["content"]
         return dict(sorted(bodies.items()))
 
+    def _get_paginator(self) -> Any:
+        """Only what is read comes in pages, not what a deed answers."""
+        return super()._get_paginator() if self.method in SAFE_METHODS else None
+
+    def _map_serializer_field(
+        self, field: Any, direction: Literal["request", "response"], bypass_extensions: bool = False
+    ) -> Any:
+        """REST framework forgets of a choice that is only read that it may be empty."""
+        if direction == "response" and isinstance(field, serializers.ChoiceField) and _may_be_empty(field):
+            field.allow_blank = True
+        return super()._map_serializer_field(field, direction, bypass_extensions)
+
     def _problems(self) -> list[HTTPStatus]:
         action = getattr(self.view, "action", "")
         needs_account, needs_role = self._needs()
-        query = [parameter for parameter in self._get_parameters() if parameter["in"] in ("query", "header")]
+        body = self._get_request_body()
+        parameters = self._get_parameters()
+        query = [parameter for parameter in parameters if parameter["in"] in ("query", "header")]
         fits = {
-            HTTPStatus.BAD_REQUEST: bool(query or self._get_request_body()),
+            HTTPStatus.BAD_REQUEST: bool(query or body),
             HTTPStatus.UNAUTHORIZED: needs_account,
             HTTPStatus.FORBIDDEN: needs_role or (needs_account and self.method not in SAFE_METHODS),
             HTTPStatus.NOT_FOUND: "{" in self.path,
             HTTPStatus.CONFLICT: action in getattr(self.view, "conflicts", ()),
+            HTTPStatus.PRECONDITION_FAILED: any(one["name"] == "Tus-Resumable" for one in parameters),
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE: bool(body),
             HTTPStatus.TOO_MANY_REQUESTS: bool(self.view.throttle_classes),
             **dict.fromkeys(OF_A_FILE, action in getattr(self.view, "takes_files", ())),
         }
@@ -82,3 +102,11 @@ class ProblemSchema(AutoSchema):
             if not permission.has_permission(self.view.request, self.view)
         ]
         return bool(refusing), any(not isinstance(one, IsAuthenticated) for one in refusing)
+
+
+def _may_be_empty(field: serializers.ChoiceField) -> bool:
+    """Whether the column that a serializer of a model shows so may hold no choice."""
+    model = getattr(getattr(field.parent, "Meta", None), "model", None)
+    columns = {column.name: column for column in model._meta.fields} if model else {}
+    column = columns.get(field.source or field.field_name)
+    return column is not None and column.blank and bool(column.choices)
