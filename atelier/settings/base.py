@@ -134,6 +134,8 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # What is sent has files as bytes and nothing that is only read; what is answered is described apart.
+    "COMPONENT_SPLIT_REQUEST": True,
     # Fields called alike whose choices differ; without a name of their own they would get a hash.
     "ENUM_NAME_OVERRIDES": {
         "AssetKindEnum": "dam.models.AssetKind",

@@ -102,7 +102,7 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _known_to_framework(exc: Exception) -> Exception:
-    """What verbs and the database refuse for the sake of single values, as REST framework says such things."""
+    """What verbs and the database refuse of single values, as REST framework says such things."""
     if isinstance(exc, Incomplete):
         return Conflict(str(exc), "incomplete")
     if isinstance(exc, DataError):

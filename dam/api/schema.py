@@ -8,6 +8,7 @@ from typing import Any, Literal
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
 from dam.api.problems import CONTENT_TYPE
@@ -62,6 +63,11 @@ class ProblemSchema(AutoSchema):
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 body["content"] = problem["content"]
         return dict(sorted(bodies.items()))
+
+    def map_parsers(self) -> list[Any]:
+        """Forms are taken too, but a generated client needs to know one way: JSON, where that is taken."""
+        offered = super().map_parsers()
+        return [JSONParser.media_type] if JSONParser.media_type in offered else offered
 
     def _get_paginator(self) -> Any:
         """Only what is read comes in pages, not what a deed answers."""

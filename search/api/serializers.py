@@ -220,6 +220,13 @@ class PictureQuerySerializer(TextQuerySerializer):
         return tuple(found)
 
 
+class AssetQuerySerializer(PictureQuerySerializer):
+    """The same as JSON, which holds no pictures."""
+
+    image = None  # type: ignore[assignment]  # so is a declared field left out
+    image_weight = None  # type: ignore[assignment]
+
+
 class LegSerializer(serializers.Serializer):
     """What one way of looking says of a hit."""
 
