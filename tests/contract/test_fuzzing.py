@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def answered(world: World, described: BaseSchema, person: str, measure: Measure)
             outcome.operations.add(operation.label)
             for case in cases(operation, measure, Real(world, operation)):
                 ask(case, headers, outcome, traces)
-    print(outcome)
+    sys.stdout.write(f"{outcome}\n")
     return outcome
 
 
@@ -233,7 +234,7 @@ def cases(operation: APIOperation, measure: Measure, real: Real) -> Iterator[Cas
 
 
 def drawn(operation: APIOperation, mode: GenerationMode, count: int) -> list[Case]:
-    """So many requests that follow the description, or break it; none, where nothing about it can be wrong."""
+    """So many requests that follow the description, or break it; none where nothing can be wrong."""
     found: list[Case] = []
 
     @hypothesis.seed(f"{connection.vendor} {operation.label}")
