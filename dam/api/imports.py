@@ -169,6 +169,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return self._do(import_runs.resume)
 
     @extend_schema(
+        operation_id="imports_errors_retrieve",
         parameters=[OpenApiParameter("ending", str, OpenApiParameter.PATH, enum=FORMATS)],
         responses=TABLE,
     )

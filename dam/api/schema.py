@@ -25,6 +25,7 @@ MEANINGS = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "It was understood, and cannot be used; “detail” says why.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; “Retry-After” says when to go on.",
 }
+ANSWERS = {"200": "It went well.", "201": "It is made.", "202": "It will be done.", "204": "It is done."}
 SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # What is answered as a table, in either format.
 TABLE = {(200, "text/csv"): OpenApiTypes.BINARY, (200, SPREADSHEET): OpenApiTypes.BINARY}
@@ -56,6 +57,8 @@ class ProblemSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for code, body in bodies.items():
+            body["description"] = body.get("description") or ANSWERS.get(code, "")
         for status in self._problems():
             bodies.setdefault(str(status.value), {"description": MEANINGS[status]})
         for code, body in bodies.items():
@@ -63,6 +66,11 @@ class ProblemSchema(AutoSchema):
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 body["content"] = problem["content"]
         return dict(sorted(bodies.items()))
+
+    def get_summary(self) -> str | None:
+        """The first sentence of what the operation does, for lists of operations."""
+        first = (self.get_description() or "").partition("\n\n")[0].replace("\n", " ")
+        return super().get_summary() or first.partition(". ")[0].rstrip(".")
 
     def map_parsers(self) -> list[Any]:
         """Forms are taken too, but a generated client needs to know one way: JSON, where that is taken."""

@@ -129,7 +129,11 @@ class TextQuerySerializer(FiltersSerializer):
         "there are.",
     )
     group = serializers.CharField(
-        required=False, default="", max_length=64, help_text="“group” of a hit: only what stands behind it."
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=64,
+        help_text="“group” of a hit: only what stands behind it.",
     )
 
     literal = serializers.BooleanField(

@@ -47,13 +47,13 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Modul
 
 @pytest.mark.once
 def test_a_generated_client_lives_by_the_api(
-    live_server: Any, generated: Callable[[str], ModuleType], index_now: Callable[[], Any], editor: User
+    live_server: Any, generated: Callable[[str], ModuleType], index_now: Callable[[], Any], reviewer: User
 ) -> None:
     people = [
         AssetFactory(kind=AssetKind.MODEL, title=f"Ada {n}", picture={"seed": 70 + n}) for n in range(2)
     ]
     dress = AssetFactory(kind=AssetKind.GARMENT, title="Red dress", picture={"colour": "red"})
-    key = Token.objects.create(user=editor).key
+    key = Token.objects.create(user=reviewer).key
     package, types, models = generated(""), generated("types"), generated("models")
     client = package.AuthenticatedClient(base_url=live_server.url, token=key, prefix="Token")
 
