@@ -135,6 +135,12 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # What is sent has files as bytes and nothing that is only read; what is answered is described apart.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "atelier.examples.add_examples",
+    ],
     # Fields called alike whose choices differ; without a name of their own they would get a hash.
     "ENUM_NAME_OVERRIDES": {
         "AssetKindEnum": "dam.models.AssetKind",

@@ -55,7 +55,7 @@ class SavedSearchSerializer(serializers.ModelSerializer):
         fields = ("id", "name", "query", "shared", "owner", "created")
         read_only_fields = ("id", "owner", "created")
         # `save` replaces a search of the same name and says itself what is wrong.
-        extra_kwargs = {"query": {"allow_blank": True, "max_length": 10_000}}
+        extra_kwargs = {"query": {"required": True, "allow_blank": True, "max_length": 10_000}}
         validators = ()
 
 

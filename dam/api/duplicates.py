@@ -10,12 +10,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from dam import duplicates, merging
+from dam.api.pagination import CursorPages
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from dam.api.serializers import AssetSerializer, visible_assets
@@ -89,14 +89,11 @@ class PairSerializer(serializers.ModelSerializer):
         fields = ("id", "first", "second", "distance", "turned")
 
 
-class MostAlikeFirst(CursorPagination):
+class MostAlikeFirst(CursorPages):
     """Pairs by how alike they are. Distances have few values, so a page may begin far down within one."""
 
-    offset_cutoff = None  # type: ignore[assignment]  # DRF takes it; its stubs do not
+    offset_cutoff = 1_000_000
     ordering = ("distance", "-id")
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 200
 
 
 class PairViewSet(mixins.ListModelMixin, GenericViewSet):

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import Direction, extend_schema_field
 from rest_framework import serializers
 
 from dam import territories
@@ -95,20 +96,6 @@ class TerritoryList(WordList):
             raise serializers.ValidationError(error.messages) from error
 
 
-@extend_schema_field(
-    {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "slug": {"type": "string"},
-                "label": {"type": "string"},
-                "label_zh": {"type": "string"},
-            },
-        },
-        "description": "Read: the tags. Write: their slugs or labels; unknown ones are created.",
-    }
-)
 class TagList(WordList):
     """Reads as objects, is written as slugs or labels (or as the objects that were read)."""
 
@@ -122,6 +109,21 @@ class TagList(WordList):
         if isinstance(data, list):
             data = [item.get("slug", item) if isinstance(item, dict) else item for item in data]
         return super().to_internal_value(data)
+
+
+class TagListSchema(OpenApiSerializerFieldExtension):
+    """What is read is more than what needs to be written."""
+
+    target_class = "dam.api.fields.TagList"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Direction) -> dict[str, Any]:
+        if direction == "request":
+            written = {"type": "string", "maxLength": 80}
+            told = "Slugs or labels of tags; unknown ones are created."
+            return {"type": "array", "items": written, "description": told}
+        names = ("slug", "label", "label_zh")
+        read = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+        return {"type": "array", "items": {**read, "required": list(names)}}
 
 
 @extend_schema_field(

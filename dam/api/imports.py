@@ -10,8 +10,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, PermissionDenied
@@ -21,8 +20,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam import import_runs
 from dam.api.fields import WordList
+from dam.api.lookups import PUBLIC_ID
 from dam.api.permissions import ContributorsOnly
 from dam.api.problems import Conflict
+from dam.api.schema import TABLE
 from dam.api.serializers import check_state
 from dam.ingest import AssetMetadata
 from dam.manifest import ImportProblem
@@ -113,7 +114,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     serializer_class = ImportSerializer
     permission_classes = (ContributorsOnly,)
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
     conflicts = ("start", "stop", "resume")
 
     def get_queryset(self) -> QuerySet[Import]:
@@ -168,8 +169,9 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return self._do(import_runs.resume)
 
     @extend_schema(
+        operation_id="imports_errors_retrieve",
         parameters=[OpenApiParameter("ending", str, OpenApiParameter.PATH, enum=FORMATS)],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 404: OpenApiResponse()},
+        responses=TABLE,
     )
     def errors(self, request: Request, public_id: Any, ending: str) -> FileResponse:
         """The rejected rows with what is wrong with each, to be corrected and imported again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.schema import TABLE
 from dam.exports import metadata_table
 from dam.manifest import ImportProblem
 from dam.metadata_updates import MAX_WAITED_FOR, UpdateReport, update_metadata
@@ -64,7 +64,7 @@ class MetadataTableActions(GenericViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=["csv", "xlsx"], default="csv")],
-        responses={(200, "text/csv"): OpenApiTypes.BINARY},
+        responses=TABLE,
     )
     @action(detail=False, pagination_class=None)
     def export(self, request: Request) -> HttpResponseBase:

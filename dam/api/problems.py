@@ -5,9 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from django.db import DataError
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -100,9 +102,12 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _known_to_framework(exc: Exception) -> Exception:
-    """What the library's verbs refuse for the sake of single fields, as REST framework says such things."""
+    """What verbs and the database refuse of single values, as REST framework says such things."""
     if isinstance(exc, Incomplete):
         return Conflict(str(exc), "incomplete")
+    if isinstance(exc, DataError):
+        sentence = _("A value holds characters or a number that cannot be stored. Send it without them.")
+        return ValidationError(sentence)
     if isinstance(exc, BadValues):
         return ValidationError({"custom": {slug: [sentence] for slug, sentence in exc.problems.items()}})
     return exc
@@ -126,6 +131,7 @@ def _title(status: int) -> str:
         return ""
 
 
+@csrf_exempt  # there is nothing here to forge a request to
 def no_such_address(request: HttpRequest) -> JsonResponse:
     """Any address below the API that is none of its own."""
     detail = _("There is no such address in the API.")

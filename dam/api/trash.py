@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam import editing, trashed, workflow
 from dam.api.filters import AssetFilter
+from dam.api.lookups import PUBLIC_ID
 from dam.api.permissions import ContributorsOnly
 from dam.api.problems import Conflict, Unavailable
 from dam.api.serializers import AssetSerializer
@@ -69,7 +70,7 @@ class TrashViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
     permission_classes = (ContributorsOnly,)
     filterset_class = AssetFilter
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
 
     def get_queryset(self) -> QuerySet[Asset]:
         return trashed.visible_to(self.request.user).with_listing()  # type: ignore[attr-defined]

@@ -35,6 +35,7 @@ from dam.roles import sees_library
 from dam.upload_spool import BLOCK, Checksum
 
 OVERRIDABLE = ("PATCH", "DELETE")
+CHANGING = ("POST", "HEAD", *OVERRIDABLE)
 LISTED = 200
 REFUSAL_STATUS = {
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -147,7 +148,7 @@ class TusView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in ("OPTIONS", "GET"):
+        if request.method in CHANGING and hasattr(self, request.method.lower()):
             tus.require_version(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

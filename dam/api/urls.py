@@ -10,6 +10,7 @@ from dam.api.collaboration import AssignmentViewSet, NoticeViewSet
 from dam.api.duplicates import PairViewSet
 from dam.api.fields_and_rules import CustomFieldViewSet, FieldRuleViewSet
 from dam.api.imports import ImportViewSet
+from dam.api.lookups import PUBLIC_ID
 from dam.api.presets import PresetViewSet
 from dam.api.provenance import AssetProvenanceView, ProvenanceView
 from dam.api.trash import TrashViewSet
@@ -43,7 +44,7 @@ urlpatterns = [
     path("uploads/", UploadsView.as_view(), name="upload-list"),
     path("uploads/<uuid:public_id>/", UploadView.as_view(), name="upload-detail"),
     re_path(
-        r"^imports/(?P<public_id>[0-9a-f-]{36})/errors\.(?P<ending>csv|xlsx)$",  # a file has no slash
+        rf"^imports/(?P<public_id>{PUBLIC_ID})/errors\.(?P<ending>csv|xlsx)$",  # a file has no slash
         ImportViewSet.as_view({"get": "errors"}),
         name="import-errors",
     ),

@@ -68,8 +68,8 @@ class DifferenceSerializer(serializers.Serializer):
         """“from” is a word of Python's."""
         return {
             "name": serializers.CharField(),
-            "from": serializers.JSONField(source="before", allow_null=True),
-            "to": serializers.JSONField(source="after", allow_null=True),
+            "from": serializers.JSONField(source="before"),
+            "to": serializers.JSONField(source="after"),
         }
 
 

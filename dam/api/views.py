@@ -28,6 +28,7 @@ from dam.api.coverage import CoverageActions
 from dam.api.duplicates import DuplicateActions
 from dam.api.filters import AssetFilter, SKUFilter
 from dam.api.lineage import LineageActions
+from dam.api.lookups import PUBLIC_ID
 from dam.api.metadata import MetadataActions
 from dam.api.metadata_tables import MetadataTableActions
 from dam.api.pagination import InPlace
@@ -95,7 +96,7 @@ class AssetViewSet(
     permission_classes = (ContributorsWrite,)
     filterset_class = AssetFilter
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
     conflicts = ("create", "links", "merge")
     takes_files = ("create", "add_version", "take_from_file")
@@ -217,6 +218,7 @@ class TagViewSet(TagMergeActions, OrganiserViewSet):
     serializer_class = TagSerializer
     permission_classes = (EditorsWrite,)
     lookup_field = "slug"
+    conflicts = ("merge",)
 
     def get_queryset(self) -> QuerySet[Tag]:
         return shown_to(self.request.user, Tag, "tags").select_related("parent")
@@ -302,7 +304,7 @@ class CollectionViewSet(OrganiserViewSet, ShareActions):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(parameters=[ASSET_ID], responses={204: None})
-    @action(detail=True, methods=["delete"], url_path=r"items/(?P<public_id>[0-9a-f-]{36})")
+    @action(detail=True, methods=["delete"], url_path=f"items/(?P<public_id>{PUBLIC_ID})")
     @transaction.atomic
     def remove_item(self, request: Request, pk: int, public_id: str) -> Response:
         """Take an asset out of the collection; the asset itself stays."""

@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.pagination import CursorPages
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from generation import dead_letters
@@ -35,12 +35,11 @@ _FIELDS = {
 }
 
 
-class LastFailedFirst(CursorPagination):
+class LastFailedFirst(CursorPages):
     """By when they ended."""
 
     ordering = ("-finished", "-pk")
     page_size = 100
-    page_size_query_param = "limit"
     max_page_size = 500
 
 

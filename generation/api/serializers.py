@@ -472,7 +472,7 @@ class DeadLettersSerializer(serializers.Serializer):
 class DeadCountSerializer(serializers.Serializer):
     """How many items ended for a cause at a provider."""
 
-    cause = serializers.ChoiceField(Cause.choices)
+    cause = serializers.ChoiceField(Cause.choices, allow_blank=True)
     provider = serializers.CharField()
     count = serializers.IntegerField()
 

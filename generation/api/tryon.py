@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.lookups import PUBLIC_ID
 from dam.api.permissions import EditorsOnly
 from dam.models import Asset
 from generation import tryon
@@ -107,7 +108,7 @@ class TryOnViewSet(GenericViewSet):
     pagination_class = None
     filter_backends = ()
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
 
     @extend_schema(responses=PhotoSerializer(many=True))
     def list(self, request: Request) -> Response:
@@ -165,7 +166,7 @@ class TryOnViewSet(GenericViewSet):
         return Response(ResultSerializer(tryon.results_of(self._photo(public_id)), many=True).data)
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
-    @action(detail=True, url_path="results/(?P<item>[0-9a-f-]{36})")
+    @action(detail=True, url_path=f"results/(?P<item>{PUBLIC_ID})")
     def result(self, request: Request, public_id: Any, item: str) -> FileResponse:
         """A picture that was made of it."""
         return private_file(self._photo(public_id), item)

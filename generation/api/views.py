@@ -19,12 +19,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.lookups import PUBLIC_ID
+from dam.api.pagination import CursorPages
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
 from dam.table_downloads import csv_download
@@ -91,12 +92,11 @@ class PlanView(APIView):
         return Response(PlanSerializer(plan, context=context).data)
 
 
-class ItemPages(CursorPagination):
+class ItemPages(CursorPages):
     """Items in the order of the plan."""
 
     ordering = "position"
     page_size = 100
-    page_size_query_param = "limit"
     max_page_size = 500
 
 
@@ -116,7 +116,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     permission_classes = (EditorsOnly,)
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
     conflicts = ("create", "pause", "resume", "cancel", "retry", "prioritise")
 
     @extend_schema(
@@ -247,7 +247,7 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
     serializer_class = ItemSerializer
     permission_classes = (EditorsOnly,)
     lookup_field = "public_id"
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = PUBLIC_ID
     conflicts = ("approve", "reject", "regenerate", "undo")
 
     def get_queryset(self) -> QuerySet[GenerationItem]:

@@ -48,6 +48,8 @@ class CursorField(serializers.Field):
         return str(value)
 
     def to_internal_value(self, data: Any) -> str:
+        if data == "":  # as for every other value, which is what its description's default says
+            return ""
         try:
             read_cursor(str(data))
         except SearchError as error:

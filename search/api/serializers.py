@@ -129,7 +129,11 @@ class TextQuerySerializer(FiltersSerializer):
         "there are.",
     )
     group = serializers.CharField(
-        required=False, default="", max_length=64, help_text="“group” of a hit: only what stands behind it."
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=64,
+        help_text="“group” of a hit: only what stands behind it.",
     )
 
     literal = serializers.BooleanField(
@@ -218,6 +222,13 @@ class PictureQuerySerializer(TextQuerySerializer):
                 weight = weights[place] if place < len(weights) else 1.0
                 found.append(Part(weight=weight, **{argument: thing}))
         return tuple(found)
+
+
+class AssetQuerySerializer(PictureQuerySerializer):
+    """The same as JSON, which holds no pictures."""
+
+    image = None  # type: ignore[assignment]  # so is a declared field left out
+    image_weight = None  # type: ignore[assignment]
 
 
 class LegSerializer(serializers.Serializer):

@@ -23,6 +23,7 @@ from dam.models import SKU, Asset, SKURole
 from dam.organising import shown_to
 from dam.people import signed_in
 from search.api.serializers import (
+    AssetQuerySerializer,
     FiltersSerializer,
     HitSerializer,
     PictureQuerySerializer,
@@ -98,7 +99,10 @@ class SearchView(APIView):
         asked.is_valid(raise_exception=True)
         return answer(request, asked.search_request(), source_of(request, Entrance.REST))
 
-    @extend_schema(request=PictureQuerySerializer, responses=ResultsSerializer)
+    @extend_schema(
+        request={"application/json": AssetQuerySerializer, "multipart/form-data": PictureQuerySerializer},
+        responses=ResultsSerializer,
+    )
     def post(self, request: Request) -> Response:
         """Search by a picture, an asset, words, or several of them at once."""
         asked = PictureQuerySerializer(data=request.data, context={"request": request})
