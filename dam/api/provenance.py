@@ -29,7 +29,7 @@ from dam.api.permissions import ContributorsOnly
 from dam.api.problems import RejectedFile, Unavailable
 from dam.errors import IngestError
 from dam.lineage import Relative
-from dam.models import Asset, Making
+from dam.models import Asset, Making, Scope
 from dam.people import signed_in
 from dam.provenance import inquiry
 from dam.provenance.inquiry import Answer, Certainty
@@ -142,6 +142,7 @@ class ProvenanceView(APIView):
     """Whether a file is a generated picture; for everybody."""
 
     permission_classes = (AllowAny,)
+    key_scope = Scope.READ
     parser_classes = (MultiPartParser,)
     throttle_scope = "provenance"
 

@@ -1,5 +1,6 @@
 """State and invariants of the library."""
 
+from dam.models.api_keys import ApiKey, Scope
 from dam.models.asset import (
     Asset,
     AssetKind,
@@ -48,6 +49,7 @@ __all__ = [
     "TEST_EVENT",
     "AIMark",
     "AltTextSuggestion",
+    "ApiKey",
     "Asset",
     "AssetCount",
     "AssetKind",
@@ -90,6 +92,7 @@ __all__ = [
     "SKURole",
     "SKUStatus",
     "SavedSearch",
+    "Scope",
     "ShareLink",
     "SuggestionState",
     "Tag",

@@ -25,8 +25,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.authentication import check_scopes
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
+from dam.models import Scope
 from dam.table_downloads import csv_download
 from generation import costs, jobs, review
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
@@ -76,6 +78,7 @@ class PlanView(APIView):
     """Plans without side effects."""
 
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
 
     @extend_schema(
         operation_id="generation_plan",
@@ -114,6 +117,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     queryset = GenerationJob.objects.select_related("owner", "team")
     serializer_class = JobSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
@@ -246,6 +250,8 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
     queryset = GenerationItem.objects.none()
     serializer_class = ItemSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.REVIEW
+    key_scopes = {"regenerate": (Scope.REVIEW, Scope.GENERATE), "make_again": (Scope.GENERATE,)}
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
     conflicts = ("approve", "reject", "regenerate", "undo")
@@ -300,6 +306,8 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
         sent = VerdictsSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         given = sent.validated_data
+        if given["verdict"] == "regenerate":
+            check_scopes(request.auth, (Scope.GENERATE,))
         judged = review.judge(
             VERDICTS[given["verdict"]],
             GenerationItem.objects.filter(public_id__in=given["items"]),
