@@ -20,6 +20,7 @@ from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.fields import CustomField, FieldRule, FieldType
 from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
+from dam.models.kept_answers import KeptAnswer
 from dam.models.organisation import (
     SKU,
     AssetSKU,
@@ -78,6 +79,7 @@ __all__ = [
     "ImportRow",
     "ImportSource",
     "ImportState",
+    "KeptAnswer",
     "Lineage",
     "Making",
     "MarkPosition",
