@@ -36,7 +36,7 @@ class KeyForm(forms.ModelForm):
         queryset=User.objects.filter(is_active=True).order_by("username"),
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "It never may more than this account; what it does is written down as theirs."
+            "The key may never do more than this account; what it does is logged as this account's."
         ),
     )
     scopes = forms.MultipleChoiceField(
@@ -84,7 +84,7 @@ class ApiKeyAdmin(ForAdministrators):
         "A key lets a program use the API in an account's name: a shop's pages, a script, another system."
     )
     shown = (
-        "name", "begins", "owner", "scopes_line", "origins_line", "state_label", "expires", "last_used",
+        "name", "begins", "owner", "scopes_line", "origins_line", "state_words", "expires", "last_used",
         "created", "created_by", "revoked",
     )  # fmt: skip
 
@@ -128,6 +128,17 @@ class ApiKeyAdmin(ForAdministrators):
         if key.expires is not None and key.expires <= timezone.now():
             return "expired", _("Expired")
         return "live", _("In use")
+
+    @display(description=gettext_lazy("state"))
+    def state_words(self, key: ApiKey) -> str:
+        return self.state_label(key)[1]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With one button: whichever is pressed, the key is shown next."""
+        one = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **one})
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: Any) -> None:
         given = form.cleaned_data
