@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 class Scope(models.TextChoices):
     """What a key may do, as far as its owner's role allows it. Each of them reads."""
 
-    STOREFRONT = "storefront", _("Storefront: what everybody may see, for the pages of a shop")
-    READ = "read", _("Read: what its owner may see, and change nothing")
+    STOREFRONT = "storefront", _("Storefront: what everybody may see")
+    READ = "read", _("Read: what its owner may see")
     CONTRIBUTE = "contribute", _("Contribute: bring in, change and organise")
     GENERATE = "generate", _("Generate: plan and run pictures, which may cost")
     REVIEW = "review", _("Review: approve and reject")
