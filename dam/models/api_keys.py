@@ -14,7 +14,7 @@ class Scope(models.TextChoices):
     STOREFRONT = "storefront", _("Storefront: what everybody may see")
     READ = "read", _("Read: what its owner may see")
     CONTRIBUTE = "contribute", _("Contribute: bring in, change and organise")
-    GENERATE = "generate", _("Generate: plan and run pictures, which may cost")
+    GENERATE = "generate", _("Generate: make pictures, which may cost")
     REVIEW = "review", _("Review: approve and reject")
     ADMIN = "admin", _("Administer: everything that its owner may")
 
