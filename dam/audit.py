@@ -23,6 +23,8 @@ def record(actor: Actor, action: str, target: Model, **details: Any) -> None:
 def record_many(actor: Actor, action: str, deeds: Iterable[tuple[Model, dict[str, Any]]]) -> None:
     """The same deed on many targets, in one insert."""
     who = actor if isinstance(actor, User) else None
+    key = getattr(who, "_dam_key", "")  # a program that acts in the person's name
+    more = {"api_key": key} if key else {}
     AuditEntry.objects.bulk_create(
         AuditEntry(
             actor=who,
@@ -30,7 +32,7 @@ def record_many(actor: Actor, action: str, deeds: Iterable[tuple[Model, dict[str
             action=action,
             target_type=target._meta.model_name or "",
             target_id=name_of(target),
-            details=json.loads(json.dumps(details, cls=DjangoJSONEncoder)),
+            details=json.loads(json.dumps({**details, **more}, cls=DjangoJSONEncoder)),
         )
         for target, details in deeds
     )

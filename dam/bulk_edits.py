@@ -26,7 +26,7 @@ from dam import audit, custom_fields, editing, tagging, territories, workflow
 from dam.custom_values import BadValues, Fields, cleaned, merged, sayable
 from dam.field_rules import Incomplete
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
-from dam.roles import Role, has_role
+from dam.roles import Role, has_role, lower, lowered_to
 from dam.workflow import NotPermitted
 
 SLICE = 500
@@ -75,6 +75,7 @@ def start(assets: QuerySet[Asset], change: Change, *, actor: User) -> BulkEdit:
         raise CannotEdit(_("Choose at least one thing to change."))
     edit = BulkEdit.objects.create(
         owner=actor,
+        role=lowered_to(actor),
         changes=_stored(_checked(change.fields, custom_fields.by_slug())),
         add_tags=list(change.add_tags),
         remove_tags=list(change.remove_tags),
@@ -126,7 +127,7 @@ def undo(edit: BulkEdit, *, actor: User) -> None:
     """
     _check_owner(edit, actor)
     undone = BulkEdit.objects.filter(pk=edit.pk, state__in=(BulkState.DONE, BulkState.STOPPED)).update(
-        state=BulkState.UNDOING, finished=None, leased_until=None
+        state=BulkState.UNDOING, finished=None, leased_until=None, role=lowered_to(actor)
     )
     if not undone:
         raise CannotEdit(_("It is at work, or undone already. Stop it first, or wait."))
@@ -172,6 +173,8 @@ def _slice(key: int) -> bool:
     if edit.state not in steps:
         return False
     outcome, deed, end = steps[edit.state]
+    if edit.role and edit.owner is not None:
+        lower(edit.owner, Role(edit.role))
     BulkEdit.objects.filter(pk=key).update(leased_until=timezone.now() + LEASE)
     items = list(edit.items.filter(outcome=outcome).order_by("pk")[:SLICE])
     if not items:

@@ -55,6 +55,17 @@ def has_role(user: AbstractBaseUser | AnonymousUser | None, role: Role) -> bool:
     return role_of(user).covers(role)
 
 
+def lower(user: User, to: Role) -> None:
+    """Whatever is done with this user object, it has this role at most."""
+    user._dam_role = min(role_of(user), to, key=lambda role: role.rank)  # type: ignore[attr-defined]
+    user._dam_lowered = True  # type: ignore[attr-defined]
+
+
+def lowered_to(user: AbstractBaseUser | AnonymousUser | None) -> str:
+    """The role to which this user object was lowered, for work that goes on without it; empty: it was not."""
+    return role_of(user).value if getattr(user, "_dam_lowered", False) else ""
+
+
 def sees_library(user: Any) -> bool:
     """Whether the account may open every asset, not only the storefront's and its own."""
     return has_role(user, Role.EDITOR)

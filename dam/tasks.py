@@ -15,6 +15,7 @@ from dam import (
     custom_fields,
     duplicates,
     facets,
+    idempotency,
     import_runs,
     notices,
     pruning,
@@ -85,6 +86,12 @@ def prune_renditions() -> None:
 def remove_files() -> None:
     """Remove the files of deleted assets that a crash or a failing storage left behind."""
     removal.remove_due()
+
+
+@shared_task(name="dam.tasks.forget_answers")
+def forget_answers() -> None:
+    """Forget the answers that were kept for requests that are sent again."""
+    idempotency.sweep()
 
 
 @shared_task(name="dam.tasks.sweep_uploads")

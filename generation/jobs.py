@@ -54,7 +54,6 @@ def create_job(
     owner: User | None,
     budget: Decimal | None = None,
     parameters: Mapping[str, Any] | None = None,
-    request_key: str = "",
     priority: int = JobPriority.NORMAL,
     in_background: bool = True,
 ) -> GenerationJob:
@@ -76,7 +75,6 @@ def create_job(
         request=_request(plan),
         budget=budget,
         currency=plan.currency,
-        request_key=request_key,
     ) as job:
         _create_items(job, plan.cells)
     return job

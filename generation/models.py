@@ -121,8 +121,6 @@ class GenerationJob(models.Model):
     # Raised before a call and lowered only when the call is known not to have been paid, so that neither
     # concurrency nor a crash passes the budget.
     committed_micros = models.BigIntegerField(default=0, editable=False)
-    # The caller's Idempotency-Key: the same request sent twice is one job.
-    request_key = models.CharField(max_length=255, blank=True, default="", editable=False)
     # Of whoever asked for it: the letter about its end speaks it.
     language = models.CharField(max_length=16, default=language_now, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -132,13 +130,6 @@ class GenerationJob(models.Model):
         verbose_name = _("generation job")
         verbose_name_plural = _("generation jobs")
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["owner", "request_key"],
-                condition=~Q(request_key=""),
-                name="generation_job_request_once",
-            )
-        ]
         indexes = [
             models.Index(
                 fields=["provider"], condition=Q(state__in=ACTIVE_STATES), name="generation_job_active"

@@ -233,6 +233,7 @@ UNFOLD = {
                     ),
                     _administered(_("Custom fields"), "dynamic_form", "dam_customfield_changelist"),
                     _administered(_("Required fields"), "rule_folder", "dam_fieldrule_changelist"),
+                    _administered(_("API keys"), "key", "dam_apikey_changelist"),
                     _administered(_("Webhooks"), "webhook", "dam_webhookendpoint_changelist"),
                     _administered(_("Webhook messages"), "outbox", "dam_webhookdelivery_changelist"),
                     _page(_("Audit log"), "history", "dam_auditentry_changelist", "dam.view_auditentry"),

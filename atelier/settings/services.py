@@ -85,6 +85,7 @@ CELERY_BEAT_SCHEDULE = {
     "dam-words": {"task": "dam.tasks.fill_words", "schedule": 3600.0},
     "dam-notices": {"task": "dam.tasks.tell_people", "schedule": 3600.0},
     "dam-letters": {"task": "dam.tasks.send_letters", "schedule": 900.0},
+    "dam-answers": {"task": "dam.tasks.forget_answers", "schedule": 3600.0},
     "dam-uploads": {"task": "dam.tasks.sweep_uploads", "schedule": 60.0},
     "dam-bulk-edits": {"task": "dam.tasks.sweep_bulk_edits", "schedule": 30.0},
     "dam-fields": {"task": "dam.tasks.sweep_fields", "schedule": 60.0},

@@ -1,6 +1,7 @@
 """The library in the admin: one module per thing that is managed."""
 
 from dam.admin import (
+    api_keys,
     assets,
     audit,
     bulk_edits,
@@ -15,6 +16,7 @@ from dam.admin import (
 )
 
 __all__ = [
+    "api_keys",
     "assets",
     "audit",
     "bulk_edits",

@@ -13,10 +13,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.validators import UniqueValidator
-from rest_framework.viewsets import GenericViewSet
 
 from dam import presets
 from dam.api.permissions import AdministratorsWrite, EditorsOnly
+from dam.api.preconditions import IfMatch
 from dam.api.problems import Conflict
 from dam.models import Asset, RenditionPreset
 from dam.people import signed_in
@@ -85,7 +85,7 @@ class PresetSerializer(serializers.ModelSerializer):
         return {name: getattr(self.instance, name) for name in written}
 
 
-class PresetViewSet(GenericViewSet):
+class PresetViewSet(IfMatch):
     """Presets: editors read them, administrators write them."""
 
     queryset = RenditionPreset.objects.none()

@@ -19,7 +19,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -27,9 +27,10 @@ from dam import lineage, workflow
 from dam.api.lineage import SHOWN_PARENTS, RelativeSerializer
 from dam.api.permissions import ContributorsOnly
 from dam.api.problems import RejectedFile, Unavailable
+from dam.api.throttles import PerScope
 from dam.errors import IngestError
 from dam.lineage import Relative
-from dam.models import Asset, Making
+from dam.models import Asset, Making, Scope
 from dam.people import signed_in
 from dam.provenance import inquiry
 from dam.provenance.inquiry import Answer, Certainty
@@ -142,13 +143,14 @@ class ProvenanceView(APIView):
     """Whether a file is a generated picture; for everybody."""
 
     permission_classes = (AllowAny,)
+    key_scope = Scope.READ
     parser_classes = (MultiPartParser,)
     throttle_scope = "provenance"
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Files are decoded, which costs more than a look into the table."""
         usual = super().get_throttles()
-        return [*usual, ScopedRateThrottle()] if self.request.method == "POST" else usual
+        return [*usual, PerScope()] if self.request.method == "POST" else usual
 
     @extend_schema(
         operation_id="provenance_by_hash",

@@ -33,6 +33,7 @@ from dam.api.metadata import MetadataActions
 from dam.api.metadata_tables import MetadataTableActions
 from dam.api.pagination import InPlace
 from dam.api.permissions import ContributorsWrite, EditorsWrite
+from dam.api.preconditions import IfMatch
 from dam.api.problems import Conflict, RejectedFile
 from dam.api.provenance import ProvenanceActions
 from dam.api.renditions import RenditionActions
@@ -73,6 +74,7 @@ ASSET_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PAT
     )
 )
 class AssetViewSet(
+    IfMatch,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
@@ -168,7 +170,7 @@ class AssetViewSet(
         return Response(told) if used else Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class OrganiserViewSet(ModelViewSet):
+class OrganiserViewSet(IfMatch, ModelViewSet):
     """What tags, SKUs and collections share: writing goes through the library's verbs."""
 
     http_method_names = ("get", "post", "patch", "delete", "head", "options")

@@ -1,5 +1,6 @@
 """State and invariants of the library."""
 
+from dam.models.api_keys import ApiKey, Scope
 from dam.models.asset import (
     Asset,
     AssetKind,
@@ -19,6 +20,7 @@ from dam.models.collaboration import Assignment, Comment, Notice, NoticeKind
 from dam.models.duplicates import DuplicatePair, PairState
 from dam.models.fields import CustomField, FieldRule, FieldType
 from dam.models.imports import AT_WORK, Import, ImportOutcome, ImportRow, ImportSource, ImportState
+from dam.models.kept_answers import KeptAnswer
 from dam.models.organisation import (
     SKU,
     AssetSKU,
@@ -48,6 +50,7 @@ __all__ = [
     "TEST_EVENT",
     "AIMark",
     "AltTextSuggestion",
+    "ApiKey",
     "Asset",
     "AssetCount",
     "AssetKind",
@@ -76,6 +79,7 @@ __all__ = [
     "ImportRow",
     "ImportSource",
     "ImportState",
+    "KeptAnswer",
     "Lineage",
     "Making",
     "MarkPosition",
@@ -90,6 +94,7 @@ __all__ = [
     "SKURole",
     "SKUStatus",
     "SavedSearch",
+    "Scope",
     "ShareLink",
     "SuggestionState",
     "Tag",

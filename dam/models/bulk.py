@@ -37,6 +37,8 @@ class BulkEdit(models.Model):
         related_name="+",
         verbose_name=_("owner"),
     )
+    # That in which the owner asked for it, where a key lowered it; empty: the owner's own.
+    role = models.CharField(max_length=16, blank=True, editable=False)
     changes = models.JSONField(_("changes"), default=dict)
     add_tags = models.JSONField(_("tags added"), default=list)
     remove_tags = models.JSONField(_("tags removed"), default=list)

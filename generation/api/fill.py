@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from dam.api.coverage import CoverageQuerySerializer
 from dam.api.permissions import EditorsOnly
 from dam.coverage import CoverageQuery, page_of
-from dam.models import SKURole
+from dam.models import Scope, SKURole
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import (
     AssetBriefSerializer,
@@ -132,6 +132,7 @@ class FillPlanView(APIView):
     """What SKUs lack, planned without side effects."""
 
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
 
     @extend_schema(
         operation_id="generation_fill_plan",

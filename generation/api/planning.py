@@ -19,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from dam.api.permissions import EditorsOnly
 from dam.audit import record
-from dam.models import Asset
+from dam.models import Asset, Scope
 from generation import templates
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import AssetBriefSerializer
@@ -55,6 +55,7 @@ class SelectionView(APIView):
     """Selections from tables."""
 
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
@@ -148,6 +149,7 @@ class TemplateViewSet(GenericViewSet):
     queryset = PromptTemplate.objects.all()
     serializer_class = TemplateSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     pagination_class = None
     filter_backends = ()
 
@@ -203,6 +205,7 @@ class _Kept(ModelViewSet):
     """Rows that editors keep; each deed is audited."""
 
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     pagination_class = None
     filter_backends = ()
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]

@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from dam.api.pagination import CursorPages
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
+from dam.models import Scope
 from generation import dead_letters
 from generation.api.serializers import (
     DeadCountSerializer,
@@ -49,6 +50,7 @@ class DeadLetterViewSet(mixins.ListModelMixin, GenericViewSet):
     queryset = GenerationItem.objects.none()
     serializer_class = ItemSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     pagination_class = LastFailedFirst
     filterset_fields = None
     conflicts = ("run_again",)

@@ -22,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam.api.lookups import PUBLIC_ID
 from dam.api.permissions import EditorsOnly
-from dam.models import Asset
+from dam.models import Asset, Scope
 from generation import tryon
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
 from generation.api.serializers import ChoicesSerializer, JobSerializer, SelectionField
@@ -104,6 +104,7 @@ class TryOnViewSet(GenericViewSet):
     queryset = PersonPhoto.objects.none()
     serializer_class = PhotoSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     parser_classes = (JSONParser, MultiPartParser)
     pagination_class = None
     filter_backends = ()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -24,10 +20,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from dam.api.authentication import check_scopes
 from dam.api.lookups import PUBLIC_ID
 from dam.api.pagination import CursorPages
 from dam.api.permissions import EditorsOnly
 from dam.api.problems import Conflict
+from dam.models import Scope
 from dam.table_downloads import csv_download
 from generation import costs, jobs, review
 from generation.api.problems import NOTHING_TO_PLAN, Unplannable
@@ -63,8 +61,6 @@ from generation.quality import again
 from generation.review import VERDICTS, ReviewError
 from generation.selection import SelectionError
 
-KEY_LENGTH = 255
-
 
 def _planned(order: OrderSerializer, request: Request) -> Plan:
     try:
@@ -77,6 +73,7 @@ class PlanView(APIView):
     """Plans without side effects."""
 
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
 
     @extend_schema(
         operation_id="generation_plan",
@@ -100,76 +97,35 @@ class ItemPages(CursorPages):
     max_page_size = 500
 
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="The same key sent again with the same request answers with the job it made.",
-)
-
-
 class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
     """Jobs: made, watched, paused, resumed, cancelled, tried again."""
 
     queryset = GenerationJob.objects.select_related("owner", "team")
     serializer_class = JobSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.GENERATE
     filterset_fields = ("state", "kind", "provider")
     lookup_field = "public_id"
     lookup_value_regex = PUBLIC_ID
-    conflicts = ("create", "pause", "resume", "cancel", "retry", "prioritise")
+    conflicts = ("pause", "resume", "cancel", "retry", "prioritise")
 
-    @extend_schema(
-        parameters=[IDEMPOTENCY_KEY],
-        request=NewJobSerializer,
-        responses={
-            201: JobSerializer,
-            200: OpenApiResponse(JobSerializer, "The key was used: that job."),
-            422: NOTHING_TO_PLAN,
-        },
-    )
+    @extend_schema(request=NewJobSerializer, responses={201: JobSerializer, 422: NOTHING_TO_PLAN})
     def create(self, request: Request) -> Response:
         """Plan an order and queue its pictures."""
         order = NewJobSerializer(data=request.data)
         order.is_valid(raise_exception=True)
-        key = request.headers.get("Idempotency-Key", "")[:KEY_LENGTH]
-        digest = _digest(request.data)
-        if job := self._made_before(request, key, digest):
-            return self._answer(job)
         plan = _planned(order, request)
         try:
-            with transaction.atomic():
-                job = self._create(request, plan, order, key, digest)
+            job = jobs.create_job(
+                plan,
+                owner=cast(User, request.user),
+                budget=order.validated_data.get("budget"),
+                parameters=again.parameters(order.validated_data["retry_poor"]),
+            )
         except JobError as error:
             raise Unplannable(str(error)) from error
-        except IntegrityError:  # the same key, sent twice at the same moment
-            if (job := self._made_before(request, key, digest)) is None:
-                raise
-            return self._answer(job)
         headers = {"Location": self.reverse_action("detail", [job.public_id])}
         return self._answer(job, status.HTTP_201_CREATED, headers)
-
-    def _create(
-        self, request: Request, plan: Plan, order: NewJobSerializer, key: str, digest: str
-    ) -> GenerationJob:
-        budget = order.validated_data.get("budget")
-        job = jobs.create_job(
-            plan,
-            owner=cast(User, request.user),
-            budget=budget,
-            parameters=again.parameters(order.validated_data["retry_poor"]),
-            request_key=key,
-        )
-        if key:
-            job.request["digest"] = digest
-            job.save(update_fields=["request"])
-        return job
-
-    def _made_before(self, request: Request, key: str, digest: str) -> GenerationJob | None:
-        job = GenerationJob.objects.filter(owner_id=request.user.pk, request_key=key).first() if key else None
-        if job and job.request.get("digest") != digest:
-            raise Conflict(_("This Idempotency-Key was used for another request."), "key_reused")
-        return job
 
     @extend_schema(
         responses=ItemSerializer(many=True),
@@ -246,6 +202,8 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
     queryset = GenerationItem.objects.none()
     serializer_class = ItemSerializer
     permission_classes = (EditorsOnly,)
+    key_scope = Scope.REVIEW
+    key_scopes = {"regenerate": (Scope.REVIEW, Scope.GENERATE), "make_again": (Scope.GENERATE,)}
     lookup_field = "public_id"
     lookup_value_regex = PUBLIC_ID
     conflicts = ("approve", "reject", "regenerate", "undo")
@@ -300,6 +258,8 @@ class ItemViewSet(mixins.RetrieveModelMixin, GenericViewSet):
         sent = VerdictsSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         given = sent.validated_data
+        if given["verdict"] == "regenerate":
+            check_scopes(request.auth, (Scope.GENERATE,))
         judged = review.judge(
             VERDICTS[given["verdict"]],
             GenerationItem.objects.filter(public_id__in=given["items"]),
@@ -363,7 +323,3 @@ def listed_items() -> QuerySet[GenerationItem]:
     return GenerationItem.objects.select_related(
         "job", "output__current", "regenerates", "reviewed_by"
     ).prefetch_related("inputs__asset__current", "inputs__version")
-
-
-def _digest(body: Any) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()

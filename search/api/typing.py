@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_204_NO_CONTENT
 from rest_framework.views import APIView
 
-from dam.models import Asset
+from dam.models import Asset, Scope
 from search import query_log
 from search.suggesting import LABELS, LONGEST, suggest
 
@@ -82,6 +82,7 @@ class ClicksView(APIView):
     """Telling that a result was opened, so that questions with poor answers are found."""
 
     permission_classes = (AllowAny,)  # the signed id says which search it was; it can be told once
+    key_scope = Scope.READ
 
     @extend_schema(request=ClickSerializer, responses={204: None})
     def post(self, request: Request) -> Response:

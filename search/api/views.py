@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from dam import editing
 from dam.api.permissions import ContributorsWrite
 from dam.api.serializers import visible_assets
-from dam.models import SKU, Asset, SKURole
+from dam.models import SKU, Asset, Scope, SKURole
 from dam.organising import shown_to
 from dam.people import signed_in
 from search.api.serializers import (
@@ -90,6 +90,7 @@ class SearchView(APIView):
     """Find assets. Callers without an account see what is on the storefront."""
 
     permission_classes = (AllowAny,)  # asking writes nothing; `visible_to` decides what is found
+    key_scope = Scope.READ
     parser_classes = (MultiPartParser, JSONParser, FormParser)
 
     @extend_schema(parameters=[TextQuerySerializer], responses=ResultsSerializer)

@@ -105,8 +105,8 @@ def test_the_same_request_with_the_same_key_is_one_job(
     second = staff_api.post(JOBS, order, format="json", **key)
     other = staff_api.post(JOBS, {**order, "language": "zh"}, format="json", **key)
 
-    assert (first.status_code, second.status_code, other.status_code) == (201, 200, 409)
-    assert first.json()["id"] == second.json()["id"]
+    assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
+    assert first.json() == second.json() and first["Location"] == second["Location"]
     assert GenerationJob.objects.count() == 1
 
 

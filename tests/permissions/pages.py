@@ -209,6 +209,11 @@ dam_tag_delete                         open tag               302    302    403 
 dam_tag_delete                         hidden tag             302    302    403    403    200    200    200
 dam_tag_change                         open tag               302    302    200    200    200    200    200
 dam_tag_change                         hidden tag             302    302    302    302    200    200    200
+dam_apikey_changelist                  -                      302    302    403    403    403    403    200
+dam_apikey_add                         -                      302    302    403    403    403    403    200
+dam_apikey_history                     key                    302    302    403    403    403    403    200
+dam_apikey_delete                      key                    302    302    403    403    403    403    403
+dam_apikey_change                      key                    302    302    403    403    403    403    200
 dam_webhookendpoint_changelist         -                      302    302    403    403    403    403    200
 dam_webhookendpoint_add                -                      302    302    403    403    403    403    200
 dam_webhookendpoint_history            hook                   302    302    403    403    403    403    200
@@ -377,6 +382,8 @@ dam_renditionpreset_delete             preset                 302    302    403 
 dam_sku_delete                         open SKU               302    302    403    403    302    302    302
 dam_sku_sync                           -                      302    302    403    403    200    200    200
 dam_tag_delete                         open tag               302    302    403    403    302    302    302
+dam_apikey_add                         -                      302    302    403    403    403    403    200
+dam_apikey_changelist                  -, revoke              302    302    403    403    403    403    302
 dam_webhookendpoint_changelist         -, rotate              302    302    403    403    403    403    302
 dam_webhookdelivery_changelist         -, again               302    302    403    403    403    403    302
 generation_generationjob_changelist    -, pause               302    302    403    403    302    302    302
@@ -569,6 +576,10 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
         kept=world.things["open tag"].pk,
         confirmed="1",
     ),
+    "dam_apikey_add": lambda world: {
+        "name": "New", "owner": world.people["editor"].pk, "scopes": ["contribute"]
+    },
+    "dam_apikey_changelist": lambda world: _chosen("revoke", world.things["key"]),
     "dam_webhookendpoint_changelist": lambda world: _chosen("rotate_secret", world.things["hook"]),
     "dam_webhookdelivery_changelist": lambda world: _chosen("send_again", world.things["delivery"]),
     "generation_generationjob_changelist": lambda world: _chosen("pause_chosen", world.things["job"]),

@@ -343,6 +343,10 @@ POST   /webhooks/{id}/test/                            hook                     
 """
 
 
+# What is asked by POST; everything else that is not GET takes more than reading.
+ASKING = ("POST /search/", "POST /search/clicks/", "POST /provenance/")
+
+
 @dataclass(frozen=True)
 class Row:
     """One operation on one thing, and what each person is answered."""
@@ -360,6 +364,17 @@ class Row:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}" + ("" if self.what == "-" else f" ({self.what})")
+
+
+def answered_by_key(row: Row, name: str) -> str:
+    """What a program is answered that shows one of `World.keys`: what its owner is, or less."""
+    answers, reads = row.answers, row.method in ("GET", "HEAD") or f"{row.method} {row.path}" in ASKING
+    if name == "storefront":  # of the administrator, and yet it sees what nobody in particular sees
+        return answers["nobody"].replace("401", "403") if reads else "403"
+    if name == "read":  # of the administrator, as one of the editors
+        by_role = (answers["editor"], answers["administrator"])
+        return max(by_role, key=lambda answer: answer.rstrip("=")) if reads else "403"
+    return answers["owner"]  # everything that the owner may
 
 
 def rows(table: str, method: str = "") -> list[Row]:

@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 
 from dam import (
     alt_suggestions,
+    api_keys,
     bulk_edits,
     collaboration,
     custom_fields,
@@ -34,6 +35,7 @@ from dam import (
 from dam.bulk_edits import Change
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import (
+    ApiKey,
     Asset,
     AssetOrigin,
     AssetState,
@@ -133,12 +135,20 @@ class World:
     files: dict[str, bytes] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, Client] = field(default_factory=dict)
+    # Secrets of API keys by name, each with the person whose eyes it sees with.
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def by_token(self, person: str) -> APIClient:
         """A client that sends the person's token; nobody has none."""
         client = APIClient(raise_request_exception=False)
         if person != NOBODY:
             client.credentials(HTTP_AUTHORIZATION=f"Token {self.tokens[person]}")
+        return client
+
+    def by_key(self, name: str) -> APIClient:
+        """A client that sends an API key."""
+        client = APIClient(raise_request_exception=False)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {self.keys[name][0]}")
         return client
 
     def by_session(self, person: str) -> APIClient:
@@ -181,6 +191,12 @@ def build() -> World:
         world.tokens[name] = Token.objects.create(user=user).key
         world.sessions[name] = Client()
         world.sessions[name].force_login(user)
+    for name, owner_of_key, eyes in (
+        ("storefront", ADMINISTRATOR, NOBODY), ("read", ADMINISTRATOR, EDITOR), ("admin", OWNER, OWNER),
+    ):  # fmt: skip
+        made, secret = api_keys.create(name, people[owner_of_key], [name], actor=None)
+        ApiKey.objects.filter(pk=made.pk).update(last_used=timezone.now())  # so that asking notes nothing
+        world.keys[name] = secret, eyes
     return world
 
 
@@ -343,6 +359,7 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
         name=f"Shop {RESERVED}", url=f"https://{RESERVED}.example.com/hook", secret=f"whsec_{RESERVED}",
         events=["asset.approved"], created_by=administrator,
     )  # fmt: skip
+    key, _secret = api_keys.create(f"Shop {RESERVED}", keeper, ["read"], actor=administrator)
     sent = WebhookDelivery.objects.create(
         endpoint=hook, event="asset.approved", payload={"title": RESERVED}, state=DeliveryState.DELIVERED
     )
@@ -358,7 +375,7 @@ def _administrate(world: World, administrator: User, editor: User, keeper: User)
     field_rules.save(rule, actor=administrator)
     world.things |= {"season": season, "retired field": retired, "cost": cost, "rule": rule}
     entry = AuditEntry.objects.filter(actor=keeper).latest("pk")
-    world.things |= {"preset": preset, "hook": hook, "delivery": sent, "entry": entry}
+    world.things |= {"preset": preset, "hook": hook, "delivery": sent, "entry": entry, "key": key}
 
 
 def _search(world: World, keeper: User) -> None:
