@@ -83,6 +83,7 @@ class AssetAdmin(ModelAdmin):
         filters.CollectionFilter,
         filters.CreatedFilter,
         filters.RightsFilter,
+        filters.ArrivedFilter,
     )
     list_per_page = list_max_show_all = 60
     show_full_result_count = False

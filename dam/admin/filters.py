@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Names
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
@@ -12,6 +12,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -131,6 +133,34 @@ class CreatedFilter(LinkFilter):
             return queryset
         midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
         return queryset.filter(created__gte=midnight - timedelta(days=int(days) - 1))
+
+
+class ArrivedFilter(LinkFilter):
+    """What the account has brought in since a moment: where the upload page leads, offered nowhere else."""
+
+    title, parameter_name = _("your uploads"), "arrived"
+
+    @property
+    def since(self) -> datetime | None:
+        try:
+            found = parse_datetime(self.value() or "")
+        except ValueError:  # of the right form, but no such day
+            return None
+        return timezone.make_aware(found) if found and timezone.is_naive(found) else found
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        written = self.value()
+        if written is None:
+            return []
+        moment = date_format(timezone.localtime(self.since), "DATETIME_FORMAT") if self.since else written
+        return [(written, _("Since %(moment)s") % {"moment": moment})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
+        if self.value() is None:
+            return queryset
+        if self.since is None:
+            return queryset.none()
+        return queryset.filter(owner=signed_in(request), created__gte=self.since)
 
 
 class RightsFilter(LinkFilter):

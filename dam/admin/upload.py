@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
@@ -13,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam import editing
@@ -67,6 +69,7 @@ def interrupted_uploads(user: User) -> dict[str, Any]:
 
 def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the form; take in what a browser without JavaScript sends."""
+    began = timezone.now()
     form = UploadForm(request.POST or None, request.FILES or None, user=signed_in(request))
     outcomes: list[Outcome] = []
     if request.method == "POST" and form.is_valid():
@@ -87,6 +90,8 @@ def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         **interrupted_uploads(signed_in(request)),
         "change_url": reverse("admin:dam_asset_change", args=("PUBLIC-ID",)),
         "max_megabytes": settings.DAM_MAX_FILE_BYTES // 1024**2,
+        "arrived_url": f"{reverse('admin:dam_asset_changelist')}?{urlencode({'arrived': began.isoformat()})}",
+        "some_arrived": any(outcome.created for outcome in outcomes),
     }
     rejected_all = bool(outcomes) and all(outcome.error for outcome in outcomes)
     return TemplateResponse(request, "dam/upload.html", context, status=422 if rejected_all else 200)

@@ -16,6 +16,7 @@ class Uploads {
     this.text = form.dataset;
     this.outcomes = document.getElementById("upload-outcomes");
     this.summary = document.getElementById("upload-summary");
+    this.after = document.getElementById("upload-after");
     this.total = document.getElementById("upload-total");
     this.rows = [];
     this.paused = false;
@@ -118,6 +119,7 @@ class Uploads {
     counts.done = counts.created + counts.duplicate + counts.rejected;
     const said = this.text.textSummary.replace(/%\((\w+)\)s/g, (_, name) => counts[name]);
     if (this.rows.length && this.summary.textContent !== said) this.summary.textContent = said;
+    this.after.hidden = !counts.created || counts.done < counts.all;
     this.total.parentElement.hidden = !this.rows.length;
     this.pauseAll.disabled = !this.rows.some((row) => row.isOpen);
     this.pauseAll.textContent = this.paused ? this.text.textResumeAll : this.text.textPauseAll;

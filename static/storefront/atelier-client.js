@@ -80,7 +80,7 @@ class AtelierClient {
 
   async ask(path, options = {}) {
     const headers = { Accept: "application/json", "Accept-Language": this.language, ...options.headers };
-    if (this.key) headers.Authorization = `Token ${this.key}`;
+    if (this.key) headers.Authorization = `${this.key.startsWith("atl_") ? "Bearer" : "Token"} ${this.key}`;
     let answer;
     try {
       answer = await fetch(this.root + path, { ...options, headers, credentials: "omit" });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
@@ -605,3 +607,19 @@ class TestChosenInTheList:
         assert "Linked to “C-7”: 2." in done.content.decode()
         links = sku.asset_links.values_list("asset_id", "role")
         assert set(links) == {(asset.pk, "detail") for asset in chosen}
+
+    def test_what_one_has_uploaded_is_listed_from_the_upload_page_on(
+        self, page: Client, editor: User
+    ) -> None:
+        AssetFactory(title="Before")
+        form = {
+            "pictures": [SimpleUploadedFile("new.jpg", pictures.picture(seed=5))],
+            "kind": "garment",
+            "state": "draft",
+        }
+        done = page.post("/admin/dam/asset/upload/", form)
+        AssetFactory(title="Of others", owner=editor)
+        (address,) = re.findall(r'href="([^"]+arrived=[^"]+)"', done.content.decode())
+        listed = page.get(unescape(address))
+        assert [asset.current.original_name for asset in listed.context["cl"].result_list] == ["new.jpg"]
+        assert not page.get(LIST, {"arrived": "soon"}).context["cl"].result_list

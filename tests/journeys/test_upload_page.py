@@ -98,6 +98,10 @@ def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: P
         "href", f"/admin/dam/asset/{first.public_id}/change/"
     )
 
+    # All that came in can be described at once.
+    page.get_by_role("link", name="Describe what came in").click()
+    expect(page.locator("[data-asset]")).to_have_count(5)
+
 
 def test_a_folder_dropped_with_the_mouse(page: Page, web: Web, name: str, tmp_path: Path) -> None:
     """As the browser itself is told of a drag: a script's own event cannot carry a folder."""
