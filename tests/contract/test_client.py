@@ -104,7 +104,7 @@ def test_a_generated_client_lives_by_the_api(
         garments=str(dress.public_id),
     )
     plan = ask("generation.generation_plan", 200, body=order)
-    assert plan.count == 2 and GenerationJob.objects.count() == 0
+    assert plan.picture_count == 2 and GenerationJob.objects.count() == 0
 
     # What is refused is a problem, and read as one.
     nameless = ask("collections.collections_create", 400, body=models.CollectionRequest(name=""))
