@@ -92,5 +92,16 @@ def test_a_tag_is_not_merged_into_itself(staff_api: APIClient) -> None:
     assert list(Tag.objects.all()) == [tag]
 
 
+@pytest.mark.parametrize("accepted", ["text/csv", "image/png", "application/problem+json", "nonsense"])
+def test_whatever_a_client_accepts_it_gets_the_one_answer_that_there_is(
+    staff_api: APIClient, accepted: str
+) -> None:
+    table = staff_api.get("/api/v1/assets/export/", headers={"accept": accepted})
+    assert (table.status_code, table["Content-Type"].partition(";")[0]) == (200, "text/csv")
+    page = staff_api.get("/api/v1/assets/", headers={"accept": accepted})
+    assert (page.status_code, page["Content-Type"]) == (200, "application/json")
+    refused(staff_api.get("/api/v1/assets/", {"cursor": "nonsense"}, headers={"accept": accepted}))
+
+
 def test_an_empty_cursor_is_the_first_page_of_a_search(api: APIClient, db: None) -> None:
     assert api.get("/api/v1/search/", {"q": "", "cursor": "", "group": ""}).status_code == 200
