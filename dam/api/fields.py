@@ -77,13 +77,12 @@ class WordList(serializers.ListField):
     child = serializers.CharField(max_length=80)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        parts = [
-            part.strip()
-            for item in data
-            for part in (item.split(",") if isinstance(item, str) else [item])
-            if not isinstance(part, str) or part.strip()
-        ]
-        return super().to_internal_value(parts)
+        if not isinstance(data, list):
+            return super().to_internal_value(data)  # which says so
+        parts: list[Any] = []
+        for item in data:
+            parts += (word.strip() for word in item.split(",")) if isinstance(item, str) else [item]
+        return super().to_internal_value([part for part in parts if part != ""])
 
 
 class TerritoryList(WordList):

@@ -142,10 +142,6 @@ class TusView(APIView):
             request.method = meant
         return super().dispatch(request, *args, **kwargs)
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Whatever a client accepts, only problems and outcomes are rendered here, as JSON."""
-        return super().perform_content_negotiation(request, force=True)
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method in CHANGING and hasattr(self, request.method.lower()):
