@@ -141,7 +141,7 @@ def find(secret: str, origin: str | None) -> ApiKey:
         raise KeyRefused("revoked_key", _("This API key was revoked. Ask an administrator for a new one."))
     if key.expires is not None and key.expires <= timezone.now():
         raise KeyRefused("expired_key", _("This API key has expired. Ask an administrator for a new one."))
-    if not key.owner.is_active:
+    if key.owner is None or not key.owner.is_active:
         raise KeyRefused("owner_inactive", _("The account for which this API key acts is switched off."))
     if key.origins and origin is not None and origin not in key.origins:
         raise KeyRefused(
@@ -154,9 +154,9 @@ def find(secret: str, origin: str | None) -> ApiKey:
 
 def user_of(key: ApiKey) -> User | AnonymousUser:
     """Who is asking: the owner in a role that the scopes lower; of a storefront's key, nobody at all."""
-    if key.scopes == [Scope.STOREFRONT]:
+    owner = key.owner
+    if owner is None or key.scopes == [Scope.STOREFRONT]:
         return AnonymousUser()
-    owner: User = key.owner
     highest = max((_ROLES[Scope(scope)] for scope in key.scopes), key=lambda role: role.rank)
     lower(owner, highest)
     owner._dam_key = key.prefix  # type: ignore[attr-defined]  # for the audit log
@@ -208,7 +208,7 @@ def _story(key: ApiKey) -> dict[str, object]:
     return {
         "name": key.name,
         "prefix": key.prefix,
-        "owner": key.owner.get_username(),
+        "owner": key.owner.get_username() if key.owner else "",
         "scopes": key.scopes,
         "origins": key.origins,
         "expires": key.expires,

@@ -15,6 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from dam import facets, saved_searches
 from dam.api.permissions import ContributorsOnly
+from dam.api.preconditions import IfMatch
 from dam.models import SavedSearch
 from dam.people import signed_in
 
@@ -60,7 +61,7 @@ class SavedSearchSerializer(serializers.ModelSerializer):
 
 
 class SavedSearchViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet
+    IfMatch, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet
 ):
     """One's own saved searches and those for everybody."""
 

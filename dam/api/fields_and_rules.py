@@ -14,6 +14,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from dam import custom_fields, field_rules
 from dam.api.permissions import AdministratorsWrite
+from dam.api.preconditions import IfMatch
 from dam.api.problems import Conflict
 from dam.models import AssetKind, CustomField, FieldRule
 from dam.people import signed_in
@@ -78,7 +79,7 @@ class FieldRuleSerializer(serializers.ModelSerializer):
         return attrs
 
 
-class DefinitionViewSet(ModelViewSet):
+class DefinitionViewSet(IfMatch, ModelViewSet):
     """What both share: few rows, so no pages; written through the verbs."""
 
     permission_classes = (IsAuthenticated, AdministratorsWrite)

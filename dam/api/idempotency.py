@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -35,7 +35,10 @@ KEPT_HEADERS = (
     "Upload-Expires", "Atelier-State", "Atelier-Asset", "Atelier-Problem",
 )  # fmt: skip
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-ABOUT_UPLOADS = ("Upload-Length", "Upload-Metadata", "Upload-Checksum", "Content-Length")
+ABOUT_UPLOADS = (
+    "Upload-Length", "Upload-Metadata", "Upload-Checksum", "Upload-Offset", "Content-Length",
+    "X-HTTP-Method-Override",
+)  # fmt: skip
 
 View = Callable[..., HttpResponseBase]
 
@@ -56,7 +59,7 @@ class IdempotentPosts:
         header = request.headers.get(HEADER)
         if header is None or request.method != "POST" or not hasattr(view, "cls"):
             return None
-        if request.headers.get("X-HTTP-Method-Override") or not (caller := _caller(request, view)):
+        if not (caller := _caller(request, view)):
             return None
         key = header.strip().strip('"')
         if not 0 < len(key) <= LONGEST:
@@ -79,13 +82,16 @@ class IdempotentPosts:
 
 
 def _carry_out(held: Claim, request: HttpRequest, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    # The deed and its answer commit together. The body of an upload comes in as slowly as its sender likes,
+    # which no transaction waits for: were it begun twice, the one that nobody continues expires.
+    whole = request.content_type != tus.CONTENT_TYPE
     try:
-        with _one_deed(request):
+        with transaction.atomic() if whole else nullcontext():
             response = _rendered(answer())
             done = response.status_code < HTTPStatus.MULTIPLE_CHOICES
             if done:
                 idempotency.keep(held, _to_keep(response))
-            elif not _comes_slowly(request):
+            elif whole:
                 transaction.set_rollback(True)
     except idempotency.ClaimLost:
         sentence = _("Another request with this Idempotency-Key was faster. Ask again for its answer.")
@@ -96,17 +102,6 @@ def _carry_out(held: Claim, request: HttpRequest, answer: Callable[[], HttpRespo
     if not done:
         idempotency.let_go(held)
     return response
-
-
-def _one_deed(request: HttpRequest) -> AbstractContextManager[Any]:
-    """The deed and its answer commit together. The body of an upload comes in as slowly as its sender likes,
-    which no transaction waits for: were it begun twice, the one that nobody continues expires.
-    """
-    return nullcontext() if _comes_slowly(request) else transaction.atomic()
-
-
-def _comes_slowly(request: HttpRequest) -> bool:
-    return request.content_type == tus.CONTENT_TYPE
 
 
 def _caller(request: HttpRequest, view: Any) -> str:

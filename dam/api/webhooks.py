@@ -18,6 +18,7 @@ from rest_framework.viewsets import ModelViewSet
 from dam import webhooks
 from dam.api.pagination import NewestFirst
 from dam.api.permissions import AdministratorsOnly
+from dam.api.preconditions import IfMatch
 from dam.api.problems import Conflict
 from dam.models import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from dam.people import signed_in
@@ -73,7 +74,7 @@ class DeliverySerializer(serializers.ModelSerializer):
         )  # fmt: skip
 
 
-class WebhookViewSet(ModelViewSet):
+class WebhookViewSet(IfMatch, ModelViewSet):
     """Webhooks: for administrators."""
 
     queryset = WebhookEndpoint.objects.none()

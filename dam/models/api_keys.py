@@ -26,7 +26,8 @@ class ApiKey(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("acts for"),
-        on_delete=models.CASCADE,
+        null=True,  # the account is gone; nothing is done for the key any more
+        on_delete=models.SET_NULL,
         related_name="api_keys",
     )
     prefix = models.CharField(_("begins with"), max_length=16, editable=False)

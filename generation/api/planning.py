@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from dam.api.permissions import EditorsOnly
+from dam.api.preconditions import IfMatch
 from dam.audit import record
 from dam.models import Asset, Scope
 from generation import templates
@@ -201,7 +202,7 @@ class StyleSerializer(serializers.ModelSerializer):
         )  # fmt: skip
 
 
-class _Kept(ModelViewSet):
+class _Kept(IfMatch, ModelViewSet):
     """Rows that editors keep; each deed is audited."""
 
     permission_classes = (EditorsOnly,)

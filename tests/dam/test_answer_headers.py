@@ -13,7 +13,8 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
-from dam.models import Asset, Collection, RenditionPreset, Tag
+from dam.models import Asset, Collection, CustomField, RenditionPreset, Tag
+from generation.models import StyleSet
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -66,7 +67,7 @@ def test_a_copy_that_is_still_good_is_not_sent_again(api: APIClient) -> None:
     assert "ETag" not in api.get(f"{API}/search/?q=coat")
 
 
-@pytest.mark.parametrize("sort", ["asset", "collection", "tag", "sku", "preset"])
+@pytest.mark.parametrize("sort", ["asset", "collection", "tag", "sku", "preset", "field", "style"])
 def test_what_was_changed_meanwhile_is_neither_overwritten_nor_deleted(
     api: APIClient, administrator: User, sort: str
 ) -> None:
@@ -100,6 +101,12 @@ def _thing(sort: str, owner: User) -> tuple[str, dict[str, Any]]:
         return f"{API}/tags/{TagFactory().slug}/", {"label": "New"}
     if sort == "sku":
         return f"{API}/skus/{SKUFactory().code}/", {"name": "New"}
+    if sort == "style":
+        StyleSet.objects.create(slug="noir", name="Noir")
+        return f"{API}/generation/styles/noir/", {"name": "New"}
+    if sort == "field":
+        CustomField.objects.create(slug="season", label="Season", type="text")
+        return f"{API}/custom-fields/season/", {"label": "New"}
     preset = RenditionPreset.objects.create(slug="press", title="Press", width=40, height=40)
     return f"{API}/rendition-presets/{preset.slug}/", {"title": "New"}
 

@@ -86,6 +86,8 @@ def test_keys_that_are_over_wrong_or_of_nobody_are_refused(editor: User) -> None
     ApiKey.objects.update(expires=None)
     User.objects.update(is_active=False)
     assert client.get(ASSETS).json()["code"] == "owner_inactive"
+    editor.delete()
+    assert client.get(ASSETS).json()["code"] == "owner_inactive" and ApiKey.objects.count() == 1
     for header in ("Bearer atl_nonsense", "Bearer", "bearer ", "Bearer ключ".encode().decode("latin-1")):
         refused = APIClient(headers={"Authorization": header}).get(ASSETS)
         assert (refused.status_code, refused.json()["code"]) == (401, "unknown_key")
