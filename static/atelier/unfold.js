@@ -29,6 +29,8 @@ function giveKeys() {
     } else if (clicked.matches("div") && !clicked.classList.contains("cursor-pointer")) continue;
     button.tabIndex = 0;
     button.setAttribute("role", "button");
+    // Three dots beside a field: what is done to the thing that is chosen.
+    if (button.closest(".related-widget-wrapper")) button.setAttribute("aria-label", document.getElementById("page").dataset.more);
     button.addEventListener("keydown", (event) => {
       if (event.target !== button || (event.key !== "Enter" && event.key !== " ")) return;
       event.preventDefault();
@@ -50,14 +52,15 @@ function nameFields() {
 // Django's two lists side by side explain themselves with signs.
 function nameChoices(part) {
   for (const sign of part.querySelectorAll(".help-tooltip[aria-label]:not([role])")) sign.setAttribute("role", "img");
-  for (const box of part.querySelectorAll(".select2-container")) {
+  const within = part.closest(".select2-container");
+  for (const box of within ? [within] : part.querySelectorAll(".select2-container")) {
     const select = box.previousElementSibling;
     const name = select?.labels?.[0]?.textContent.trim() || select?.getAttribute("aria-label");
     if (!name) continue;
     const chosen = box.querySelector(".select2-selection");
     chosen.setAttribute("aria-label", name);
     chosen.removeAttribute("aria-labelledby");
-    box.querySelector("span.select2-selection__rendered")?.removeAttribute("role");
+    for (const said of ["role", "aria-readonly"]) box.querySelector("span.select2-selection__rendered")?.removeAttribute(said);
     box.querySelector(".select2-search__field")?.setAttribute("aria-label", name);
     box.querySelector("ul > .select2-selection__clear")?.setAttribute("role", "listitem");
   }
