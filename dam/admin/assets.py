@@ -202,6 +202,8 @@ class AssetAdmin(ModelAdmin):
             AssetState.IN_REVIEW: "warning",
             AssetState.REJECTED: "danger",
             AssetState.DRAFT: "info",
+            AssetState.ARCHIVED: "",
+            AssetState.TRASHED: "",
         },
     )
     def state_label(self, asset: Asset) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -17,6 +18,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
@@ -49,7 +51,7 @@ class TargetedChangeList(KeyedChangeList):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ModelAdmin):
-    list_display = ("at", "actor", "action", "target_type", "target", "details_line")
+    list_display = ("at", "actor", "action", "kind", "target", "details_line")
     # Offering every action that occurs would read the whole log; words find them.
     list_filter = (("at", RangeDateFilter), ("actor", AutocompleteSelectFilter))
     list_filter_submit = True
@@ -61,7 +63,7 @@ class AuditEntryAdmin(ModelAdmin):
     when_empty = _("Everything that somebody changes is written down here, and stays.")
     list_per_page = list_max_show_all = 100
     show_full_result_count = False
-    fields = readonly_fields = ("at", "actor", "action", "target_type", "target", "details")
+    fields = readonly_fields = ("at", "actor", "action", "kind", "target", "details")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TargetedChangeList
@@ -121,6 +123,12 @@ class AuditEntryAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @display(description=_("type"))
+    def kind(self, entry: AuditEntry) -> str:
+        """What it is, as people call it; the log has the model's name."""
+        named = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
+        return capfirst(str(named.get(entry.target_type, entry.target_type)))
 
     @display(description=_("target"))
     def target(self, entry: AuditEntry) -> str:

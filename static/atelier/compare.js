@@ -12,7 +12,6 @@ document.addEventListener("DOMContentLoaded", () => {
       edge.style.left = `${range.value}%`;
     };
     range.addEventListener("input", show);
-    overlay.hidden = false;
     show();
   }
 });

@@ -16,7 +16,6 @@ class ReviewPage {
     this.dialog = document.getElementById("note");
     this.note = document.getElementById("note-text");
     this.undo = document.querySelector("[data-undo]");
-    this.all.hidden = form.querySelector("[data-all-words]").hidden = false;
     this.listen();
     this.count();
   }

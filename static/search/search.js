@@ -51,7 +51,9 @@ function sendWeights() {
 // Where there is no room beside the results, the filters wait until they are asked for.
 function foldFilters() {
   const filters = document.querySelector(".se-side");
-  if (filters && window.matchMedia("(max-width: 900px)").matches) filters.open = false;
+  if (!filters) return;
+  if (window.matchMedia("(max-width: 900px)").matches) filters.open = false;
+  filters.dataset.folded = "";
 }
 
 // The next results come behind those that are there; the address stays that of the first.
