@@ -115,6 +115,7 @@ def described() -> BaseSchema:
     return schema
 
 
+@pytest.mark.services  # there NUL characters and large numbers are refused, where SQLite takes them
 @pytest.mark.timeout(600)
 def test_an_administrator_is_answered_as_documented(world: World, described: BaseSchema) -> None:
     outcome = answered(world, described, ADMINISTRATOR, Measure(edges=8, right=6, wrong=3))
