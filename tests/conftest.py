@@ -119,17 +119,20 @@ def _test_settings(settings: Settings) -> None:
 def _own_rows(
     request: pytest.FixtureRequest, settings: Settings, environment: TestEnvironment
 ) -> Iterator[None]:
-    """Each test finds Milvus empty: the database is rolled back, Milvus is not.
+    """Each test finds Milvus and the spool of uploads empty: the database is rolled back, they are not.
 
     A server takes seconds to make a collection, so tests share those of their spaces and leave them empty;
     PostgreSQL gives no id twice. A test marked `own_collections` has its own, which are dropped.
     """
+    from dam import upload_spool
     from search.spaces import _index
 
     own = not environment.services or request.node.get_closest_marker("own_collections") is not None
     prefix = environment.next_prefix() if own else environment.shared_prefix
     settings.MILVUS_COLLECTION_PREFIX = prefix
     _index.cache_clear()
+    for _upload, path in upload_spool.files():
+        path.unlink(missing_ok=True)
     yield
     if own:
         environment.drop_collections(prefix)
