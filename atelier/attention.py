@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -69,29 +69,29 @@ def _whole_list(name: str, action: str, key: int, **filters: Any) -> tuple[str, 
     return address, {"action": action, "select_across": 1, "_selected_action": key}
 
 
-def _counted(rows: QuerySet[Any], reason: str) -> tuple[int, int, str]:
-    """How many there are; key and reason of the latest."""
-    number = rows.count()
-    key, why = (rows.order_by("-pk").values_list("pk", reason).first() if number else None) or (0, "")
-    return number, key, why
+def _all_failed(
+    rows: QuerySet[Any], say: Callable[[int], str], deed: str, name: str, action: str, state: str
+) -> Iterator[Trouble]:
+    """One line for all rows, with what was wrong with the latest; the deed is the one of their own list."""
+    if not (number := rows.count()):
+        return
+    key, why = rows.order_by("-pk").values_list("pk", "last_error").first() or (0, "")
+    post, fields = _whole_list(name, action, key, state__exact=state)
+    yield Trouble(say(number) % {"count": number}, post, why, deed, post, fields)
 
 
 def _not_indexed() -> Iterator[Trouble]:
+    def say(number: int) -> str:
+        return ngettext(
+            "%(count)d asset could not be indexed: search does not find it by meaning.",
+            "%(count)d assets could not be indexed: search does not find them by meaning.",
+            number,
+        )
+
     live = Space.objects.filter(state=SpaceState.LIVE).values("pk")
-    number, key, why = _counted(
-        IndexEntry.objects.filter(state=IndexState.FAILED, space__in=live), "last_error"
-    )
-    if not number:
-        return
-    post, fields = _whole_list(
-        "search_indexentry_changelist", "index_again", key, state__exact=IndexState.FAILED
-    )
-    sentence = ngettext(
-        "%(count)d asset could not be indexed: search does not find it by meaning.",
-        "%(count)d assets could not be indexed: search does not find them by meaning.",
-        number,
-    )
-    yield Trouble(sentence % {"count": number}, post, why, _("Index again"), post, fields)
+    failed = IndexEntry.objects.filter(state=IndexState.FAILED, space__in=live)
+    name = "search_indexentry_changelist"
+    return _all_failed(failed, say, _("Index again"), name, "index_again", IndexState.FAILED)
 
 
 def _standing_still() -> Iterator[Trouble]:
@@ -148,15 +148,13 @@ def _dead_pictures() -> Iterator[Trouble]:
 
 
 def _lost_messages() -> Iterator[Trouble]:
-    number, key, why = _counted(WebhookDelivery.objects.filter(state=DeliveryState.DEAD), "last_error")
-    if not number:
-        return
-    post, fields = _whole_list(
-        "dam_webhookdelivery_changelist", "send_again", key, state__exact=DeliveryState.DEAD
-    )
-    sentence = ngettext(
-        "%(count)d message to a webhook was given up.",
-        "%(count)d messages to webhooks were given up.",
-        number,
-    )
-    yield Trouble(sentence % {"count": number}, post, why, _("Send again"), post, fields)
+    def say(number: int) -> str:
+        return ngettext(
+            "%(count)d message to a webhook was given up.",
+            "%(count)d messages to webhooks were given up.",
+            number,
+        )
+
+    dead = WebhookDelivery.objects.filter(state=DeliveryState.DEAD)
+    name = "dam_webhookdelivery_changelist"
+    return _all_failed(dead, say, _("Send again"), name, "send_again", DeliveryState.DEAD)
