@@ -214,11 +214,9 @@ def api() -> APIClient:
 @pytest.fixture
 def staff_api(editor: User) -> APIClient:
     """The editor's REST client."""
-    from rest_framework.test import APIClient
+    from tests.clients import api_of
 
-    client = APIClient()
-    client.force_authenticate(editor)
-    return client
+    return api_of(editor)
 
 
 @pytest.fixture

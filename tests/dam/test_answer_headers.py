@@ -15,6 +15,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from dam.models import Asset, Collection, CustomField, RenditionPreset, Tag
 from generation.models import StyleSet
+from tests.clients import api_of
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -24,9 +25,7 @@ SHOP = "https://shop.example.com"
 
 @pytest.fixture
 def api(administrator: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(administrator)
-    return client
+    return api_of(administrator)
 
 
 def test_every_answer_says_what_is_left(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +116,7 @@ def _other(change: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_precondition_is_asked_of_those_who_may_change_it(stranger: User) -> None:
     asset = AssetFactory(title="Coat")
-    client = APIClient()
-    client.force_authenticate(stranger)
+    client = api_of(stranger)
     address = f"{API}/assets/{asset.public_id}/"
     tag = client.get(address)["ETag"]
     for etag in (tag, '"other"'):

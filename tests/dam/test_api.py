@@ -19,6 +19,7 @@ from dam import editing
 from dam.models import SKU, Asset, AssetOrigin, AssetState, AuditEntry, Collection, Tag
 from dam.signals import assets_changed
 from tests import pictures
+from tests.clients import api_of
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -35,9 +36,7 @@ def upload(api: APIClient, content: bytes, name: str = "shirt.jpg", **fields: An
 
 @pytest.fixture
 def contributor_api(stranger: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(stranger)
-    return client
+    return api_of(stranger)
 
 
 def ids(response: Any) -> set[str]:

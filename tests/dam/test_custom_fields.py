@@ -36,6 +36,7 @@ from dam.models import (
 from dam.signals import assets_changed
 from dam.tasks import sweep_fields, tell_of_field
 from search.documents import document_for
+from tests.clients import api_of
 from tests.factories import AssetFactory, ReviewerFactory, UserFactory
 from tests.pictures import picture
 
@@ -73,9 +74,7 @@ def dress() -> Asset:
 
 
 def admin_api(user: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
+    return api_of(user)
 
 
 class TestDefining:

@@ -30,6 +30,7 @@ from dam.models import (
 )
 from generation.jobs import create_job
 from generation.planning import plan_outfits
+from tests.clients import api_of
 from tests.factories import AssetFactory, CollectionFactory
 
 PAIRS = "/admin/dam/duplicatepair/"
@@ -147,8 +148,7 @@ def test_the_api_shows_what_the_caller_may_see(staff_api: APIClient, stranger: U
     hidden = AssetFactory(file=jpeg(photo(), quality=40), state=AssetState.DRAFT)
     found = staff_api.get(f"/api/v1/assets/{mine.public_id}/duplicates/").json()
     assert [row["asset"]["id"] for row in found] == [str(hidden.public_id)]
-    api = APIClient()
-    api.force_authenticate(stranger)
+    api = api_of(stranger)
     assert api.get(f"/api/v1/assets/{mine.public_id}/duplicates/").json() == []
 
 
@@ -234,8 +234,7 @@ def test_what_cannot_be_merged_is_refused_and_nothing_changes(
     kept, other = AssetFactory(owner=stranger), AssetFactory(owner=stranger)
     api, others = staff_api, [other]
     if who == "contributor":
-        api = APIClient()
-        api.force_authenticate(stranger)
+        api = api_of(stranger)
     if who == "self":
         others = [kept]
     if who == "trashed":

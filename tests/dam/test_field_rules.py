@@ -31,6 +31,7 @@ from dam.models import (
     ImportRow,
     UploadSession,
 )
+from tests.clients import api_of
 from tests.dam.test_custom_fields import SEASONS, field, sent, upload_table
 from tests.factories import AssetFactory, ReviewerFactory
 from tests.pictures import picture
@@ -47,9 +48,7 @@ def rule(state: str, *required: str, kind: str = "") -> FieldRule:
 
 
 def client_of(user: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
+    return api_of(user)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from dam.models import (
 )
 from dam.signals import assets_changed
 from tests.archive_files import tar_of, zip_of
+from tests.clients import api_of
 from tests.factories import AssetFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, eventually
@@ -47,16 +48,12 @@ MANIFEST = "file,title_en,kind\na.jpg,Red dress,garment\nb.jpg,Blue hat,hat\nc.j
 
 @pytest.fixture
 def contributor_api(stranger: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(stranger)
-    return client
+    return api_of(stranger)
 
 
 @pytest.fixture
 def administrator_api(administrator: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(administrator)
-    return client
+    return api_of(administrator)
 
 
 def uploaded(api: APIClient, content: bytes, name: str = "photos.zip", purpose: str = "import") -> str:
@@ -253,8 +250,7 @@ class TestGoingOn:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_killed_in_the_middle(worker: Callable[[], Process], editor: User) -> None:
-    api = APIClient()
-    api.force_authenticate(editor)
+    api = api_of(editor)
     names = {f"{n:04}.jpg": picture(size=(900, 700), seed=n) for n in range(400)}
     first = worker()
     run = create(api, upload=uploaded(api, zip_of(names)), dry_run=False)

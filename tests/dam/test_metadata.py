@@ -25,6 +25,7 @@ from dam.embedded_metadata import read_metadata
 from dam.ingest import AssetMetadata, ingest
 from dam.models import Asset, AssetOrigin, AssetState, AssetVersion, AuditEntry
 from dam.xmp import read
+from tests.clients import api_of
 from tests.metadata_files import (
     FIELDS,
     FULL,
@@ -201,8 +202,7 @@ class TestReading:
         assert taken > refused
 
     def upload(self, content: bytes, number: int) -> Any:
-        api = APIClient()
-        api.force_authenticate(User.objects.get_or_create(username="uploader")[0])
+        api = api_of(User.objects.get_or_create(username="uploader")[0])
         return api.post("/api/v1/assets/", {"file": SimpleUploadedFile(f"{number}.bin", content)})
 
     @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetKind, AssetState, AuditEntry
 from dam.roles import Role
+from tests.clients import api_of
 from tests.factories import AssetFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
@@ -142,8 +143,7 @@ class TestUpdate:
         other.refresh_from_db()
         assert other.title == "New"
 
-        contributor = APIClient()
-        contributor.force_authenticate(stranger)
+        contributor = api_of(stranger)
         answer = send(contributor, [rows[1], rows[4] | {"title_en": "Still mine"}]).json()
         assert [fault["problem"] for fault in answer["faults"]] == ["The asset belongs to somebody else."]
         own.refresh_from_db()

@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from dam import api_keys, idempotency
 from dam.models import Asset, AuditEntry, Collection, KeptAnswer, Tag, UploadSession
 from dam.tasks import forget_answers
+from tests.clients import api_of
 from tests.pictures import picture
 
 COLLECTIONS, ASSETS = "/api/v1/collections/", "/api/v1/assets/"
@@ -84,8 +85,7 @@ def test_keys_of_others_are_others(api: APIClient, editor: User, administrator: 
     post(api)
     _key, secret = api_keys.create("Shop", editor, ["contribute"], actor=None)
     by_key = APIClient(headers={"Authorization": f"Bearer {secret}"})
-    other = APIClient()
-    other.force_authenticate(administrator)
+    other = api_of(administrator)
     assert [post(client).status_code for client in (by_key, other)] == [201, 201]
     assert Collection.objects.count() == 3
     # Who may not do it is refused whatever was answered before, and nobody is no caller.

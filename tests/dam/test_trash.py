@@ -18,6 +18,7 @@ from dam.models import Asset, AssetState, AuditEntry, Lineage
 from dam.tasks import empty_trash, empty_trash_now
 from dam.usage_sources import day_of
 from dam.workflow import NotPermitted
+from tests.clients import api_of
 from tests.dam.storages import stored_files
 from tests.factories import AssetFactory
 
@@ -26,9 +27,7 @@ LIST, TRASH = "/admin/dam/asset/", "/api/v1/trash/"
 
 @pytest.fixture
 def admin_api(administrator: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(administrator)
-    return client
+    return api_of(administrator)
 
 
 def thrown_away(days: int) -> Asset:

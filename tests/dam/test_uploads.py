@@ -26,6 +26,7 @@ from tusclient.exceptions import TusCommunicationError
 
 from dam import editing, tasks, upload_spool, uploads
 from dam.models import Asset, AssetKind, AssetState, UploadSession, UploadState
+from tests.clients import api_of
 from tests.cut_connections import CutConnections
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
@@ -42,9 +43,7 @@ def _spool(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def contributor_api(stranger: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(stranger)
-    return client
+    return api_of(stranger)
 
 
 def tus(api: APIClient, method: str, address: str, body: bytes = b"", **headers: Any) -> Any:
@@ -226,8 +225,7 @@ class TestWho:
         assert (asset.state, asset.owner) == (AssetState.IN_REVIEW, stranger)
 
     def test_a_role_that_was_taken_away_meanwhile_counts(self, reviewer: User, settings: Settings) -> None:
-        client = APIClient()
-        client.force_authenticate(reviewer)
+        client = api_of(reviewer)
         content = picture(seed=5)
         address = begin(client, len(content), state="approved")
         reviewer.groups.clear()
@@ -408,8 +406,7 @@ class TestPublicClient:
 
     def test_a_connection_that_hangs_blocks_nobody(self, live_server: LiveServer, editor: User) -> None:
         """Another one brings the upload to its end; what the first one sends then is not wanted."""
-        client = APIClient()
-        client.force_authenticate(editor)
+        client = api_of(editor)
         content = picture(seed=14)
         address = begin(client, len(content))
         parts = urlsplit(live_server.url)

@@ -18,6 +18,7 @@ from dam import versions
 from dam.addresses import difference_url, rendition_url
 from dam.models import Asset, AssetState
 from dam.workload import pixel_budget
+from tests.clients import api_of
 from tests.factories import AssetFactory
 from tests.metadata_files import camera_exif, xmp_packet
 from tests.pictures import picture
@@ -69,9 +70,7 @@ def contributor(stranger: User) -> User:
 
 @pytest.fixture
 def contributor_api(contributor: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(contributor)
-    return client
+    return api_of(contributor)
 
 
 class TestFacts:

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from dam import versions
 from dam.models import Asset, AssetState, AssetVersion
 from search.models import IndexEntry, Space
+from tests.clients import api_of
 from tests.dam.storages import stored_files
 from tests.factories import AssetFactory
 from tests.pictures import picture
@@ -26,9 +27,7 @@ def address(asset: Asset, more: str = "") -> str:
 
 @pytest.fixture
 def reviewer_api(reviewer: User) -> APIClient:
-    api = APIClient()
-    api.force_authenticate(reviewer)
-    return api
+    return api_of(reviewer)
 
 
 def test_a_new_file_becomes_the_current_one_and_the_old_one_stays(

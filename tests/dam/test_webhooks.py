@@ -38,6 +38,7 @@ from dam.models import (
 from dam.tasks import send_webhooks, sweep_webhooks
 from dam.webhook_http import AddressRefused
 from dam.webhook_sending import WAITS
+from tests.clients import api_of
 from tests.factories import AssetFactory
 from tests.webhook_receiver import Receiver, serve
 
@@ -57,9 +58,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 
 @pytest.fixture
 def admin_api(administrator: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(administrator)
-    return client
+    return api_of(administrator)
 
 
 def endpoint(url: str = PUBLIC, *events: str, **more: Any) -> WebhookEndpoint:

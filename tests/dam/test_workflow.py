@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from dam import editing, workflow
 from dam.models import Asset, AssetState, AuditEntry
 from dam.roles import Role, role_of
+from tests.clients import api_of
 from tests.factories import AssetFactory, UserFactory
 from tests.pictures import picture
 
@@ -55,9 +56,7 @@ def account(role: Role) -> User:
 
 
 def client_of(user: User) -> APIClient:
-    api = APIClient()
-    api.force_authenticate(user)
-    return api
+    return api_of(user)
 
 
 @pytest.mark.parametrize(("role", "own", "allowed"), MATRIX)

@@ -46,11 +46,9 @@ def staff(client: Client, reviewer: User) -> Client:
 @pytest.fixture
 def reviewer_api(reviewer: User) -> APIClient:
     """The reviewer's program."""
-    from rest_framework.test import APIClient
+    from tests.clients import api_of
 
-    client = APIClient()
-    client.force_authenticate(reviewer)
-    return client
+    return api_of(reviewer)
 
 
 @pytest.fixture

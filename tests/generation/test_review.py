@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from rest_framework.test import APIClient
 
 from dam import editing, field_rules
 from dam.models import Asset, AssetState, AuditEntry, FieldRule, SKURole
@@ -18,6 +17,7 @@ from generation.planning import plan_outfits, plan_scenes
 from generation.providers.base import Blocked
 from generation.review import ReviewError, approve, regenerate, reject
 from generation.running import create_job, run_job
+from tests.clients import api_of
 from tests.generation.painter import Painter
 from tests.pictures import picture
 
@@ -165,8 +165,7 @@ def test_a_result_that_lacks_a_required_field_waits_for_it(made: GenerationItem,
     rule = FieldRule(state="approved", required=["licence", "skus"])
     field_rules.save(rule, actor=None)
     editing.link_sku(made.inputs.get(role="garment").asset, "TS-01", actor=None)
-    client = APIClient()
-    client.force_authenticate(reviewer)
+    client = api_of(reviewer)
     address = f"/api/v1/generation/items/{made.public_id}/approve/"
     refused = client.post(address)
     assert (refused.status_code, refused.json()["code"]) == (409, "incomplete")

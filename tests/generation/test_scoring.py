@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image, ImageDraw
 from pytest_django import DjangoAssertNumQueries, Settings
-from rest_framework.test import APIClient
 
 from dam.models import Asset, AuditEntry
 from generation import tasks
@@ -26,6 +25,7 @@ from generation.quality import again, scoring
 from generation.review import reject
 from generation.running import cancel, create_job, run_job
 from search.models import Space
+from tests.clients import api_of
 from tests.encoders import DIRECTORY, ColourEncoder
 from tests.generation.painter import Painter
 
@@ -409,8 +409,7 @@ def shown(item: GenerationItem) -> dict[str, Any]:
     """What the API says of an item's quality, to an editor."""
     from tests.factories import EditorFactory
 
-    client = APIClient()
-    client.force_authenticate(EditorFactory())
+    client = api_of(EditorFactory())
     return client.get(f"/api/v1/generation/items/{item.public_id}/").json()["quality"]
 
 
@@ -439,8 +438,7 @@ def test_the_api_takes_the_order_for_a_second_try(
     good_painter: Callable[..., GoodPainter], assets_of: Make, editor: User
 ) -> None:
     good_painter()
-    client = APIClient()
-    client.force_authenticate(editor)
+    client = api_of(editor)
     for sent, parameters in (({}, {}), ({"retry_poor": True}, {"retry_poor": True})):
         order = {
             "kind": "outfits",

@@ -23,6 +23,7 @@ from generation.tasks import remove_rejected
 from search.query import Filters, SearchRequest
 from search.spaces import index_of, live_spaces
 from search.where import Where
+from tests.clients import api_of
 from tests.factories import AssetFactory
 
 if TYPE_CHECKING:
@@ -216,8 +217,7 @@ def test_a_verdict_of_somebody_else_takes_a_reviewer_to_take_back(
     [item] = results(1)
     sent = {"verdict": "reject", "items": keys([item])}
     deed = reviewer_api.post(f"{ITEMS}verdicts/", sent, format="json").json()["deed"]
-    other = APIClient()
-    other.force_authenticate(editor)
+    other = api_of(editor)
     refused = other.post(f"{ITEMS}verdicts/", {"verdict": "approve", "items": keys([item])}, format="json")
     assert (refused.json()["done"], len(refused.json()["refused"])) == ([], 1)
     assert other.post(f"{ITEMS}undo/", {"deed": deed}).status_code == 403

@@ -17,6 +17,7 @@ from search import terms
 from search.models import SearchLog, TermChange
 from search.near_words import NearWords
 from search.tasks import refresh_vocabulary, sweep_log
+from tests.clients import api_of
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip", "words_at_once")]
@@ -67,8 +68,7 @@ def test_names_are_suggested_by_beginning_pinyin_initials_and_with_a_typo(
 def test_nothing_hidden_is_suggested(
     library: dict[str, Asset], api: APIClient, staff_api: APIClient, stranger: User
 ) -> None:
-    mine = APIClient()
-    mine.force_authenticate(stranger)
+    mine = api_of(stranger)
     for client, secret in ((api, False), (mine, False), (staff_api, True)):
         texts = {
             text for typed in ("dr", "戏", "xiju", "xj") for text, _kind, _count in suggested(client, typed)
@@ -90,8 +90,7 @@ def test_collections_are_suggested_to_those_who_may_open_them(
 ) -> None:
     own = CollectionFactory(name="Drift lookbook", owner=stranger)
     CollectionFactory(name="Drift of others")
-    mine = APIClient()
-    mine.force_authenticate(stranger)
+    mine = api_of(stranger)
     found = [
         one for one in mine.get(URL, {"q": "drift"}).json()["suggestions"] if one["kind"] == "collection"
     ]
