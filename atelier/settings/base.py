@@ -1,5 +1,7 @@
 """Django itself: applications, middleware, templates, languages, authentication, REST framework."""
 
+from pathlib import Path
+
 from django.utils.translation import gettext_lazy as _
 
 from atelier.settings.environment import BASE_DIR, DATA_DIR, env, persistent_secret
@@ -95,7 +97,7 @@ USE_TZ = True
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 SESSION_COOKIE_HTTPONLY = True

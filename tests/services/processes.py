@@ -87,9 +87,10 @@ class Process:
         self._process.wait()
 
 
-def start_worker(log: Path, *, threads: int = 4) -> Process:
-    """A Celery worker, started like `manage.py serve` starts it."""
-    options = ("--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle")
+def start_worker(log: Path, *, threads: int = 4, queues: str = "") -> Process:
+    """A Celery worker, started like `manage.py serve` starts it, or for these queues only (with commas)."""
+    options = ["--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle"]
+    options += ["--queues", queues] if queues else []
     return Process("celery", "--app", "atelier", "worker", "--loglevel", "info", *options, log=log)
 
 
