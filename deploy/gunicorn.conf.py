@@ -1,6 +1,11 @@
 """How gunicorn serves the site in a container: threads, a bounded life, logs on the standard streams."""
 
 import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import multiprocess
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 # Each process holds a text encoder (about 500 MB for `starter`) and answers with threads.
@@ -15,3 +20,19 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108  a heartbeat file that must not lie on
 control_socket_disable = True
 accesslog = None  # the site writes a line for each request itself, with its id
 errorlog = "-"
+
+# Metrics of all processes, told by whichever is asked.
+_METRICS = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+
+
+def on_starting(server: Any) -> None:
+    """An empty folder for the metrics: those of a life before would be counted again."""
+    if _METRICS:
+        shutil.rmtree(_METRICS, ignore_errors=True)
+        Path(_METRICS).mkdir(parents=True)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a process that ended has counted stays; what it measured at the moment goes."""
+    if _METRICS:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -22,6 +22,7 @@ secret objects_library_password
 secret objects_index_password
 secret milvus_root_password
 secret metrics_token
+secret grafana_password
 secret database_url "postgres://atelier:$(of postgres_password)@postgres:5432/atelier"
 secret redis_url "redis://:$(of redis_password)@redis:6379/0"
 secret milvus_token "root:$(of milvus_root_password)"

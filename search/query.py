@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
-from search import groups, legs, paging, query_log, word_index
+from search import groups, legs, paging, query_log, telemetry, word_index
 from search.afterwards import afterwards
 from search.candidates import admitted
 from search.colour_words import colour_families
@@ -86,6 +86,9 @@ def search(
         empty_because=ranked.empty_because,
         next=_next(ranked, reached, _asked(request, user)),
     )
+    telemetry.SEARCH_SECONDS.observe(results.took_ms / 1000)
+    if results.degraded:
+        telemetry.DEGRADED.inc()
     if source is None or position or request.group:  # later pages belong to the same question
         return results
     return replace(results, query_id=query_log.record(request, results, source=source, user=user))

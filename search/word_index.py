@@ -19,6 +19,7 @@ from django.db.models.functions import Lower
 
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
+from search import telemetry
 from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import lexemes
@@ -57,6 +58,7 @@ class ByWords:
         return ByWords(self.asked, {**self.written, **dict(_written(unread))})
 
 
+@telemetry.LEG_SECONDS.labels("words in the database").time()
 def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> ByWords:
     """Assets with some of the words, and all that have all of them.
 

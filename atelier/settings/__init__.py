@@ -6,3 +6,4 @@ from atelier.settings.base import *  # noqa: F403
 from atelier.settings.engines import *  # noqa: F403
 from atelier.settings.queues import *  # noqa: F403
 from atelier.settings.services import *  # noqa: F403
+from atelier.settings.watching import *  # noqa: F403

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "django_countries",
+    "django_structlog",
     "atelier",
     "dam",
     "search",
@@ -40,6 +41,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "atelier.probes.answer_probes",
+    "atelier.http_telemetry.measure",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -166,23 +169,5 @@ SPECTACULAR_SETTINGS = {
         "VerdictEnum": "generation.models.Verdict",
         "GivenVerdictEnum": ["approve", "reject", "regenerate"],
         "SpendPurposeEnum": "search.models.SpendPurpose",
-    },
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
-    "loggers": {
-        # It warns that a folder, our embedded broker, has no host name.
-        "kombu.connection": {"level": "ERROR"},
-        # Whatever a call came to is said by the encoder, in a sentence and without a traceback.
-        "dashscope": {"level": "CRITICAL"},
-    }
-    | {
-        name: {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["console"], "propagate": False}
-        for name in ("atelier", "dam", "search", "generation")
     },
 }

@@ -11,7 +11,6 @@ from environ.fileaware_mapping import FileAwareMapping
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-
 class _SecretFiles(FileAwareMapping):
     """NAME_FILE names a file that holds the value of NAME: how containers are given secrets."""
 

@@ -1,7 +1,7 @@
 """Which worker does what: the queues of background work, and the tasks that are not for `default`.
 
-A worker without `--queues` takes all four, as the embedded default does. Apart, each can be given what it needs:
-`encode` holds the encoder in memory, `generate` waits for vendors, `import` decodes files.
+A worker without `--queues` takes all four, as the embedded default does. Apart, each can be given what it
+needs: `encode` holds the encoder in memory, `generate` waits for vendors, `import` decodes files.
 """
 
 from kombu import Exchange, Queue
