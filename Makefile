@@ -4,6 +4,7 @@
 # make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
+# make stack   what docker-compose.yml starts, without containers: real servers, site, workers, beat
 # make screenshots   the pictures of docs/guide.md, of the demo's library, in both languages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -13,7 +14,7 @@ PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
-.PHONY: demo run test test-embedded test-services test-consistency check bench messages screenshots clean help
+.PHONY: demo run stack test test-embedded test-services test-consistency check bench messages screenshots clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,6 +37,9 @@ demo: .venv/.runtime
 
 run: .venv/.runtime
 	@$(PY) manage.py serve --port $(PORT)
+
+stack: .venv/.dev
+	@$(PY) -m tests.stack --port $(PORT)
 
 test: check test-embedded test-services
 
