@@ -1,4 +1,4 @@
-"""`make stack`: what docker-compose.yml starts, without containers: real servers, the site, workers by queue, beat.
+"""`make stack`: what docker-compose.yml starts, without containers: servers, site, workers by queue, beat.
 
 PostgreSQL, Redis, Milvus and S3 are those of `pytest --services`; gunicorn runs by deploy/gunicorn.conf.py.
 What ends by itself is started again, as Compose would. Load and fault tests use the same `Site`.

@@ -22,7 +22,7 @@ from dam.models import AssetState
 from search.models import IndexEntry, IndexState
 from tests.factories import AssetFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 TOKEN = "a-token-of-this-test"
 
 

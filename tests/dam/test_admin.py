@@ -24,7 +24,7 @@ from dam.signals import assets_changed
 from tests import pictures
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("space")]
 LIST = "/admin/dam/asset/"
 
 

@@ -19,7 +19,7 @@ from tests.factories import PASSWORD, CollectionFactory, EditorFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, Web
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 UPLOAD = "/admin/dam/asset/upload/"
 
 
