@@ -5,6 +5,7 @@
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
 # make stack   what docker-compose.yml starts, without containers: real servers, site, workers, beat
+# make faults   every fault done to that stack while people work; writes docs/faults.md (ONLY=Redis: some)
 # make screenshots   the pictures of docs/guide.md, of the demo's library, in both languages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -14,7 +15,7 @@ PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
-.PHONY: demo run stack test test-embedded test-services test-consistency check bench messages screenshots clean help
+.PHONY: demo run stack faults test test-embedded test-services test-consistency check bench messages screenshots clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +41,9 @@ run: .venv/.runtime
 
 stack: .venv/.dev
 	@$(PY) -m tests.stack --port $(PORT)
+
+faults: .venv/.dev
+	@$(PY) -m tests.faults $(if $(ONLY),--only "$(ONLY)")
 
 test: check test-embedded test-services
 

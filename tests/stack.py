@@ -37,13 +37,18 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 class Part:
-    """One of Atelier's processes, started again whenever it ends, until `stop`."""
+    """One of Atelier's processes, started again whenever it ends, until `stop`.
+
+    Attributes:
+        environment: what it is started with the next time.
+        starts: how often it was.
+    """
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
         self.starts = 0
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._wanted = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +63,7 @@ class Part:
             self._process = subprocess.Popen(
                 [sys.executable, TIED, sys.executable, *PARTS[self.name]],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
