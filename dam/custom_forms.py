@@ -71,7 +71,9 @@ def _number(field: CustomField, value: Any, **named: Any) -> forms.Field:
 
 
 def _yes_no(field: CustomField, value: Any, **named: Any) -> forms.Field:
-    return forms.NullBooleanField(widget=UnfoldAdminNullBooleanSelectWidget, **named)
+    widget = UnfoldAdminNullBooleanSelectWidget()
+    widget.choices = [("", "—"), ("true", _("Yes")), ("false", _("No"))]
+    return forms.NullBooleanField(widget=widget, **named)
 
 
 def _date(field: CustomField, value: Any, **named: Any) -> forms.Field:

@@ -81,15 +81,32 @@ def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: P
     collection = CollectionFactory(name="Spring")
     open_page(page, web.url, name)
     page.get_by_label("Collection").select_option("Spring")
+    page.get_by_label("SKUs").fill("D-1，D-2")
+    page.get_by_label("Shown as").select_option(label="Detail")
+    page.locator("summary", has_text="Rights").click()
+    page.get_by_label("Licence").fill("Editorial")
+    page.get_by_label("Territories").fill("Atlantis")
 
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a folder").click()
     chooser.value.set_files(folder)
 
+    # Nothing is sent of what was described wrongly; mended, each file is tried again as the form is now.
+    rejected = page.get_by_text("“Atlantis” is no country")
+    expect(rejected).to_have_count(7)
+    assert not Asset.objects.exists()
+    page.get_by_label("Territories").fill("德国")
+    for _file in range(7):
+        page.get_by_role("button", name=re.compile("^Try again")).first.click()
+
     expect(page.locator("#upload-summary")).to_have_text(
         "7 of 7 done: 5 taken in, 1 there already, 1 rejected."
     )
     assert collection.assets.count() == Asset.objects.count() == 5
+    for asset in Asset.objects.all():
+        assert (asset.licence, asset.territories) == ("Editorial", ["DE"])
+        links = asset.sku_links.order_by("sku__code").values_list("sku__code", "role")
+        assert list(links) == [("D-1", "detail"), ("D-2", "detail")]
     outcomes = page.locator("#upload-outcomes")
     expect(outcomes.get_by_text("Taken in: ")).to_have_count(5)
     expect(outcomes.get_by_text("below/look-3.jpg")).to_be_visible()
