@@ -302,6 +302,7 @@ class AssetAdmin(ModelAdmin):
         else:
             own = ("own_values",) if obj is not None and obj.custom else ()
             rights = (rights[0], {**rights[1], "fields": READ_RIGHTS})
+            others = [(title, {**options, "description": ""}) for title, options in others]
         section = [(_("More fields"), {"fields": own, "classes": ("more-fields",)})] if own else []
         return (words, *section, rights, *others)
 

@@ -1,14 +1,31 @@
-// The studio: pictures are found while one types, picked by ticking, and the plan follows each change.
+// The studio: pictures are found while one types, picked by ticking, and the plan follows each change. The
+// address says what is chosen, so that a reload, the way back and a link to it show it again.
 // Without this script the form's own buttons find pictures and show the plan.
 "use strict";
 
 const TYPING_MS = 350;
 const CHANGE_MS = 150;
+const LONGEST_ADDRESS = 3500; // servers refuse longer lines; what does not fit is kept by the tab
+const KEPT = "studio";
 
-document.addEventListener("DOMContentLoaded", () => {
+document.addEventListener("DOMContentLoaded", async () => {
   const form = document.getElementById("studio");
-  if (form) new Studio(form);
+  if (!form) return;
+  if (new URLSearchParams(window.location.search).has("kept")) await restoreKept(form);
+  new Studio(form);
 });
+
+// The form as the server draws it for what this tab has kept.
+async function restoreKept(form) {
+  const kept = sessionStorage.getItem(KEPT);
+  if (!kept) return;
+  const body = new URLSearchParams(kept);
+  body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  const answer = await fetch(form.action, { method: "POST", body });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  form.replaceChildren(...page.getElementById("studio").childNodes);
+}
 
 class Studio {
   constructor(form) {
@@ -19,8 +36,9 @@ class Studio {
     }
     form.addEventListener("change", () => this.replan(CHANGE_MS));
     form.addEventListener("input", (event) => {
-      if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
       if (event.target.matches("#id_sentence")) this.forgetChoices();
+      if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
+      else this.remember();
     });
     form.addEventListener("keydown", (event) => this.keepEnterFromRunning(event));
     form.addEventListener("submit", () => this.ask?.abort());
@@ -66,7 +84,27 @@ class Studio {
     for (const radio of this.plan.querySelectorAll("input[type=radio]")) radio.checked = false;
   }
 
+  remember() {
+    const said = this.said();
+    const fits = said.length <= LONGEST_ADDRESS;
+    if (!fits) sessionStorage.setItem(KEPT, said);
+    history.replaceState(null, "", fits ? `?${said}` : `?kind=${this.form.elements.kind.value}&kept=1`);
+  }
+
+  // What the form says, as an address has it: the pictures of a selection with commas between them.
+  said() {
+    const said = new URLSearchParams();
+    for (const [name, value] of new FormData(this.form)) {
+      if (typeof value !== "string" || !value || name === "csrfmiddlewaretoken") continue;
+      const isPicture = this.form.querySelector(`[data-picker="${CSS.escape(name)}"]`) !== null;
+      if (isPicture && said.has(name)) said.set(name, `${said.get(name)},${value}`);
+      else said.append(name, value);
+    }
+    return String(said).replaceAll("%2C", ",");
+  }
+
   replan(delay) {
+    this.remember();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetchPlan(), delay);
   }
@@ -131,6 +169,8 @@ class Picker {
     section.addEventListener("change", (event) => {
       if (event.target.type === "checkbox") this.moved(event.target);
     });
+    section.addEventListener("keydown", (event) => this.step(event));
+    section.addEventListener("focusin", (event) => this.makeReachable(event.target));
     this.all.addEventListener("click", () => this.tickAll(this.found, true));
     this.none.addEventListener("click", () => this.tickAll(this.tray, false));
     this.count();
@@ -158,6 +198,23 @@ class Picker {
     this.count();
   }
 
+  // The arrow keys go from picture to picture; Tab goes past them, to the one that was reached last.
+  step(event) {
+    const box = event.target;
+    if (!event.key.startsWith("Arrow") || !box.matches("input[type=checkbox]")) return;
+    event.preventDefault();
+    const boxes = this.boxes(box.closest("[data-tray], [data-found]"));
+    const columns = new Set(boxes.map((one) => one.closest(".st-tile").offsetLeft)).size;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    boxes[boxes.indexOf(box) + steps[event.key]]?.focus();
+  }
+
+  makeReachable(box) {
+    const group = box?.closest("[data-tray], [data-found]");
+    if (!group || !box.matches("input[type=checkbox]")) return;
+    for (const one of this.boxes(group)) one.tabIndex = one === box ? 0 : -1;
+  }
+
   boxes(within) {
     return [...within.querySelectorAll("input[type=checkbox]")];
   }
@@ -182,6 +239,10 @@ class Picker {
   }
 
   count() {
+    for (const group of [this.tray, this.found]) {
+      const boxes = this.boxes(group);
+      this.makeReachable(boxes.find((box) => box === document.activeElement) ?? boxes[0]);
+    }
     const chosen = this.boxes(this.tray).length;
     this.section.querySelector("[data-count]").textContent = chosen;
     this.all.hidden = this.boxes(this.found).length === 0;
