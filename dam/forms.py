@@ -35,6 +35,7 @@ from dam.models import (
 )
 from dam.roles import Role, has_role, sees_library
 
+LONGEST_CODE = 64  # characters of a SKU's code
 DATE = UnfoldAdminTextInputWidget(attrs={"type": "date"})
 
 
@@ -309,9 +310,8 @@ class UploadForm(SharedFieldsForm):
         return self.custom_fields[name.removeprefix(PREFIX)].type == FieldType.LONG_TEXT
 
     def clean_skus(self) -> list[str]:
-        longest = SKU._meta.get_field("code").max_length
         codes: list[str] = self.cleaned_data["skus"]
-        if long := next((code for code in codes if len(code) > longest), None):
+        if long := next((code for code in codes if len(code) > LONGEST_CODE), None):
             raise forms.ValidationError(
                 _("“%(value)s” is no SKU: give a code of at most 64 characters.") % {"value": long}
             )
@@ -459,7 +459,7 @@ class LinkSKUForm(forms.Form):
 
     sku = forms.CharField(
         label=_("SKU"),
-        max_length=64,
+        max_length=LONGEST_CODE,
         help_text=_("The code of a SKU that is there."),
         widget=UnfoldAdminTextInputWidget(attrs={"list": "known-words", "autocomplete": "off"}),
     )

@@ -5,19 +5,20 @@
 
 const TYPING_MS = 350;
 const CHANGE_MS = 150;
+const ADDRESS_MS = 200; // browsers take no more than some hundred changes of it in half a minute
 const LONGEST_ADDRESS = 3500; // servers refuse longer lines; what does not fit is kept by the tab
-const KEPT = "studio";
+const KEPT = "atelier-studio:"; // and the kind of job
 
 document.addEventListener("DOMContentLoaded", async () => {
   const form = document.getElementById("studio");
   if (!form) return;
-  if (new URLSearchParams(window.location.search).has("kept")) await restoreKept(form);
+  if (new URLSearchParams(window.location.search).has("kept")) await restoreKept(form).catch(() => {});
   new Studio(form);
 });
 
 // The form as the server draws it for what this tab has kept.
 async function restoreKept(form) {
-  const kept = sessionStorage.getItem(KEPT);
+  const kept = sessionStorage.getItem(KEPT + form.elements.kind.value);
   if (!kept) return;
   const body = new URLSearchParams(kept);
   body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
@@ -38,12 +39,14 @@ class Studio {
     form.addEventListener("input", (event) => {
       if (event.target.matches("#id_sentence")) this.forgetChoices();
       if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
-      else this.remember();
+      else this.rememberSoon();
     });
     form.addEventListener("keydown", (event) => this.keepEnterFromRunning(event));
     form.addEventListener("submit", () => this.ask?.abort());
     this.plan.addEventListener("click", (event) => this.turnMatrix(event));
     for (const button of form.querySelectorAll("[data-on-change]")) this.pressOnChange(button);
+    // What was sent by a button has no address of its own yet.
+    if (!window.location.search && form.querySelector("[data-tray] :checked")) this.remember();
   }
 
   // Enter in a field would press the first button of the form.
@@ -84,11 +87,18 @@ class Studio {
     for (const radio of this.plan.querySelectorAll("input[type=radio]")) radio.checked = false;
   }
 
+  rememberSoon() {
+    clearTimeout(this.remembering);
+    this.remembering = setTimeout(() => this.remember(), ADDRESS_MS);
+  }
+
   remember() {
+    clearTimeout(this.remembering);
     const said = this.said();
     const fits = said.length <= LONGEST_ADDRESS;
-    if (!fits) sessionStorage.setItem(KEPT, said);
-    history.replaceState(null, "", fits ? `?${said}` : `?kind=${this.form.elements.kind.value}&kept=1`);
+    const kind = this.form.elements.kind.value;
+    if (!fits) sessionStorage.setItem(KEPT + kind, said);
+    history.replaceState(null, "", fits ? `?${said}` : `?kind=${kind}&kept=1`);
   }
 
   // What the form says, as an address has it: the pictures of a selection with commas between them.
@@ -104,12 +114,12 @@ class Studio {
   }
 
   replan(delay) {
-    this.remember();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetchPlan(), delay);
   }
 
   async fetchPlan() {
+    this.remember();
     const html = await this.fetchFragment("plan", new FormData(this.form));
     if (html !== null) this.show(html);
   }

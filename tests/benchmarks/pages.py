@@ -37,7 +37,8 @@ READY_SECONDS, PAINT_MS = 120, 20_000
 # The first picture of a result says when it was painted, in ms since the navigation began.
 WATCH = """
 window.painted = new Promise((done) => {
-  new PerformanceObserver((list) => done(list.getEntries()[0].renderTime)).observe({ type: "element", buffered: true });
+  const observer = new PerformanceObserver((list) => done(list.getEntries()[0].renderTime));
+  observer.observe({ type: "element", buffered: true });
 });
 new MutationObserver((_changes, observer) => {
   const picture = document.querySelector(".at-card__picture");
@@ -49,7 +50,7 @@ new MutationObserver((_changes, observer) => {
 
 
 def run() -> None:
-    """Searches and a page of nothing but the same pictures, in turns, each with an empty cache and a full one."""
+    """Searches and a page of nothing but the same pictures, in turns, with an empty cache and a full one."""
     data = RESULTS / "sample"  # kept: the demo does nothing twice
     environment = {**os.environ, **ALWAYS, **EMBEDDED, "ATELIER_DATA": str(data), "DATABASE_URL": ""}
     subprocess.run([sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, check=True)
@@ -69,8 +70,8 @@ def run() -> None:
             name = f"pages.search_first_picture_{cache}_{figure}"
             rows.append(Row(f"{name}_ms", ours, "ms", "a page of nothing but the same pictures", floor))
     about = (
-        f"From the navigation to a search until its first picture is painted, in headless Chromium at "
-        f"1440 × 900, on the demo's library as `make run` serves it, {len(WORDS)} searches in both languages. "
+        "From the navigation to a search until its first picture is painted, in headless Chromium at "
+        f"1440 × 900, on the demo's library as `make run` serves it: {len(WORDS)} searches in en and zh. "
         "Cold: an empty browser cache and words that nobody has asked before; warm: the same once more. The "
         "peer is a page without scripts and styles that holds the same pictures, in turns on the same site."
     )
