@@ -52,7 +52,8 @@ new MutationObserver((_changes, observer) => {
 def run() -> None:
     """Searches and a page of nothing but the same pictures, in turns, with an empty cache and a full one."""
     data = RESULTS / "sample"  # kept: the demo does nothing twice
-    environment = {**os.environ, **ALWAYS, **EMBEDDED, "ATELIER_DATA": str(data), "DATABASE_URL": ""}
+    places = {"ATELIER_DATA": str(data), "DATABASE_URL": f"sqlite:///{data / 'atelier.sqlite3'}"}
+    environment = {**os.environ, **ALWAYS, **EMBEDDED, **places}
     subprocess.run([sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, check=True)
     os.environ |= environment
     with _account() as (name, password), _site(environment) as root, sync_playwright() as playwright:
