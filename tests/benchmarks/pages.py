@@ -28,9 +28,8 @@ SEARCH = "/admin/search/space/find/?q="
 FLOOR = "/bench/pictures"
 # Words that the site has not been asked before, each once with an empty browser and then again.
 WORDS = (
-    "golden crown", "red dress", "blue jeans", "running shoe", "a vampire", "snow mountain", "green hat",
-    "umbrella", "violin", "a man with a beard", "金色手表", "雪山", "红色连衣裙", "一位精灵弓箭手", "雨伞",
-    "运动鞋", "帽子", "海滩", "眼镜", "手提包",
+    "golden crown", "red dress", "running shoe", "a vampire", "snow mountain", "umbrella",
+    "金色手表", "雪山", "红色连衣裙", "一位精灵弓箭手", "帽子", "眼镜",
 )  # fmt: skip
 PICTURES = 12  # on the floor's page, as many as the search page fetches at once
 READY_SECONDS, PAINT_MS = 120, 20_000
@@ -94,7 +93,7 @@ def _times(browser: Browser, root: str, name: str, password: str) -> dict[str, l
         page.context.close()
 
         page = _opened(browser, state)
-        page.route(root + FLOOR, lambda route, shown=pictures[:PICTURES]: _only(route, shown))
+        _answer_with(page, root + FLOOR, pictures[:PICTURES])
         for cache in ("cold", "warm"):
             found[f"floor_{cache}"].append(_first_picture(page, root + FLOOR))
         page.context.close()
@@ -110,9 +109,14 @@ def _opened(browser: Browser, state: Any) -> Page:
     return context.new_page()
 
 
-def _only(route: Route, pictures: list[str]) -> None:
-    shown = "".join(f'<img class="at-card__picture" src="{address}" height="200">' for address in pictures)
-    route.fulfill(body=f"<!doctype html>{shown}", content_type="text/html")
+def _answer_with(page: Page, address: str, pictures: list[str]) -> None:
+    """Nothing but these pictures at this address."""
+    shown = "".join(f'<img class="at-card__picture" src="{picture}" height="200">' for picture in pictures)
+
+    def answer(route: Route) -> None:
+        route.fulfill(body=f"<!doctype html>{shown}", content_type="text/html")
+
+    page.route(address, answer)
 
 
 def _first_picture(page: Page, address: str) -> float:
