@@ -14,6 +14,20 @@ dark.addEventListener("change", followTheme);
 // inside another, which no screen reader can tell apart. The button alone does both.
 const pathsAsText = () => ({ wrapComponents: { DeepLink: () => ({ text }) => text } });
 
+// The fields of parameters stand beside their names, and what lies beside is no label; code that scrolls has to
+// be reached by the keyboard.
+function nameFields() {
+  for (const field of place.querySelectorAll("tr[data-param-name] :is(select, input, textarea):not([aria-label])")) {
+    field.setAttribute("aria-label", field.closest("tr").dataset.paramName);
+  }
+  for (const field of place.querySelectorAll("select:not([aria-label]):not([id])")) {
+    field.setAttribute("aria-label", "Media type");
+  }
+  for (const code of place.querySelectorAll("pre.microlight:not([tabindex])")) code.tabIndex = 0;
+}
+
+new MutationObserver(nameFields).observe(place, { childList: true, subtree: true });
+
 SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,
