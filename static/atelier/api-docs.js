@@ -37,6 +37,7 @@ SwaggerUIBundle({
   deepLinking: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
+  syntaxHighlight: { activated: false }, // its colours are too faint to read
   requestInterceptor: (request) => {
     // Whoever is signed in here may try an operation out; the site asks for this token then.
     const ours = new URL(request.url, window.location.href).origin === window.location.origin;
