@@ -54,7 +54,8 @@ def deeds_stuck() -> Iterator[Callable[[], bool]]:
 
         def waits() -> bool:
             cursor.execute(
-                "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dam_collection'::regclass AND NOT granted)"
+                "SELECT EXISTS (SELECT FROM pg_locks"
+                " WHERE relation = 'dam_collection'::regclass AND NOT granted)"
             )
             return bool(cursor.fetchone()[0])
 
@@ -138,11 +139,10 @@ def test_an_answer_that_a_killed_server_never_gave_is_given_by_the_next_one(
     web: Web, another: Callable[[], Web], editor: User
 ) -> None:
     headers = headers_of(editor)
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = {"Host": "127.0.0.1", "Content-Length": str(len(BODY)), **headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
     with socket.create_connection(("127.0.0.1", web.port)) as line:
-        line.sendall(
-            f"POST {COLLECTIONS} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
-        )
+        line.sendall(f"POST {COLLECTIONS} HTTP/1.1\r\n{lines}\r\n{BODY}".encode())
         eventually(lambda: done() == (1, 1), "it is done", pause=0.001, process=web)
         web.kill()
     answer = post(another(), headers)
