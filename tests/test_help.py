@@ -150,7 +150,7 @@ def test_a_shell_completes_commands_options_and_values(tmp_path: Path) -> None:
     assert names == ["import_assets"]
     assert options == ["--colour"]
     assert kinds == ["garment"] and tags == ["summer"]
-    assert sorted(families) == ["openai:", "openclip:"]
+    assert sorted(families) == ["openai", "openclip:"]
     assert parts == ["scenes"] and makers == ["gemini-batch"]
     assert given == ["collection:", "sku:"] and people == ["ada"] and nothing == []
     (helped,) = completed(tmp_path, "python manage.py search --like ID --no", before=2)
