@@ -144,7 +144,7 @@ def test_a_shell_completes_commands_options_and_values(tmp_path: Path) -> None:
         "atelier generate outfits --garments ",
         "atelier import_assets photos --owner a",
         "atelier no_command --",
-        "atelier generate scenes --products sku:ts",
+        "atelier generate scenes --products sku:TS",
         "atelier generate edit --accessories collection:",
     )
     assert names == ["import_assets"]

@@ -23,7 +23,7 @@ def tags(prefix: str) -> dict[str, str]:
 
 def skus(prefix: str) -> dict[str, str]:
     """Codes of SKUs."""
-    found = SKU.objects.filter(code__istartswith=prefix).order_by("code")
+    found = SKU.objects.filter(code__startswith=prefix).order_by("code")
     return dict(found.values_list("code", "name")[:SHOWN])
 
 
