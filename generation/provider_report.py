@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,7 @@ def standings() -> list[Standing]:
     work, money = _work(), _money()
     failures = _failures(names)
     return [
-        _standing(name, gates.get(name), work.get(name, {}), money[name], failures.get(name))
+        _standing(name, gates.get(name), work.get(name, (0, 0)), money[name], failures.get(name))
         for name in names
     ]
 
@@ -83,8 +83,8 @@ def standings() -> list[Standing]:
 def _standing(
     name: str,
     gate: ProviderGate | None,
-    work: dict[str, int],
-    money: list[dict[str, Any]],
+    work: tuple[int, int],
+    money: list[Mapping[str, Any]],
     failure: Failure | None,
 ) -> Standing:
     provider = get_provider(name)
@@ -96,8 +96,8 @@ def _standing(
         readiness=readiness(provider.capability),
         parallel=parallel_calls(name),
         per_minute=float(settings.GENERATION_CALLS_PER_MINUTE.get(name, 0)),
-        running=work.get("running", 0),
-        queued=work.get("queued", 0),
+        running=work[0],
+        queued=work[1],
         answered=max((row["answered"] for row in money if row["answered"]), default=None),
         failure=failure,
         spent=tuple(
@@ -108,7 +108,7 @@ def _standing(
     )
 
 
-def _work() -> dict[str, dict[str, int]]:
+def _work() -> dict[str, tuple[int, int]]:
     """What runs and what waits in the jobs that go on, by provider."""
     open_items = GenerationItem.objects.filter(
         job__state__in=ACTIVE_STATES, state__in=(ItemState.RUNNING, ItemState.QUEUED)
@@ -117,10 +117,10 @@ def _work() -> dict[str, dict[str, int]]:
         running=Count("pk", filter=Q(state=ItemState.RUNNING)),
         queued=Count("pk", filter=Q(state=ItemState.QUEUED)),
     )
-    return {row["job__provider"]: row for row in rows}
+    return {row["job__provider"]: (row["running"], row["queued"]) for row in rows}
 
 
-def _money() -> dict[str, list[dict[str, Any]]]:
+def _money() -> dict[str, list[Mapping[str, Any]]]:
     """Sums of the ledger by provider and currency, and when a call was answered last."""
     day = today()
     month = day.replace(day=1)
@@ -137,7 +137,7 @@ def _money() -> dict[str, list[dict[str, Any]]]:
         )
         .order_by("provider", "currency")
     )
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         found[row["provider"]].append(row)
     return found
@@ -151,7 +151,7 @@ def _failures(names: Iterable[str]) -> dict[str, Failure]:
     rows = GenerationItem.objects.filter(pk__in=last).values_list(
         "job__provider", "reason", "finished", "job_id"
     )
-    return {provider: Failure(reason, finished, job) for provider, reason, finished, job in rows}
+    return {provider: Failure(reason, finished, job) for provider, reason, finished, job in rows if finished}
 
 
 def _since(day: date) -> date:
