@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_countries",
     "django_structlog",
     "atelier",
@@ -145,6 +146,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",  # its files are served by this site
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # What is sent has files as bytes and nothing that is only read; what is answered is described apart.
     "COMPONENT_SPLIT_REQUEST": True,
