@@ -16,13 +16,14 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def renewed(rows: QuerySet, lease: timedelta) -> Iterator[None]:
-    """Renew `leased_until` of these rows as long as the caller is at work on them.
+def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> Iterator[None]:
+    """Renew the lease of these rows as long as the caller is at work on them.
 
     Args:
-        rows: those that the caller still holds, with `leased_until` set: it is asked anew each time, and what
-            was let go meanwhile stays free.
+        rows: those that the caller still holds, with the field set: it is asked anew each time, and what was
+            let go meanwhile stays free.
         lease: from each renewal on. Three are tried before one runs out.
+        field: that holds the end of the lease.
     """
     done = threading.Event()
 
@@ -30,7 +31,7 @@ def renewed(rows: QuerySet, lease: timedelta) -> Iterator[None]:
         try:
             while not done.wait(lease.total_seconds() / 3):
                 try:
-                    rows.update(leased_until=timezone.now() + lease)
+                    rows.update(**{field: timezone.now() + lease})
                 except DatabaseError as error:  # it may be back before the lease is over
                     log.warning("A lease could not be renewed: %s", error)
                     connection.close()
