@@ -78,6 +78,11 @@ class Part:
                     self._start()
             time.sleep(0.1)
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the process as it runs now."""
+        return self._process.pid if self._process else None
+
     def signal(self, number: signal.Signals) -> None:
         """To the process and all its children."""
         if self._process and self._process.poll() is None:
