@@ -27,6 +27,7 @@ from tests.pictures import picture
 from tests.stack import ROOT, running_site
 
 PAGE = ROOT / "docs" / "faults.md"
+RESULTS = ROOT / "var" / "faults.json"  # of the last run of each fault
 DISK = "3g"
 WARM_SECONDS = 2.0  # so that the fault finds all of it begun and little of it done
 LIMIT_SECONDS = 240.0
@@ -195,6 +196,15 @@ def _drift(world: World) -> str:
     return ""
 
 
+def kept(runs: list[Run]) -> list[Run]:
+    """Keep these runs; all that are kept, in the order of the faults."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known |= {run.fault: run.__dict__ for run in runs}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
+    return [Run(**known[fault.name]) for fault in FAULTS if fault.name in known]
+
+
 def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
     """docs/faults.md."""
     deeds = list(runs[0].healed)
@@ -253,9 +263,8 @@ def main() -> None:
                     continue
                 runs.append(inject(fault, stage))
                 say(f"{fault.name}: {json.dumps(runs[-1].__dict__, ensure_ascii=False)}")
-    if not options.only:
-        PAGE.write_text(page_of(runs, left_out), encoding="utf-8")
-        say(f"Written: {PAGE}")
+    PAGE.write_text(page_of(kept(runs), left_out), encoding="utf-8")
+    say(f"Written: {PAGE}")
     if any(any(run.lost.values()) or run.drift or None in run.healed.values() for run in runs):
         sys.exit("Something was lost, or did not become well again.")
 

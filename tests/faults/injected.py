@@ -94,7 +94,13 @@ def _fill_disk(world: World) -> None:
 
 
 def _free_disk(world: World) -> None:
+    """Servers that ended since they could not write are started again, as Compose would."""
     (world.disk / "filler").unlink()
+    servers = world.site.servers
+    for server in (servers.postgres, servers.redis, servers.milvus):
+        if not server.answers():
+            server.kill()
+            server.start()
 
 
 def _clock(ahead: str) -> Callable[[World], None]:
