@@ -72,7 +72,8 @@ def broken_rules(migration: Migration, state: ProjectState) -> list[str]:
     """
     with connection.schema_editor(collect_sql=True, atomic=False) as editor:
         migration.apply(state.clone(), editor, collect_sql=True)
-        statements = [sql for sql in editor.collected_sql if not sql.startswith("--")]
+    # What was put off, such as indexes of new columns, came at the end.
+    statements = [sql for sql in editor.collected_sql if not sql.startswith("--")]
     return [*_of_data(migration), *_of_statements(statements)]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, encode, generation, listing, quality, relevance, search
+from tests.benchmarks import duplicates, encode, generation, listing, quality, relevance, search, upgrade
 
 SUITES = {
     "duplicates": duplicates.run,
@@ -17,6 +17,7 @@ SUITES = {
     "quality": quality.run,
     "relevance": relevance.run,
     "search": search.run,
+    "upgrade": upgrade.run,
 }
 
 
