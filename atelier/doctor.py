@@ -19,11 +19,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.http.request import validate_host
 from django.utils.translation import gettext as _
 from kombu.exceptions import KombuError
 
+from atelier import restore
 from atelier.celery import app as celery_app
+from atelier.version import VERSION
 from dam import matting
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from dam.provenance import aigc, credentials
@@ -76,6 +79,24 @@ def _python() -> Iterator[Finding]:
     if settings.DEBUG:
         yield Finding(
             "debug", Level.WARNING, _("DEBUG is on."), _("Unset DEBUG wherever others reach the site.")
+        )
+
+
+def _versions() -> Iterator[Finding]:
+    """Which code runs on which tables: the last migration of each application."""
+    last: dict[str, str] = {}
+    with contextlib.suppress(DatabaseError):  # “database” says so
+        for app, name in sorted(MigrationRecorder(connection).applied_migrations()):
+            if app in ("dam", "search", "generation"):
+                last[app] = name
+    applied = "; ".join(f"{app} {name}" for app, name in last.items())
+    yield Finding("version", Level.OK, f"Atelier {VERSION}; {applied}" if applied else f"Atelier {VERSION}")
+    if restore.unfinished():
+        yield Finding(
+            "restore",
+            Level.PROBLEM,
+            _("A restore was interrupted; the library is not whole."),
+            _("Run the same “manage.py restore” again."),
         )
 
 
@@ -315,10 +336,33 @@ def _collection(space: Space) -> Iterator[Finding]:
         )
 
 
+def _schema(space: Space, lacking: list[str]) -> Finding:
+    """By which encoder and schema the collection was made."""
+    made = {
+        "collection": space.collection,
+        "encoder": space.encoder,
+        "weights": space.weights,
+        "dimension": space.dimension,
+        "fields": ", ".join(lacking),
+    }
+    if not lacking:
+        sentence = _(
+            "%(collection)s: %(encoder)s, weights %(weights)s, %(dimension)d; schema of this version"
+        )
+        return Finding("schema", Level.OK, sentence % made)
+    return Finding(
+        "schema",
+        Level.WARNING,
+        _("%(collection)s has the schema of an earlier version: it lacks %(fields)s.") % made,
+        _("Nothing is to be done: a worker builds its successor beside it, from the vectors in the tables."),
+    )
+
+
 def _space(space: Space) -> Iterator[Finding]:
     try:
         encoder_of(space)
         stored = index_of(space).count()
+        yield _schema(space, index_of(space).lacking)
     except (EncoderError, IndexMismatch, IndexUnavailable) as error:
         yield Finding("index", Level.PROBLEM, str(error))
         return
@@ -394,6 +438,7 @@ def _providers() -> Iterator[Finding]:
 
 PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "python": _python,
+    "version": _versions,
     "data": _data,
     "database": _database,
     "cache": _cache,

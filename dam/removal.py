@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.file_names import names_in_use
-from dam.models import PendingRemoval
+from dam.models import PendingRemoval, RemovalHold
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -22,6 +24,8 @@ AT_ONCE_SECONDS = 10.0  # how long whoever deletes waits for the storage; the sw
 SWEEP_SECONDS = 300.0
 FAILURES = 3  # in a row: the storage is away, and the others need not try now
 LONGEST_WAIT_SECONDS = 3600
+HOLD = timedelta(minutes=10)  # so long what a killed process held stays held
+RENEW_SECONDS = 60.0
 
 
 def note(names: Iterable[str]) -> None:
@@ -37,8 +41,46 @@ def note(names: Iterable[str]) -> None:
     transaction.on_commit(partial(remove_due, seconds=AT_ONCE_SECONDS), robust=True)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """No file is removed meanwhile. Deletions go on; their files go afterwards, by the sweep.
+
+    Who begins to copy files inside finds all that any row named when it began, deleted since or not.
+    """
+    hold = RemovalHold.objects.create(until=timezone.now() + HOLD)
+    done = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(hold.pk, done), name="hold on removals", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        done.set()
+        renewing.join()
+        hold.delete()
+
+
+def is_held() -> bool:
+    """Whether somebody copies files at this moment."""
+    return RemovalHold.objects.filter(until__gt=timezone.now()).exists()
+
+
+def _renew(hold: int, done: threading.Event) -> None:
+    """In a thread, as the one that holds may wait for another program, or read in one long transaction."""
+    try:
+        while not done.wait(RENEW_SECONDS):
+            try:
+                RemovalHold.objects.filter(pk=hold).update(until=timezone.now() + HOLD)
+            except DatabaseError:
+                log.exception("The hold on removals was not renewed, which is tried again")
+                connection.close()
+    finally:
+        connection.close()
+
+
 def remove_due(seconds: float = SWEEP_SECONDS) -> int:
     """Remove what is due, for about so long. To remove a file twice does no harm, so nothing is claimed.
+
+    Nothing is removed while removals are `held`.
 
     Returns:
         How many files were removed.
@@ -48,6 +90,8 @@ def remove_due(seconds: float = SWEEP_SECONDS) -> int:
     while time.monotonic() < deadline:
         due = PendingRemoval.objects.filter(not_before__lte=timezone.now())
         batch = list(due.order_by("not_before", "pk")[:BATCH])
+        if is_held():  # asked after the batch was read: whoever holds from now on has seen its rows deleted
+            break
         gone, failed = _remove(batch, deadline)
         PendingRemoval.objects.filter(pk__in=gone).delete()
         PendingRemoval.objects.bulk_update(failed, ["attempts", "last_error", "not_before"])
@@ -69,6 +113,8 @@ def remove_all() -> str:
     left = PendingRemoval.objects.order_by("-attempts", "pk")
     if not (first := left.first()):
         return ""
+    if is_held():
+        return _("A backup is running: %(count)s files are deleted after it.") % {"count": left.count()}
     told = {"count": left.count(), "reason": first.last_error}
     return _("The storage did not delete %(count)s files (%(reason)s). It is asked again later.") % told
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dam import removal
 from dam.editing import set_state
 from dam.errors import StorageUnavailable
 from dam.ingest import AssetMetadata, ParentLink, ingest
@@ -215,14 +216,15 @@ def _store_held_answer(item: GenerationItem) -> None:
 
 def drop_answer(item: GenerationItem) -> None:
     """Forget the kept answer: it was ingested, or is no picture."""
-    if item.answer:
-        name, storage = item.answer.name, item.answer.storage
+    if not item.answer:
+        return
+    with transaction.atomic():
         GenerationItem.objects.filter(pk=item.pk).update(answer="")
-        item.answer = ""
         if item.answer_details.get(_HELD):
             HeldAnswer.objects.filter(item=item).delete()
         else:
-            storage.delete(str(name))
+            removal.note([str(item.answer.name)])
+    item.answer = ""
 
 
 def ingest_answer(item: GenerationItem) -> tuple[Asset, bool]:

@@ -14,8 +14,10 @@ from io import BytesIO
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.db import transaction
 from django.db.models import Q
 
+from dam import removal
 from dam.errors import IngestError
 from dam.models import AssetVersion, Making
 from dam.provenance import credentials
@@ -116,11 +118,12 @@ def _signed(item: GenerationItem, label: Label, picture: bytes, mime: str, answe
 
 
 def _keep_signed(item: GenerationItem, picture: bytes) -> None:
-    before, storage = str(item.answer.name), item.answer.storage
+    before = str(item.answer.name)
     stem, _dot, ending = before.rpartition("/")[2].rpartition(".")
     item.answer.save(f"{stem}-signed.{ending}", ContentFile(picture), save=False)
     details: dict[str, Any] = {**item.answer_details, SIGNED: True}
     held = GenerationItem.objects.filter(pk=item.pk, answer=before)
-    if held.update(answer=item.answer.name, answer_details=details):
-        item.answer_details = details
-        storage.delete(before)
+    with transaction.atomic():
+        if held.update(answer=item.answer.name, answer_details=details):
+            item.answer_details = details
+            removal.note([before])

@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
+from atelier.version import VERSION
 from dam.models import PendingRemoval
 from search.index.connection import connect
 from search.index.standing import standing_of
@@ -115,6 +116,25 @@ def test_what_signs_and_names_generated_pictures_is_told(settings: Any, tmp_path
     expired = make_chain(tmp_path, days=-1)
     settings.C2PA_CERTIFICATE, settings.C2PA_PRIVATE_KEY = str(expired.certificate), str(expired.key)
     assert doctor()["signing"]["level"] == "problem"
+
+
+def test_which_version_runs_on_which_tables_and_vectors_is_told(
+    index_now: Callable, settings: Any, tmp_path: Path
+) -> None:
+    AssetFactory()
+    index_now()
+    findings = doctor()
+    assert findings["version"]["sentence"].startswith(f"Atelier {VERSION}; dam 00")
+    space = live_space()
+    schema = findings["schema"]
+    assert (schema["level"], schema["sentence"]) == (
+        "ok",
+        f"{space.collection}: starter, weights {space.weights}, {space.dimension}; schema of this version",
+    )
+    assert "restore" not in findings
+    settings.ATELIER_DATA = tmp_path
+    (tmp_path / "restoring.json").write_text('{"id": "ab12"}')
+    assert (doctor()["restore"]["level"], doctor()["version"]["level"]) == ("problem", "ok")
 
 
 def findings_about(part: str) -> list[dict[str, str]]:

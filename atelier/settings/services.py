@@ -21,6 +21,9 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
+# The folder of pg_dump and pg_restore, which backups need; empty: they are on the PATH.
+POSTGRES_PROGRAMS = env.str("POSTGRES_PROGRAMS", default="")
+
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {

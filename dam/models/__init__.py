@@ -31,7 +31,7 @@ from dam.models.organisation import (
     Tag,
 )
 from dam.models.presets import AIMark, Fit, MarkPosition, RenditionFormat, RenditionPreset
-from dam.models.removal import PendingRemoval
+from dam.models.removal import PendingRemoval, RemovalHold
 from dam.models.sharing import ShareLink
 from dam.models.suggestions import AltTextSuggestion, SuggestionState
 from dam.models.uploads import UploadPurpose, UploadSession, UploadState
@@ -88,6 +88,7 @@ __all__ = [
     "NoticeKind",
     "PairState",
     "PendingRemoval",
+    "RemovalHold",
     "Rendition",
     "RenditionFormat",
     "RenditionPreset",

@@ -1,4 +1,4 @@
-"""Files that have to go: no row names them any more, and the storage may still have them."""
+"""Files that have to go, as no row names them any more, and what holds that up."""
 
 from __future__ import annotations
 
@@ -22,3 +22,16 @@ class PendingRemoval(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RemovalHold(models.Model):
+    """While one has not run out, no file is removed: somebody is copying what a moment ago was named."""
+
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("hold on removals")
+        verbose_name_plural = _("holds on removals")
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H:%M:%S}"

@@ -118,6 +118,11 @@ def picture_model(vendor: str, name: str) -> PictureModel:
     return found if given is None else _overridden(found, given)
 
 
+def picture_models() -> list[PictureModel]:
+    """Every entry of the table, as settings change it."""
+    return [picture_model(model.vendor, model.name) for model in _table()]
+
+
 def unknown_price(model: str) -> str:
     """What to do about a model without a price."""
     return _(

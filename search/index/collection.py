@@ -80,8 +80,13 @@ class VectorIndex:
     @property
     def outdated(self) -> bool:
         """The collection lacks fields that a new one would have."""
+        return bool(self.lacking)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The fields that this version of Atelier would make and the collection lacks."""
         self.ensure()
-        return not self._fields >= FIELDS
+        return sorted(FIELDS - self._fields)
 
     @property
     def has_palette(self) -> bool:

@@ -7,7 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, encode, generation, listing, pages, quality, relevance, search
+from tests.benchmarks import (
+    duplicates,
+    encode,
+    generation,
+    listing,
+    pages,
+    quality,
+    relevance,
+    search,
+    upgrade,
+)
 
 SUITES = {
     "duplicates": duplicates.run,
@@ -18,6 +28,7 @@ SUITES = {
     "quality": quality.run,
     "relevance": relevance.run,
     "search": search.run,
+    "upgrade": upgrade.run,
 }
 
 
