@@ -156,7 +156,7 @@ def test_the_second_step_is_turned_off_only_with_a_code() -> None:
 
 
 def test_where_it_is_required_nobody_gets_on_without_and_keys_go_on_working(settings: Any) -> None:
-    user = EditorFactory()
+    user = AdministratorFactory()
     _key, secret = api_keys.create("shop", user, [Scope.READ], actor=user)
     settings.REQUIRE_TWO_FACTOR = True
     client = Client()
