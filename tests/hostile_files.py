@@ -104,6 +104,8 @@ def fuzzed(content: bytes, seed: int) -> bytes:
     chance = random.Random(seed)
     changed = bytearray(content)
     for _change in range(1 + seed):
+        if not changed:
+            break
         end = min(len(changed), 96) if chance.random() < 0.5 else len(changed)
         place = chance.randrange(end)
         match chance.randrange(5):
