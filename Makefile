@@ -6,6 +6,9 @@
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
 # make fuzz    random bytes for our own parsers (SECONDS=60 each, ONLY=xmp); make audit: known weaknesses of what is
 #              installed and of our code; make sbom: var/sbom.json, what is installed, as CycloneDX
+# make stack   what docker-compose.yml starts, without containers: real servers, site, workers, beat
+# make faults   every fault done to that stack while people work; writes docs/faults.md (ONLY=Redis: some)
+# make load   a day's work on that stack with 100,000 assets, more and more of it, then half for an hour (MINUTES=10)
 # make screenshots   the pictures of docs/guide.md, of the demo's library, in both languages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -15,7 +18,7 @@ PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
-.PHONY: demo run test test-embedded test-services test-consistency check bench fuzz audit sbom messages screenshots clean help
+.PHONY: demo run stack faults load test test-embedded test-services test-consistency check bench fuzz audit sbom messages screenshots clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -38,6 +41,15 @@ demo: .venv/.runtime
 
 run: .venv/.runtime
 	@$(PY) manage.py serve --port $(PORT)
+
+stack: .venv/.dev
+	@$(PY) -m tests.stack --port $(PORT)
+
+faults: .venv/.dev
+	@$(PY) -m tests.faults $(if $(ONLY),--only "$(ONLY)")
+
+load: .venv/.dev
+	@$(PY) -m tests.load $(if $(ASSETS),--assets $(ASSETS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 test: check test-embedded test-services
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# PYTHON_ARGCOMPLETE_OK: shells that complete every program by argcomplete know this one by it.
 """Atelier's command line."""
 
 import os

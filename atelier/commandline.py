@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,10 @@ def run(arguments: list[str]) -> None:
     Raises:
         SystemExit: the command failed, and says why.
     """
+    if "_ARGCOMPLETE" in os.environ:
+        from atelier.completion import complete
+
+        complete()
     try:
         execute_from_command_line(arguments)
     except (ImproperlyConfigured, OperationalError, ProgrammingError) as error:

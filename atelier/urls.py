@@ -1,11 +1,10 @@
-"""Addresses: the admin, the REST API, health."""
+"""Addresses: the admin, the REST API, files, the sample shop. Those of machines that watch: `probes`."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from atelier.health import live, ready
 from atelier.storefront import StorefrontView
 from dam.api.problems import no_such_address
 
@@ -29,7 +28,5 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("health/live", live, name="health-live"),
-    path("health/ready", ready, name="health-ready"),
+    path("api/docs/", SpectacularSwaggerView.as_view(template_name="api_docs.html"), name="docs"),
 ]

@@ -25,12 +25,13 @@ from django.utils.translation import gettext as _
 from dam import audit, custom_fields, editing, tagging, territories, workflow
 from dam.custom_values import BadValues, Fields, cleaned, merged, sayable
 from dam.field_rules import Incomplete
+from dam.leases import renewed
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
 from dam.roles import Role, has_role, lower, lowered_to
 from dam.workflow import NotPermitted
 
 SLICE = 500
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(seconds=45)  # renewed while a worker is at it
 AT_WORK = (BulkState.RUNNING, BulkState.UNDOING)
 # What makes sense for many assets alike.
 FIELDS = (
@@ -148,9 +149,11 @@ def work(key: int, *, seconds: float) -> bool:
         return False
     until = time.monotonic() + seconds
     more = True
+    at_it = BulkEdit.objects.filter(pk=key, state__in=AT_WORK, leased_until__isnull=False)
     try:
-        while more and time.monotonic() < until:
-            more = _slice(key)
+        with renewed(at_it, LEASE):
+            while more and time.monotonic() < until:
+                more = _slice(key)
     except Exception:
         _release(key)  # what fails now may work a moment later: the sweep need not wait for the lease
         raise

@@ -8,7 +8,6 @@ from django import forms
 from django.utils.translation import gettext as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminNullBooleanSelectWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -71,7 +70,9 @@ def _number(field: CustomField, value: Any, **named: Any) -> forms.Field:
 
 
 def _yes_no(field: CustomField, value: Any, **named: Any) -> forms.Field:
-    return forms.NullBooleanField(widget=UnfoldAdminNullBooleanSelectWidget, **named)
+    # The field's usual widget sends a word where nothing is chosen; an upload takes only what is said.
+    offered = [("", "—"), ("True", _("Yes")), ("False", _("No"))]
+    return forms.NullBooleanField(widget=UnfoldAdminSelectWidget(choices=offered), **named)
 
 
 def _date(field: CustomField, value: Any, **named: Any) -> forms.Field:

@@ -65,7 +65,7 @@ class Rules:
     def required(self, kind: str, state: str) -> list[str]:
         """What an asset of this kind needs in this state, in the order of the page; states without rules
         need nothing."""
-        if state not in STEPS:
+        if state not in STEPS or not self:
             return []
         names = {
             name

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from dam import import_runs, organising, territories, uploads, workflow
+from dam import custom_fields, import_runs, organising, territories, uploads, workflow
 from dam.coverage import CoverageQuery
+from dam.custom_forms import form_field
 from dam.custom_values import PREFIX, BadValues, Fields, as_begun, merged
 from dam.ingest import AssetMetadata
 from dam.models import (
@@ -22,8 +23,10 @@ from dam.models import (
     AssetKind,
     AssetState,
     Collection,
+    FieldType,
     Import,
     ImportSource,
+    ModelRelease,
     SKURole,
     SKUStatus,
     Tag,
@@ -31,6 +34,9 @@ from dam.models import (
     UploadSession,
 )
 from dam.roles import Role, has_role, sees_library
+
+LONGEST_CODE = 64  # characters of a SKU's code
+DATE = UnfoldAdminTextInputWidget(attrs={"type": "date"})
 
 
 class WordsField(forms.Field):
@@ -62,6 +68,41 @@ class TerritoriesField(WordsField):
 
     def clean(self, value: Any) -> list[str]:
         return territories.codes_of(super().clean(value))
+
+
+class SharedFieldsForm(forms.Form):
+    """Rights and the library's own fields, as many pictures have them alike.
+
+    Attributes:
+        custom_fields: the library's own fields by slug, also those that are retired.
+        own: the names of those that are asked for.
+    """
+
+    rights_holder = forms.CharField(
+        label=_("Rights holder"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    licence = forms.CharField(
+        label=_("Licence"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    credit = forms.CharField(
+        label=_("Credit line"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    rights_expire_on = forms.DateField(label=_("Rights expire on"), required=False, widget=DATE)
+    model_release = forms.ChoiceField(
+        label=_("Model release"),
+        choices=ModelRelease.choices,
+        widget=UnfoldAdminSelectWidget,
+        required=False,
+    )
+    release_expires_on = forms.DateField(label=_("Release expires on"), required=False, widget=DATE)
+    territories = TerritoriesField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.custom_fields = custom_fields.by_slug()
+        asked = [field for field in self.custom_fields.values() if field.active]
+        self.own = [field.name for field in asked]
+        self.fields |= {field.name: form_field(field, None) for field in asked}
 
 
 class AssetForm(forms.ModelForm):
@@ -208,8 +249,10 @@ def collections_of(user: User) -> QuerySet[Collection]:
     return Collection.objects.all() if sees_library(user) else Collection.objects.filter(owner=user)
 
 
-class UploadForm(forms.Form):
+class UploadForm(SharedFieldsForm):
     """What is known about a whole batch of files; offers the states that the account may give."""
+
+    BATCH = ("kind", "state", "collection", "tags", "skus", "sku_role")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -218,6 +261,8 @@ class UploadForm(forms.Form):
             (state.value, state.label) for state in allowed
         ]
         cast(forms.ModelChoiceField, self.fields["collection"]).queryset = collections_of(user)
+        # What is said of a file travels in a header, where a long text has no room.
+        self.own = [name for name in self.own if not self._is_long(name)]
 
     pictures = ManyFilesField(label=_("Pictures"))
     kind = forms.ChoiceField(
@@ -240,6 +285,66 @@ class UploadForm(forms.Form):
         help_text=_("Words with commas between them; new ones are created."),
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("summer, linen")}),
     )
+    skus = WordsField(
+        label=_("SKUs"),
+        required=False,
+        help_text=_("Codes with commas between them; SKUs that are not there yet are added."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+    sku_role = forms.ChoiceField(
+        label=_("Shown as"), choices=SKURole.choices, required=False, widget=UnfoldAdminSelectWidget
+    )
+
+    @property
+    def parts(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """The fields as the page groups them: title, fields, and whether one of them is wrong."""
+        rights = list(SharedFieldsForm.base_fields)
+        groups = [("", self.BATCH), (_("Rights"), rights), (_("More fields"), self.own)]
+        return [
+            (str(title), [self[name] for name in names], any(name in self.errors for name in names))
+            for title, names in groups
+            if names
+        ]
+
+    def _is_long(self, name: str) -> bool:
+        return self.custom_fields[name.removeprefix(PREFIX)].type == FieldType.LONG_TEXT
+
+    def clean_skus(self) -> list[str]:
+        codes: list[str] = self.cleaned_data["skus"]
+        if long := next((code for code in codes if len(code) > LONGEST_CODE), None):
+            raise forms.ValidationError(
+                _("“%(value)s” is no SKU: give a code of at most 64 characters.") % {"value": long}
+            )
+        return codes
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        given = {name.removeprefix(PREFIX): cleaned.get(name) for name in self.own}
+        try:
+            cleaned["custom"] = merged({}, given, self.custom_fields, cleaned.get("kind", AssetKind.OTHER))
+        except BadValues as bad:
+            for slug, sentence in bad.problems.items():
+                self.add_error(f"{PREFIX}{slug}", sentence)
+        return cleaned
+
+    def metadata(self) -> AssetMetadata:
+        """What ingest is told of each file."""
+        given = self.cleaned_data
+        role = given["sku_role"] or SKURole.PACKSHOT
+        return AssetMetadata(
+            kind=given["kind"],
+            state=given["state"],
+            tags=given["tags"],
+            skus=[(code, role) for code in dict.fromkeys(given["skus"])],
+            rights_holder=given["rights_holder"],
+            licence=given["licence"],
+            credit=given["credit"],
+            rights_expire_on=given["rights_expire_on"],
+            model_release=given["model_release"] or ModelRelease.NOT_NEEDED,
+            release_expires_on=given["release_expires_on"],
+            territories=given["territories"],
+            custom=given["custom"],
+        )
 
 
 class ImportForm(forms.Form):
@@ -354,7 +459,7 @@ class LinkSKUForm(forms.Form):
 
     sku = forms.CharField(
         label=_("SKU"),
-        max_length=64,
+        max_length=LONGEST_CODE,
         help_text=_("The code of a SKU that is there."),
         widget=UnfoldAdminTextInputWidget(attrs={"list": "known-words", "autocomplete": "off"}),
     )

@@ -7,17 +7,20 @@ answer, and of two that hold the same request only one can commit.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from dam.leases import renewed
 from dam.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
-# Longer than a worker of the web server is let work on one request.
-LEASE = timedelta(minutes=3)
+LEASE = timedelta(seconds=45)  # renewed while a process is at work on the request
 MAX_BODY = 256 * 1024  # bytes of an answer that are kept
 SWEPT_AT_ONCE = 1000
 
@@ -39,7 +42,7 @@ class Claim:
     """The right to carry a request out."""
 
     row: int
-    until: datetime
+    token: UUID
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,20 @@ def claim(caller: str, key: str, fingerprint: str) -> Claim | Answer:
     """
     now = timezone.now()
     KeptAnswer.objects.filter(caller=caller, key=key, created__lt=now - KEPT).delete()
-    until = now + LEASE
+    token = uuid4()
     try:
         with transaction.atomic():
             row = KeptAnswer.objects.create(
-                caller=caller, key=key, fingerprint=fingerprint, claimed_until=until
+                caller=caller, key=key, fingerprint=fingerprint, claim=token, claimed_until=now + LEASE
             )
     except IntegrityError:
         return _came_before(caller, key, fingerprint)
-    return Claim(row.pk, until)
+    return Claim(row.pk, token)
+
+
+def at_work(held: Claim) -> AbstractContextManager[None]:
+    """Around the deed, and outside of its transaction: the claim does not lapse while it goes on."""
+    return renewed(_held(held), LEASE, "claimed_until")
 
 
 def keep(held: Claim, answer: Answer) -> None:
@@ -77,16 +85,17 @@ def keep(held: Claim, answer: Answer) -> None:
         ClaimLost: roll the deed back.
     """
     body = answer.body if answer.body is not None and len(answer.body) <= MAX_BODY else None
-    kept = KeptAnswer.objects.filter(pk=held.row, status=None, claimed_until=held.until).update(
-        status=answer.status, headers=answer.headers, body=body
-    )
-    if not kept:
+    if not _held(held).update(status=answer.status, headers=answer.headers, body=body):
         raise ClaimLost
 
 
 def let_go(held: Claim) -> None:
     """Nothing was done: the key may come again, with the same request or another one."""
-    KeptAnswer.objects.filter(pk=held.row, status=None, claimed_until=held.until).delete()
+    _held(held).delete()
+
+
+def _held(held: Claim) -> QuerySet[KeptAnswer]:
+    return KeptAnswer.objects.filter(pk=held.row, status=None, claim=held.token)
 
 
 def sweep() -> None:
@@ -107,8 +116,8 @@ def _came_before(caller: str, key: str, fingerprint: str) -> Claim | Answer:
     now = timezone.now()
     if row.claimed_until > now:
         raise UnderWay
-    until = now + LEASE
+    token = uuid4()
     lapsed = KeptAnswer.objects.filter(pk=row.pk, status=None, claimed_until=row.claimed_until)
-    if not lapsed.update(claimed_until=until):
+    if not lapsed.update(claim=token, claimed_until=now + LEASE):
         raise UnderWay
-    return Claim(row.pk, until)
+    return Claim(row.pk, token)

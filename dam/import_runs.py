@@ -22,6 +22,7 @@ from dam.archives import is_archive
 from dam.import_sources import PictureSource, open_source
 from dam.imports import Answer, ImportReport, Wanted, answers, checking, find_wanted, taking
 from dam.ingest import AssetMetadata, is_own_arrival
+from dam.leases import renewed
 from dam.manifest import ImportProblem
 from dam.models import (
     AT_WORK,
@@ -42,7 +43,7 @@ from dam.tables import Row, write_errors
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=180)  # longer than a hundred large pictures take
+LEASE = timedelta(seconds=45)  # renewed while a worker is at it
 BATCH = 100
 MAX_ATTEMPTS = 5  # without a single batch between them
 COUNTED = {
@@ -285,7 +286,8 @@ def work(key: int, *, seconds: float) -> bool:
     run = _claim(key)
     if run is None:
         return False
-    with translation.override(run.language):
+    held = Import.objects.filter(pk=run.pk, claim=run.claim, state__in=AT_WORK, leased_until__isnull=False)
+    with translation.override(run.language), renewed(held, LEASE):
         try:
             more = _Slice(run, seconds).go()
         except ImportProblem as problem:

@@ -35,6 +35,11 @@ def codes_of(words: Iterable[str]) -> list[str]:
     return sorted({codes[word.casefold()] for word in given})
 
 
+def names_of(codes: Iterable[str]) -> str:
+    """These countries as people read them, in their language."""
+    return _(", ").join(countries.name(code) for code in codes)
+
+
 def check(value: Any) -> None:
     """A validator of what a column keeps.
 

@@ -46,6 +46,7 @@ from generation.views.costs import costs_page
 from generation.views.fill import fill_page
 from generation.views.job import job_page, job_progress, job_verb
 from generation.views.made import made_page
+from generation.views.providers import providers_page
 from generation.views.review import give_verdict, look_page, review_page, undo_verdict
 from generation.views.studio import found_tiles, studio_page
 from generation.views.tryon import try_on_page, try_on_picture
@@ -277,6 +278,7 @@ class GenerationJobAdmin(ModelAdmin):
         view = partial(_for_editors, self.admin_site)
         return [
             path("costs/", view(self.costs), name="generation_costs"),
+            path("providers/", view(self.providers), name="generation_providers"),
             path("<str:key>/progress/", view(job_progress), name="generation_job_progress"),
             path("<str:key>/do/<str:verb>/", view(job_verb), name="generation_job_verb"),
             *super().get_urls(),
@@ -284,6 +286,9 @@ class GenerationJobAdmin(ModelAdmin):
 
     def costs(self, request: HttpRequest) -> HttpResponseBase:
         return costs_page(request, self.admin_site)
+
+    def providers(self, request: HttpRequest) -> HttpResponseBase:
+        return providers_page(request, self.admin_site)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A job is the record of what was spent."""

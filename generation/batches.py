@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from generation.claiming import renewed, take
+from dam.leases import renewed
+from generation.claiming import take
 from generation.delivery import InputMissing
 from generation.jobs import finish_job_if_done
 from generation.models import (

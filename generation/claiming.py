@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from dam.leases import renewed
 from generation import pace
 from generation.models import (
     ACTIVE_STATES,
@@ -223,27 +223,6 @@ def lease_kept(item: GenerationItem) -> Iterator[None]:
     held = GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING)
     with renewed(held, LEASE):
         yield
-
-
-@contextmanager
-def renewed(rows: QuerySet, lease: timedelta) -> Iterator[None]:
-    """Renew the lease of these rows as long as the caller is at work on them."""
-    done = threading.Event()
-
-    def renew() -> None:
-        try:
-            while not done.wait(lease.total_seconds() / 3):
-                rows.update(leased_until=timezone.now() + lease)
-        finally:
-            connection.close()
-
-    keeper = threading.Thread(target=renew, name="generation-lease", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        done.set()
-        keeper.join()
 
 
 def providers_with_work() -> dict[str, int]:

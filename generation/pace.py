@@ -154,11 +154,16 @@ def note_outage(provider: str, reason: str) -> None:
 
 def standing(provider: str) -> str:
     """A sentence where nobody calls the provider because it does not answer; else empty."""
-    gate = ProviderGate.objects.filter(provider=provider, closed_until__isnull=False).first()
-    if gate is None or gate.closed_until is None:
+    gate = ProviderGate.objects.filter(provider=provider).first()
+    return in_words(gate) if gate else ""
+
+
+def in_words(gate: ProviderGate) -> str:
+    """A sentence where the gate is closed; else empty."""
+    if gate.closed_until is None:
         return ""
     named = {
-        "provider": provider,
+        "provider": gate.provider,
         "count": gate.outages,
         "time": time_format(timezone.localtime(gate.closed_until), "H:i:s"),
         "reason": gate.reason,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from dam.models import AssetSKU, DuplicatePair, PairState
@@ -17,12 +17,13 @@ from search.among import Among
 
 MOST_MEMBERS = 500
 _APART = (PairState.DIFFERENT, PairState.MERGED)
+_NEAR, _ARTICLE = 0, 1
 
 
 def grouped(ranked: Sequence[int]) -> list[list[int]]:
     """The keys in groups; the best of each stands first, and groups are in the order of their best.
 
-    Two queries.
+    One query.
     """
     leader: dict[int, int] = {}
 
@@ -48,10 +49,10 @@ def members(key: int) -> tuple[int, ...]:
     edge: Iterable[int] = [key]
     while edge and len(found) < MOST_MEMBERS:
         near = _pairs().filter(Q(first__in=edge) | Q(second__in=edge)).values_list("first", "second")
-        shown = list(_articles(edge).values())
+        shown = list(_single(_articles(edge)).values())
         of_articles = AssetSKU.objects.filter(Q(sku__in=shown) | Q(sku__parent__in=shown))
         siblings = list(of_articles.values_list("asset", flat=True).distinct()[:MOST_MEMBERS])
-        alone = _articles(siblings)
+        alone = _single(_articles(siblings))
         reached = {one for pair in near[:MOST_MEMBERS] for one in pair} | set(alone)
         edge = reached - found
         found |= edge
@@ -59,9 +60,17 @@ def members(key: int) -> tuple[int, ...]:
 
 
 def _same(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
-    yield from _pairs().filter(Among("first", keys), Among("second", keys)).values_list("first", "second")
+    near = _pairs().filter(Among("first", keys), Among("second", keys)).order_by()
+    links = _articles(keys).order_by().annotate(what=Value(_ARTICLE)).values_list("what", "asset", "article")
+    rows = near.annotate(what=Value(_NEAR)).values_list("what", "first", "second").union(links, all=True)
+    shown = []
+    for what, key, other in rows:
+        if what == _NEAR:
+            yield key, other
+        else:
+            shown.append((key, other))
     first_of: dict[int, int] = {}
-    for key, article in _articles(keys).items():
+    for key, article in _single(shown).items():
         if (other := first_of.setdefault(article, key)) != key:
             yield other, key
 
@@ -70,12 +79,15 @@ def _pairs() -> QuerySet[DuplicatePair]:
     return DuplicatePair.objects.exclude(state__in=_APART)
 
 
-def _articles(keys: Iterable[int]) -> dict[int, int]:
+def _articles(keys: Iterable[int]) -> QuerySet[AssetSKU, tuple[int, int]]:
+    """(asset, article that it shows)"""
+    links = AssetSKU.objects.filter(Among("asset", list(keys)))
+    return links.annotate(article=Coalesce(F("sku__parent"), F("sku"))).values_list("asset", "article")
+
+
+def _single(links: Iterable[tuple[int, int]]) -> dict[int, int]:
     """Asset → the article that it shows, of those that show one only."""
     shown: dict[int, set[int]] = defaultdict(set)
-    links = AssetSKU.objects.filter(Among("asset", list(keys))).annotate(
-        article=Coalesce(F("sku__parent"), F("sku"))
-    )
-    for key, article in links.values_list("asset", "article"):
+    for key, article in links:
         shown[key].add(article)
     return {key: article for key, (article, *others) in shown.items() if not others}

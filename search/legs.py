@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -53,9 +53,17 @@ class Found:
 
 
 def by_meaning_and_words(
-    request: SearchRequest, understood: Understanding, where: Where, *, depth: int
+    request: SearchRequest,
+    understood: Understanding,
+    where: Where,
+    *,
+    depth: int,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Found:
     """Every leg that the request calls for.
+
+    Args:
+        meanwhile: what else there is to do while Milvus looks.
 
     Raises:
         EncoderError, IndexMismatch, IndexUnavailable: of the space that holds every asset.
@@ -75,7 +83,11 @@ def by_meaning_and_words(
     selective = request.is_selective and main.calibrated is not None
     named = _Named()
     if typed:  # while Milvus looks
-        named = _ask_database(request, typed, where, depth, words=ranked_by_words is None, telling=selective)
+        named = _ask_database(
+            request, understood, where, depth, words=ranked_by_words is None, telling=selective
+        )
+    if meanwhile is not None:
+        meanwhile()
     for asked in dense:
         try:
             _collect(asked, request, found, depth)
@@ -102,12 +114,19 @@ class _Named:
 
 
 def _ask_database(
-    request: SearchRequest, typed: str, where: Where, depth: int, *, words: bool = True, telling: bool = False
+    request: SearchRequest,
+    understood: Understanding,
+    where: Where,
+    depth: int,
+    *,
+    words: bool = True,
+    telling: bool = False,
 ) -> _Named:
     exact = word_index.exact(request.text, where, limit=depth)
+    typed, also = understood.wanted, understood.also
     if not words:
-        return _Named(exact, ByWords(word_index.asked_in(typed)))
-    return _Named(exact, word_index.by_words(typed, where, limit=depth, telling=telling))
+        return _Named(exact, word_index.looked_for(typed, also))
+    return _Named(exact, word_index.by_words(typed, also, where, limit=depth, telling=telling))
 
 
 def _exactly(named: _Named) -> Leg:
@@ -197,8 +216,7 @@ def _degraded(space: Space, error: Exception) -> str:
 
 def by_words_alone(request: SearchRequest, understood: Understanding, where: Where, *, depth: int) -> Found:
     """On the database, where Milvus or the encoder does not answer."""
-    typed = " ".join((understood.wanted, *understood.also))
-    named = _ask_database(request, typed, where, depth) if typed else _Named()
+    named = _ask_database(request, understood, where, depth) if understood.wanted else _Named()
     legs = [_exactly(named), _by_words("words", named.words.ranked()[:depth], depth)]
     degraded = _("Search by meaning is not available at the moment; these results match words only.")
     return Found(legs, degraded=degraded)

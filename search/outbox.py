@@ -39,7 +39,7 @@ from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=2)  # renewed by each answer of a slow encoder
 MAX_ATTEMPTS = 5
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 300
 CHUNK = 500

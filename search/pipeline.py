@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dam.models import AssetVersion
+from search import telemetry
 from search.encoders.base import Encoder
 from search.pictures import PictureError, open_for_encoding
 
@@ -91,8 +94,18 @@ def _encode(encoder: Encoder, hashes: Sequence[str], prepared: list[Future[Any]]
             pictures[sha256] = prepared.pop(0).result()
         except PictureError as error:
             encoded.broken[sha256] = str(error)
-    encoded.vectors = dict(zip(pictures, encoder.encode_prepared(list(pictures.values())), strict=True))
+    with _timed(encoder.space.encoder, len(pictures)):
+        vectors = encoder.encode_prepared(list(pictures.values()))
+    encoded.vectors = dict(zip(pictures, vectors, strict=True))
     return encoded
+
+
+@contextmanager
+def _timed(encoder: str, pictures: int) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    telemetry.ENCODE_SECONDS.labels(encoder).inc(time.perf_counter() - began)
+    telemetry.ENCODED.labels(encoder).inc(pictures)
 
 
 def _give_way() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
-from search import groups, legs, paging, query_log, word_index
+from search import groups, legs, paging, query_log, telemetry, word_index
 from search.afterwards import afterwards
 from search.candidates import admitted
 from search.colour_words import colour_families
@@ -57,6 +57,7 @@ def search(
     *,
     user: User | AnonymousUser | None,
     source: query_log.Source | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> SearchResults:
     """Answer a request.
 
@@ -64,6 +65,8 @@ def search(
         request: what is asked.
         user: who asks; None is the command line, which sees the whole library.
         source: where a person typed it; such questions are logged.
+        meanwhile: what there is to do while the index looks, such as to load what the results are shown with;
+            it may be that nobody does it, or twice.
 
     Raises:
         SearchError: the request is too long or too deep, or its asset or picture cannot be used.
@@ -71,7 +74,7 @@ def search(
     started = time.perf_counter()
     request.check()
     where = Where(request, user, _members(request, user))
-    ranked, position = _open(request, where)
+    ranked, position = _open(request, where, meanwhile)
     hits, reached = _page(ranked, position, request, where)
     results = SearchResults(
         hits=hits,
@@ -86,6 +89,9 @@ def search(
         empty_because=ranked.empty_because,
         next=_next(ranked, reached, _asked(request, user)),
     )
+    telemetry.SEARCH_SECONDS.observe(results.took_ms / 1000)
+    if results.degraded:
+        telemetry.DEGRADED.inc()
     if source is None or position or request.group:  # later pages belong to the same question
         return results
     return replace(results, query_id=query_log.record(request, results, source=source, user=user))
@@ -120,7 +126,7 @@ def _members(request: SearchRequest, user: User | AnonymousUser | None) -> tuple
     return groups.members(named)
 
 
-def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
+def _open(request: SearchRequest, where: Where, meanwhile: Callable[[], object] | None) -> tuple[Ranked, int]:
     """The ranking that this page belongs to, and where in it the page begins."""
     asked = _asked(request, where.user)
     cursor = paging.read_cursor(request.after) if request.after else None
@@ -129,7 +135,7 @@ def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
     else:
         ranked, position = paging.latest(asked) if request.offset else None, request.offset
     if ranked is None:
-        ranked = _rank(request, where, depth=CANDIDATES)
+        ranked = _rank(request, where, depth=CANDIDATES, meanwhile=meanwhile)
         if cursor is not None:
             position = paging.behind(ranked.places, cursor)
         afterwards(partial(paging.keep, asked, ranked))
@@ -139,9 +145,11 @@ def _open(request: SearchRequest, where: Where) -> tuple[Ranked, int]:
     return ranked, position
 
 
-def _rank(request: SearchRequest, where: Where, *, depth: int) -> Ranked:
+def _rank(
+    request: SearchRequest, where: Where, *, depth: int, meanwhile: Callable[[], object] | None = None
+) -> Ranked:
     understood = _understood(request, where)
-    found = _ask(request, understood, where, depth)
+    found = _ask(request, understood, where, depth, meanwhile)
     ranking = Ranking()
     for leg in found.legs:
         ranking.add(leg)
@@ -181,7 +189,13 @@ def _understood(request: SearchRequest, where: Where) -> Understanding:
     return understood if understood.wanted or understood.unwanted else Understanding(text)
 
 
-def _ask(request: SearchRequest, understood: Understanding, where: Where, depth: int) -> legs.Found:
+def _ask(
+    request: SearchRequest,
+    understood: Understanding,
+    where: Where,
+    depth: int,
+    meanwhile: Callable[[], object] | None,
+) -> legs.Found:
     if not request.asks_by_meaning:
         return (
             legs.by_colour(request, where, depth=depth)
@@ -189,7 +203,7 @@ def _ask(request: SearchRequest, understood: Understanding, where: Where, depth:
             else legs.newest(where, depth=depth)
         )
     try:
-        return legs.by_meaning_and_words(request, understood, where, depth=depth)
+        return legs.by_meaning_and_words(request, understood, where, depth=depth, meanwhile=meanwhile)
     except (IndexUnavailable, IndexMismatch, EncoderError) as error:
         if not understood.wanted:
             raise SearchError(str(error)) from error

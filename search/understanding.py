@@ -10,6 +10,7 @@ from typing import Any
 
 from dam.words import CHINESE
 from search import correcting, negation
+from search.colour_words import colour_names, coloured
 from search.terms import shown_to_strangers
 from search.vocabulary import STRANGER, Vocabulary, current, is_stranger
 
@@ -66,13 +67,16 @@ def understand(text: str, *, user: Any = STRANGER, correct: bool = True) -> Unde
 
 
 def _also(wanted: str, vocabulary: Vocabulary, strangers: bool) -> list[str]:
-    """Words that mean the same as a part of the text; for strangers those of tags that they may see."""
+    """What its colours are called otherwise, and words that mean the same as a part of the text; for
+    strangers those of tags that they may see.
+    """
     groups = {group for phrase in _phrases(wanted) for group in vocabulary.alike(phrase)}
     if strangers:
         shown = shown_to_strangers({key for key, _words in groups if key})
         groups = {group for group in groups if not group[0] or group[0] in shown}
     said = wanted.lower()
-    words = (word for _key, words in sorted(groups) for word in words if word.lower() not in said)
+    alike = (word for _key, words in sorted(groups) for word in words)
+    words = (word for word in (*colour_names(wanted), *alike) if word.lower() not in said)
     return list(dict.fromkeys(words))[:MOST_ALSO]
 
 
@@ -86,3 +90,5 @@ def _phrases(text: str) -> Iterator[str]:
         for start in range(len(run)):
             for end in range(start + 1, min(start + LONGEST_NAME, len(run)) + 1):
                 yield run[start:end]
+    # 红裙 is 红 and 裙: what stands behind a colour as one character is a word of its own, 裙子.
+    yield from (f"{thing}子" for thing in coloured(text) if len(thing) == 1)

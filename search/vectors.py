@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dam.errors import StorageUnavailable
 from dam.models import Asset
+from search import telemetry
 from search.models import Embedding, Space, SpaceCoverage
 from search.pictures import PictureError, open_for_encoding
 from search.request import Part, SearchError, SearchRequest
@@ -110,6 +111,7 @@ class _TextVectors:
 _text_vectors = _TextVectors(4096)
 
 
+@telemetry.LEG_SECONDS.labels("vector of the text").time()
 def text_vector(space: Space, text: str) -> Vector:
     """The unit vector of a text; recent ones are kept."""
     return _text_vectors.get(space, text)

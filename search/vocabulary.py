@@ -23,6 +23,7 @@ from django.db import connection
 
 from dam.models import Tag
 from dam.roles import sees_library
+from search.garment_words import built_in
 from search.known_words import is_english
 from search.near_words import NearWords
 from search.terms import shown_to_strangers, words_of
@@ -352,18 +353,27 @@ def _read(mark: str) -> Vocabulary:
     for slug, label, label_zh, synonyms in Tag.objects.values_list("slug", "label", "label_zh", "synonyms"):
         if slug in slugs:
             _add_group(known, slugs[slug], (label, label_zh, *map(str, synonyms)))
-    for words, words_zh in Synonym.objects.values_list("words", "words_zh"):
-        _add_group(known, 0, (*words, *words_zh))
+    kept = [(*words, *words_zh) for words, words_zh in Synonym.objects.values_list("words", "words_zh")]
+    for group in kept:
+        _add_group(known, 0, group)
+    for names, kinds in built_in(tuple({word.lower() for group in kept for word in group})):
+        _add_group(known, 0, (*names, *kinds), asked_by=names)
     return known
 
 
-def _add_group(known: Vocabulary, key: int, words: Iterable[str]) -> None:
+def _add_group(
+    known: Vocabulary, key: int, words: Iterable[str], asked_by: Iterable[str] | None = None
+) -> None:
+    """
+    Args:
+        asked_by: those of the words that stand for all of them; None: each does.
+    """
     group = tuple(dict.fromkeys(word for word in words if word))
     if len(group) < 2:
         return
     known.groups.append((key, group))
-    for word in group:
-        known.groups_of_word[word.lower()].append(len(known.groups) - 1)
+    for word in dict.fromkeys(word.lower() for word in asked_by or group):
+        known.groups_of_word[word].append(len(known.groups) - 1)
 
 
 def is_word(word: str, vocabulary: Vocabulary, strangers: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,17 +24,20 @@ SHOWN_WORDS = 8
 
 
 class Reasons:
-    """Explains the hits of one request from what is loaded for showing them; no queries."""
+    """Explains the hits of one request from what is loaded for showing them; no queries.
+
+    Other words for what was asked are told of an asset that has none of those that were typed.
+    """
 
     def __init__(self, request: SearchRequest, understood: Understanding) -> None:
         self._request = request
         self._typed = request.text.strip().casefold()
-        texts = (understood.wanted, *understood.also) if understood.wanted else ()
-        self._asked = {lexeme for text in texts for lexeme in lexemes(text, query=True)}
+        self._asked = _lexemes([understood.wanted])
+        self._also = _lexemes(understood.also) if understood.wanted else set()
 
     def of(self, asset: Asset, legs: Sequence[LegMatch]) -> Why:
         """Expects the asset's version, tags and SKUs to be loaded (`AssetQuerySet.with_listing`)."""
-        words = tuple(self._words(asset)) if self._asked else ()
+        words = tuple(_words(asset, self._asked)) or tuple(_words(asset, self._also))
         exact = self._exact(asset) if any(leg.leg == "exact" for leg in legs) else ""
         colours = tuple(self._colours(asset))
         return Why(
@@ -48,16 +51,6 @@ class Reasons:
     def _exact(self, asset: Asset) -> str:
         names = [link.sku.code for link in asset.sku_links.all()] + [asset.title, asset.title_zh]
         return next((name for name in names if name.casefold() == self._typed), "")
-
-    def _words(self, asset: Asset) -> Iterator[WordMatch]:
-        """Each word once, in the first field that has it."""
-        missing = set(self._asked)
-        for name, text in _texts(asset):
-            if not missing:
-                return
-            for word in sorted(missing.intersection(lexemes(text))):
-                yield WordMatch(word, name, str(FIELDS[name]))
-                missing.discard(word)
 
     def _colours(self, asset: Asset) -> Iterator[str]:
         """Of the asset's own colours those that are meant by the picked ones."""
@@ -91,6 +84,21 @@ class Reasons:
         if self._request.all_parts or self._request.likes:
             return _("Looks alike: number %(rank)d by “%(encoder)s” (cosine %(score)s).") % told
         return _("Shows what is described: number %(rank)d by “%(encoder)s” (cosine %(score)s).") % told
+
+
+def _lexemes(texts: Iterable[str]) -> set[str]:
+    return {lexeme for text in texts for lexeme in lexemes(text, query=True)}
+
+
+def _words(asset: Asset, asked: set[str]) -> Iterator[WordMatch]:
+    """Each word once, in the first field that has it."""
+    missing = set(asked)
+    for name, text in _texts(asset):
+        if not missing:
+            return
+        for word in sorted(missing.intersection(lexemes(text))):
+            yield WordMatch(word, name, str(FIELDS[name]))
+            missing.discard(word)
 
 
 def _texts(asset: Asset) -> Iterator[tuple[str, str]]:

@@ -75,7 +75,8 @@ class SynonymAdmin(ModelAdmin):
     change_list_template = "search/synonyms.html"
     when_empty = gettext_lazy(
         "Words that mean the same here: who searches for “trousers” then finds “pants” and “裤子” too. The "
-        "names and synonyms of tags count without being written here."
+        "names and synonyms of tags count without being written here, and so do colours and clothing in both "
+        "languages; a group of your own takes the place of what is built in for its words."
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,6 +19,7 @@ from django.db.models.functions import Lower
 
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
+from search import telemetry
 from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import lexemes
@@ -37,49 +38,62 @@ class ByWords:
     Attributes:
         asked: the beginnings of words that were looked for.
         written: the words of what was found, by key.
+        typed: how many of those asked for were typed; the others are other words for the same.
     """
 
     asked: Sequence[str] = ()
     written: dict[int, str] = field(default_factory=dict)
+    typed: int = 0
 
     def ranked(self) -> list[IndexHit]:
         """Best first; the score is the share of the words that each has, in which a rare one counts more."""
         return _ranked(self.written, self.asked)
 
     def covers(self, key: int) -> bool:
-        """Whether it has so many of the words that it counts whatever it shows: LEAST_SHARE."""
+        """Whether it has so many of the words that it counts whatever it shows: LEAST_SHARE of those that
+        were typed. Other words for the same count as well, and ask for no more of them.
+        """
         written = self.written.get(key, "")
-        return sum(f" {word}" in written for word in self.asked) >= LEAST_SHARE * len(self.asked)
+        return sum(f" {word}" in written for word in self.asked) >= LEAST_SHARE * self.typed
 
     def beside(self, keys: Iterable[int]) -> ByWords:
         """The same with the words of these assets, however few of them they have; one query."""
         unread = [key for key in keys if key not in self.written] if self.asked else []
-        return ByWords(self.asked, {**self.written, **dict(_written(unread))})
+        return replace(self, written={**self.written, **dict(_written(unread))})
 
 
-def by_words(text: str, where: Where, *, limit: int, telling: bool = False) -> ByWords:
+@telemetry.LEG_SECONDS.labels("words in the database").time()
+def by_words(text: str, also: Sequence[str], where: Where, *, limit: int, telling: bool = False) -> ByWords:
     """Assets with some of the words, and all that have all of them.
 
     Args:
+        also: other words for the same.
         telling: none with a single one of so many words that it tells nothing (`ByWords.covers`): however
             many have that one, no more than BOUND are looked at, which would be any of them.
     """
-    asked = asked_in(text)
-    if not asked:
-        return ByWords()
-    at_least = 2 if telling and LEAST_SHARE * len(asked) > 1 else 1
+    by = looked_for(text, also)
+    if not by.asked:
+        return by
+    at_least = 2 if telling and LEAST_SHARE * by.typed > 1 else 1
     admitted = where.assets().values("pk")
-    some = words.having_some(asked, where.user, at_least=min(at_least, len(asked)))
+    some = words.having_some(by.asked, where.user, at_least=at_least)
     with _by_index():
         found = _rows(some, admitted, BOUND)
         if len(found) == BOUND:  # of those with all the words some may not be among them
-            found |= _rows(words.having(" ".join(asked), where.user), admitted, limit)
-    return ByWords(asked, found)
+            typed = by.asked[: by.typed] or by.asked
+            found |= _rows(words.having(" ".join(typed), where.user), admitted, limit)
+    return replace(by, written=found)
 
 
-def asked_in(text: str) -> list[str]:
-    """The beginnings of words that are looked for."""
-    return words.asked(" ".join(lexemes(text, query=True)))[:MOST_WORDS]
+def looked_for(text: str, also: Sequence[str]) -> ByWords:
+    """The beginnings of words that are looked for; nothing is found yet."""
+    typed = _beginnings(text)[:MOST_WORDS]
+    others = [word for word in _beginnings(" ".join(also)) if word not in typed]
+    return ByWords([*typed, *others[: MOST_WORDS - len(typed)]], typed=len(typed))
+
+
+def _beginnings(text: str) -> list[str]:
+    return words.asked(" ".join(lexemes(text, query=True)))
 
 
 @contextmanager

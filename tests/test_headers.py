@@ -48,7 +48,6 @@ def test_every_answer_tells_browsers_what_they_may_do_with_it(administrator: Use
         f"/share/{link.token}/": somebody,
         "/api/v1/assets/": somebody,
         "/api/v1/nowhere/": somebody,
-        "/health/live": somebody,
         reverse("admin:index"): staff,
         reverse("admin:dam_asset_changelist"): staff,
         reverse("admin:dam_asset_change", args=(asset.pk,)): staff,

@@ -33,7 +33,7 @@ from generation.providers.base import Cause
 from search.models import IndexEntry, IndexState
 from tests.factories import AssetFactory, EditorFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

@@ -159,7 +159,11 @@ UNFOLD = {
                         "factory",
                         "generation_generationjob_changelist",
                         "generation.view_generationjob",
-                        active=_lies_in("generation_generationjob_changelist", "generation_costs"),
+                        active=_lies_in(
+                            "generation_generationjob_changelist",
+                            "generation_costs",
+                            "generation_providers",
+                        ),
                     ),
                     _page(
                         _("Failed pictures"),
@@ -218,6 +222,12 @@ UNFOLD = {
                     ),
                     _page(_("Search encoder"), "swap_horiz", "search_reindex", "search.view_space"),
                     _page(_("Encoder spend"), "payments", "search_spend", "search.view_space"),
+                    _page(
+                        _("Image providers"),
+                        "cloud_sync",
+                        "generation_providers",
+                        "generation.view_generationjob",
+                    ),
                     _administered(_("Spending caps"), "savings", "generation_spendingcap_changelist"),
                     _page(
                         _("Rendition presets"),

@@ -1,5 +1,7 @@
 """Django itself: applications, middleware, templates, languages, authentication, REST framework."""
 
+from pathlib import Path
+
 from django.utils.translation import gettext_lazy as _
 
 from atelier.settings.environment import BASE_DIR, DATA_DIR, env, persistent_secret
@@ -36,7 +38,9 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_countries",
+    "django_structlog",
     "atelier",
     "dam",
     "search",
@@ -44,6 +48,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "atelier.probes.answer_probes",
+    "atelier.http_telemetry.measure",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "atelier.headers.permissions_policy",
@@ -110,7 +116,7 @@ USE_TZ = True
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 
@@ -148,6 +154,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",  # its files are served by this site
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # What is sent has files as bytes and nothing that is only read; what is answered is described apart.
     "COMPONENT_SPLIT_REQUEST": True,
@@ -172,23 +179,5 @@ SPECTACULAR_SETTINGS = {
         "VerdictEnum": "generation.models.Verdict",
         "GivenVerdictEnum": ["approve", "reject", "regenerate"],
         "SpendPurposeEnum": "search.models.SpendPurpose",
-    },
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
-    "loggers": {
-        # It warns that a folder, our embedded broker, has no host name.
-        "kombu.connection": {"level": "ERROR"},
-        # Whatever a call came to is said by the encoder, in a sentence and without a traceback.
-        "dashscope": {"level": "CRITICAL"},
-    }
-    | {
-        name: {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["console"], "propagate": False}
-        for name in ("atelier", "dam", "search", "generation")
     },
 }

@@ -6,10 +6,31 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
-env = environ.Env()
+
+class _SecretFiles(FileAwareMapping):
+    """NAME_FILE names a file that holds the value of NAME: how containers are given secrets."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            value: str = super().__getitem__(key)
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{key}_FILE names {error.filename}, which cannot be read ({error.strerror})."
+            ) from error
+        return value.rstrip("\r\n")  # editors end a file with one
+
+
+class Env(environ.FileAwareEnv):
+    """The environment, with secrets in files."""
+
+    ENVIRON = _SecretFiles()
+
+
+env = Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
 

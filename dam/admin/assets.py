@@ -26,7 +26,18 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import custom_fields, custom_forms, editing, field_rules, from_file, usage, versions, words, workflow
+from dam import (
+    custom_fields,
+    custom_forms,
+    editing,
+    field_rules,
+    from_file,
+    territories,
+    usage,
+    versions,
+    words,
+    workflow,
+)
 from dam.admin import alt_suggestions, asset_page, browse, bulk, filters, talk, trashing
 from dam.admin.changelist import LibraryChangeList
 from dam.admin.metadata_panel import field_label
@@ -46,6 +57,13 @@ from dam.table_downloads import table_download
 
 VIEWS = ("grid", "list")
 IN_THE_REQUEST = ("restore", "add_to_collection", "delete_selected")  # the other deeds go to the background
+RIGHTS = (
+    ("rights_holder", "licence"),
+    ("credit", "territories"),
+    "rights_expire_on",
+    ("model_release", "release_expires_on"),
+)
+READ_RIGHTS = (RIGHTS[0], ("credit", "territory_names"), *RIGHTS[2:])
 REFUSAL = "_refusal"  # on a request: why the verb did not take what was sent
 
 
@@ -55,6 +73,7 @@ class AssetSKUInline(TabularInline):
     model = AssetSKU
     extra = 0
     autocomplete_fields = ("sku",)
+    verbose_name = gettext_lazy("SKU")
     verbose_name_plural = gettext_lazy("SKUs")
     hide_title = True
 
@@ -109,17 +128,14 @@ class AssetAdmin(ModelAdmin):
         (
             gettext_lazy("Rights"),
             {
-                "fields": (
-                    ("rights_holder", "licence"),
-                    ("credit", "territories"),
-                    "rights_expire_on",
-                    ("model_release", "release_expires_on"),
-                )
+                "classes": ("rights",),
+                "fields": RIGHTS,
             },
         ),
         (
             gettext_lazy("Focal point"),
             {
+                "classes": ("focal-point",),
                 "fields": (("focal_x", "focal_y"),),
                 "description": gettext_lazy(
                     "Click the picture to set the point that every crop must keep, or move the point with "
@@ -222,6 +238,11 @@ class AssetAdmin(ModelAdmin):
         """The library's own fields, for those who may read them only."""
         return format_html_join(format_html("<br>"), "{}: {}", asset_page.own_facts(asset))
 
+    @display(description=gettext_lazy("territories"))
+    def territory_names(self, asset: Asset) -> str:
+        """Where it may be used, for those who may read it only."""
+        return territories.names_of(asset.territories) or _("everywhere")
+
     # Deeds on chosen assets
 
     def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable, str, Any]]:
@@ -274,14 +295,16 @@ class AssetAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Asset | None = None) -> Any:
         """The library's own fields stand between the words and the rights."""
-        words, *others = super().get_fieldsets(request, obj)
+        words, rights, *others = super().get_fieldsets(request, obj)
         own: tuple[str, ...] = ()
         if obj is not None and self.has_change_permission(request, obj):
             own = tuple(custom_forms.form_fields(obj, _custom_fields(request)))
-        elif obj is not None and obj.custom:
-            own = ("own_values",)
-        section = [(_("More fields"), {"fields": own})] if own else []
-        return (words, *section, *others)
+        else:
+            own = ("own_values",) if obj is not None and obj.custom else ()
+            rights = (rights[0], {**rights[1], "fields": READ_RIGHTS})
+            others = [(title, {**options, "description": ""}) for title, options in others]
+        section = [(_("More fields"), {"fields": own, "classes": ("more-fields",)})] if own else []
+        return (words, *section, rights, *others)
 
     def get_form(self, request: HttpRequest, obj: Asset | None = None, **kwargs: Any) -> Any:
         """The library's own fields, marks at those that rules ask for, and the states that this account may
@@ -310,16 +333,26 @@ class AssetAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context = {"show_save_and_add_another": False, **(extra_context or {})}
-        if object_id and request.method == "GET":
-            asset = self.get_object(request, object_id)
-            if asset:
-                context |= asset_page.context_for(asset, signed_in(request))
-                context["show_delete"] = asset.is_trashed  # others have a button that moves them there
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except Incomplete as error:  # nothing was written; the form comes again with all that was typed
             setattr(request, REFUSAL, str(error))
             return super().changeform_view(request, object_id, form_url, context)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Asset | None = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        """Around the form stands the asset as it is, also where the form comes again with what is wrong."""
+        asset = self.get_object(request, str(obj.pk)) if obj is not None else None
+        if asset:
+            context |= asset_page.context_for(asset, signed_in(request))
+            context["show_delete"] = asset.is_trashed  # others have a button that moves them there
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Asset, form: ModelForm, change: Any) -> None:
         """Write through the verb, in the transaction that Django's admin has opened."""

@@ -20,69 +20,43 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from dam import bulk_edits, custom_fields
 from dam.admin.changelist import PlainChangeList
 from dam.bulk_edits import CannotEdit, Change
-from dam.custom_forms import form_field
 from dam.custom_values import text_of
 from dam.field_rules import label_of
-from dam.forms import TerritoriesField, WordsField
-from dam.models import Asset, AssetKind, BulkEdit, BulkOutcome, BulkState, ModelRelease
+from dam.forms import SharedFieldsForm, WordsField
+from dam.models import Asset, AssetKind, BulkEdit, BulkOutcome, BulkState
 from dam.people import signed_in
 from dam.tasks import publish_bulk_edit
 
-DATE = UnfoldAdminTextInputWidget(attrs={"type": "date"})
 SHOWN_LEFT = 60
 
 
-class BulkEditForm(forms.Form):
+class BulkEditForm(SharedFieldsForm):
     """What becomes of all the chosen assets; only fields whose box is ticked are changed."""
 
     kind = forms.ChoiceField(
         label=gettext_lazy("Kind"), choices=AssetKind.choices, widget=UnfoldAdminSelectWidget, required=False
     )
-    rights_holder = forms.CharField(
-        label=gettext_lazy("Rights holder"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
-    )
-    licence = forms.CharField(
-        label=gettext_lazy("Licence"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
-    )
-    credit = forms.CharField(
-        label=gettext_lazy("Credit line"), max_length=255, required=False, widget=UnfoldAdminTextInputWidget
-    )
-    rights_expire_on = forms.DateField(label=gettext_lazy("Rights expire on"), required=False, widget=DATE)
-    model_release = forms.ChoiceField(
-        label=gettext_lazy("Model release"),
-        choices=ModelRelease.choices,
-        widget=UnfoldAdminSelectWidget,
-        required=False,
-    )
-    release_expires_on = forms.DateField(
-        label=gettext_lazy("Release expires on"), required=False, widget=DATE
-    )
-    territories = TerritoriesField()
     add_tags = WordsField(label=gettext_lazy("Add tags"), required=False)
     remove_tags = WordsField(label=gettext_lazy("Remove tags"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        fields = custom_fields.by_slug().values()
-        self.own = {field.name: form_field(field, None) for field in fields if field.active}
-        words = {name: self.fields.pop(name) for name in ("add_tags", "remove_tags")}
-        self.fields |= self.own | words
+        self.with_box = (*bulk_edits.FIELDS, *self.own)
+        self.order_fields(self.with_box)
 
     def rows(self) -> list[tuple[Any, bool, bool]]:
         """Each field, whether it has a box, and whether that is ticked."""
-        with_box = {*bulk_edits.FIELDS, *self.own}
-        return [(self[name], name in with_box, f"change_{name}" in self.data) for name in self.fields]
+        return [(self[name], name in self.with_box, f"change_{name}" in self.data) for name in self.fields]
 
     def change(self) -> Change:
         """What was asked for."""
         given = self.cleaned_data
-        names = (*bulk_edits.FIELDS, *self.own)
-        fields = {name: given[name] for name in names if f"change_{name}" in self.data}
+        fields = {name: given[name] for name in self.with_box if f"change_{name}" in self.data}
         return Change(fields, add_tags=given["add_tags"], remove_tags=given["remove_tags"])
 
 

@@ -73,10 +73,7 @@ def upload_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None, user=signed_in(request))
     outcomes: list[Outcome] = []
     if request.method == "POST" and form.is_valid():
-        metadata = AssetMetadata(
-            kind=form.cleaned_data["kind"], state=form.cleaned_data["state"], tags=form.cleaned_data["tags"]
-        )
-        outcomes = take_in(form.cleaned_data["pictures"], metadata, signed_in(request))
+        outcomes = take_in(form.cleaned_data["pictures"], form.metadata(), signed_in(request))
         if collection := form.cleaned_data["collection"]:
             keys = [outcome.asset.pk for outcome in outcomes if outcome.asset]
             mine = Asset.objects.visible_to(signed_in(request)).filter(pk__in=keys)

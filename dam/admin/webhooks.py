@@ -134,7 +134,7 @@ class WebhookDeliveryAdmin(ForAdministrators):
     change_list_template = "dam/keyed_list.html"
     when_empty = gettext_lazy("Messages to your webhooks stand here, with what was answered.")
     fields = readonly_fields = (
-        "message_id", "endpoint", "event", "subject", "state_label", "attempts", "next_attempt_at",
+        "message_id", "endpoint", "event", "subject", "state", "attempts", "next_attempt_at",
         "last_status", "last_error", "response", "content", "created", "delivered_at",
     )  # fmt: skip
 

@@ -29,7 +29,11 @@ IF_NONE_MATCH = OpenApiParameter(
 ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200])
 QUOTA = [
     OpenApiParameter(
-        name, str, OpenApiParameter.HEADER, response=[200, 201, 202, 204, 429], description=description
+        name,
+        str,
+        OpenApiParameter.HEADER,
+        response=[200, 201, 202, 204, 401, 403, 429],
+        description=description,
     )
     for name, description in (
         ("RateLimit-Policy", "Requests (q) in so many seconds (w), by policy."),

@@ -86,7 +86,7 @@ def _carry_out(held: Claim, request: HttpRequest, answer: Callable[[], HttpRespo
     # which no transaction waits for: were it begun twice, the one that nobody continues expires.
     whole = request.content_type != tus.CONTENT_TYPE
     try:
-        with transaction.atomic() if whole else nullcontext():
+        with idempotency.at_work(held), transaction.atomic() if whole else nullcontext():
             response = _rendered(answer())
             done = response.status_code < HTTPStatus.MULTIPLE_CHOICES
             if done:

@@ -10,15 +10,24 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    PermissionDenied,
+    Throttled,
+    ValidationError,
+)
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from dam.api.throttles import quotas_of
 from dam.custom_values import BadValues
 from dam.errors import IngestError
 from dam.field_rules import Incomplete
 
 CONTENT_TYPE = "application/problem+json"
+REFUSALS = (NotAuthenticated, AuthenticationFailed, PermissionDenied)
 # What each refusal of a file means in HTTP; anything else is 422, "understood, but not usable".
 INGEST_STATUS = {
     "empty": HTTPStatus.BAD_REQUEST,
@@ -84,6 +93,7 @@ class Unavailable(APIException):
 
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what REST framework would answer into a problem document."""
+    exc = _counted(exc, context)
     response = exception_handler(_known_to_framework(exc), context)
     if response is None:
         return None
@@ -99,6 +109,18 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         response.data["missing"] = exc.missing
     response.content_type = CONTENT_TYPE
     return response
+
+
+def _counted(exc: Exception, context: dict[str, Any]) -> Exception:
+    """Refusals count as other answers do, or keys could be guessed without end; REST framework asks throttles
+    of those only whom it lets in."""
+    request = context["request"]
+    if isinstance(exc, REFUSALS) and not quotas_of(request._request):
+        try:
+            context["view"].check_throttles(request)
+        except Throttled as too_much:
+            return too_much
+    return exc
 
 
 def _known_to_framework(exc: Exception) -> Exception:

@@ -37,6 +37,11 @@ class TrashedAssetSerializer(AssetSerializer):
     class Meta(AssetSerializer.Meta):
         fields = (*AssetSerializer.Meta.fields, "trashed_at", "deleted_on")  # type: ignore[assignment]
 
+    def to_representation(self, asset: Asset) -> dict[str, Any]:
+        trashed_at = asset.trashed_at and self.fields["trashed_at"].to_representation(asset.trashed_at)
+        gone = {"trashed_at": trashed_at, "deleted_on": self.get_deleted_on(asset)}
+        return super().to_representation(asset) | gone
+
     def get_deleted_on(self, asset: Asset) -> str | None:
         day = trashed.leaves_on(asset)
         return day.isoformat() if day else None

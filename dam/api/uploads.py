@@ -52,9 +52,9 @@ METADATA = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description=(
-        "“filename”, and for pictures “title”, “kind”, “state”, “tags”, “skus” (with commas), “collection” "
-        "(id), “custom.SLUG” and the other fields of an asset; “purpose”: “import” for an archive or table "
-        "to import from."
+        "“filename”, and for pictures “title”, “kind”, “state”, “tags”, “territories” and “skus” (with "
+        "commas; “CODE:ROLE” is a SKU in its role), “collection” (id), “custom.SLUG” and the other fields of "
+        "an asset; “purpose”: “import” for an archive or table to import from."
     ),
 )
 CHECKSUM = OpenApiParameter(
@@ -214,7 +214,7 @@ class UploadsView(TusView):
     def _described(self, request: Request) -> UploadMetadataSerializer:
         known: dict[str, Any] = dict(tus.metadata(request))
         known["filename"] = known.get("filename") or known.get("name") or "upload"
-        for name in ("tags", "skus"):
+        for name in ("tags", "skus", "territories"):
             if name in known:
                 known[name] = [word for word in known[name].replace(";", ",").split(",") if word.strip()]
         known = {name: value for name, value in known.items() if value != ""}

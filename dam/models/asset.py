@@ -17,12 +17,13 @@ from uuid6 import uuid7
 from dam import territories
 from dam.fingerprints import Fingerprint
 from dam.languages import in_language
+from dam.models.organisation import AssetSKU
 from dam.roles import Role, has_role, sees_library
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-    from dam.models.organisation import SKU, AssetSKU, Tag
+    from dam.models.organisation import SKU, Tag
 
 
 def new_public_id() -> uuid.UUID:
@@ -116,7 +117,8 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         say of themselves, which may be long, is not among it.
         """
         shown = self.select_related("current", "owner").defer("current__metadata")
-        return shown.prefetch_related("tags", "sku_links__sku")
+        links = AssetSKU.objects.select_related("sku")
+        return shown.prefetch_related("tags", models.Prefetch("sku_links", links))
 
 
 class Asset(models.Model):

@@ -18,6 +18,8 @@ class KeptAnswer(models.Model):
     fingerprint = models.CharField(max_length=64)
     # Until then the request counts as being under way; afterwards its process has died.
     claimed_until = models.DateTimeField()
+    # Whose it is until then: another one for each process that took it up.
+    claim = models.UUIDField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     # None beside a status: the answer was too large to keep.

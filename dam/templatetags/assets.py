@@ -8,10 +8,10 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from dam import trashed
+from dam import deeds, trashed
 from dam.addresses import original_url, rendition_url, sidecar_url, thumbnail_url, written_url
 from dam.languages import in_language
-from dam.models import Asset, AssetVersion
+from dam.models import Asset, AssetVersion, AuditEntry
 from dam.usage import Use
 from dam.usage_sources import day_of
 
@@ -66,6 +66,12 @@ def web_of(version: AssetVersion) -> str:
 def download(version: AssetVersion) -> str:
     """`{{ version|download }}`: address that downloads this version."""
     return original_url(version.asset, version)
+
+
+@register.filter
+def deed(entry: AuditEntry) -> str:
+    """`{{ entry|deed }}`: what was done, in words."""
+    return deeds.deed(entry)
 
 
 @register.filter

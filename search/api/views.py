@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from rest_framework.views import APIView
 
 from dam import editing
 from dam.api.permissions import ContributorsWrite
-from dam.api.serializers import visible_assets
+from dam.api.serializers import look_up, visible_assets
 from dam.models import SKU, Asset, Scope, SKURole
 from dam.organising import shown_to
 from dam.people import signed_in
@@ -38,8 +39,9 @@ from search.word_models import Entrance
 
 def answer(request: Request, wanted: SearchRequest, source: Source | None = None) -> Response:
     """Search with validated input and show the page; with a source, people typed it."""
+    context: dict[str, Any] = {"request": request}
     try:
-        found = search(wanted, user=request.user, source=source)
+        found = search(wanted, user=request.user, source=source, meanwhile=partial(look_up, context))
     except SearchError as error:
         raise ValidationError({"detail": str(error)}) from error
     hits = [_with_ranking(hit) for hit in found.hits]
@@ -57,7 +59,7 @@ def answer(request: Request, wanted: SearchRequest, source: Source | None = None
             "facets": {name: [asdict(one) for one in counts] for name, counts in found.facets.items()},
             "empty_because": found.empty_because,
             "next": found.next or None,
-            "results": HitSerializer(hits, many=True, context={"request": request}).data,
+            "results": HitSerializer(hits, many=True, context=context).data,
         }
     )
 

@@ -11,7 +11,9 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 from pymilvus import DataType, Function, FunctionType, MilvusClient
+from pymilvus.exceptions import MilvusException
 
+from search import telemetry
 from search.index.connection import Capabilities, IndexMismatch, connect, reporting_outages
 from search.index.lexemes import lexemes
 from search.index.reading import HIGHEST, Row, rows_between
@@ -104,7 +106,11 @@ class VectorIndex:
         if self._ready_for == id(client):
             return
         if not client.has_collection(self.name):
-            self._create(client, capabilities)
+            try:
+                self._create(client, capabilities)
+            except MilvusException:
+                if not client.has_collection(self.name):  # else somebody else was first
+                    raise
         self._check_space(client)
         client.load_collection(self.name)
         self._ready_for = id(client)
@@ -189,6 +195,7 @@ class VectorIndex:
         """Nearest by cosine among what `where` admits."""
         return self.search_vectors(vector[None], limit=limit, where=where)[0]
 
+    @telemetry.LEG_SECONDS.labels("vectors").time()
     @reporting_outages
     def search_vectors(self, vectors: NDArray[np.float32], *, limit: int, where: str) -> list[list[IndexHit]]:
         """The same for several vectors, float32 [n, d], in one call."""
@@ -213,6 +220,7 @@ class VectorIndex:
             self._rows_read = now
         return self._rows
 
+    @telemetry.LEG_SECONDS.labels("words in the index").time()
     @reporting_outages
     def search_words(self, text: str, *, limit: int, where: str) -> list[IndexHit]:
         """Best by BM25; empty where the server does not offer it or the text has no words."""

@@ -52,6 +52,11 @@ class TusUpload {
     }
   }
 
+  // Say something else about the file; it counts where the server has nothing of it yet.
+  describe(metadata) {
+    this.options.metadata = metadata;
+  }
+
   // Stop sending; what has arrived stays on the server.
   pause() {
     this.running = false;

@@ -3,6 +3,7 @@
 "use strict";
 
 const AT_ONCE = 3;
+const WORDS = ["tags", "skus", "territories"]; // with commas between them
 
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("upload");
@@ -81,16 +82,26 @@ class Uploads {
 
   // What the form says now counts for the files chosen now, even if it is changed while they wait.
   add(files) {
-    const fields = this.form.elements;
-    const shared = {
-      kind: fields.kind.value,
-      state: fields.state.value,
-      tags: fields.tags.value.replaceAll("，", ","),
-      collection: fields.collection.value,
-    };
+    const shared = this.described();
     for (const file of files) this.rows.push(new UploadRow(this, file, shared));
     this.next();
     this.tell();
+  }
+
+  // What the form says, as Upload-Metadata has it: each SKU with its role, several choices with ; between.
+  described() {
+    const { csrfmiddlewaretoken: _, sku_role: role, ...said } = this.said();
+    for (const name of WORDS) if (said[name]) said[name] = said[name].replaceAll("，", ",");
+    if (said.skus) said.skus = said.skus.split(",").map((code) => code.trim() && `${code.trim()}:${role}`).join(",");
+    return said;
+  }
+
+  said() {
+    const said = {};
+    for (const [name, value] of new FormData(this.form)) {
+      if (typeof value === "string" && value) said[name] = name in said ? `${said[name]};${value}` : value;
+    }
+    return said;
   }
 
   next() {
@@ -203,7 +214,10 @@ class UploadRow {
   // One button: it pauses what is on its way, and goes on with what is not.
   press() {
     if (this.isSending) this.pause();
-    else this.wait();
+    else {
+      if (this.state === "failed") this.upload.describe({ filename: this.upload.file.name, ...this.page.described() });
+      this.wait();
+    }
     this.page.changed();
   }
 

@@ -1,14 +1,32 @@
-// The studio: pictures are found while one types, picked by ticking, and the plan follows each change.
+// The studio: pictures are found while one types, picked by ticking, and the plan follows each change. The
+// address says what is chosen, so that a reload, the way back and a link to it show it again.
 // Without this script the form's own buttons find pictures and show the plan.
 "use strict";
 
 const TYPING_MS = 350;
 const CHANGE_MS = 150;
+const ADDRESS_MS = 200; // browsers take no more than some hundred changes of it in half a minute
+const LONGEST_ADDRESS = 3500; // servers refuse longer lines; what does not fit is kept by the tab
+const KEPT = "atelier-studio:"; // and the kind of job
 
-document.addEventListener("DOMContentLoaded", () => {
+document.addEventListener("DOMContentLoaded", async () => {
   const form = document.getElementById("studio");
-  if (form) new Studio(form);
+  if (!form) return;
+  if (new URLSearchParams(window.location.search).has("kept")) await restoreKept(form).catch(() => {});
+  new Studio(form);
 });
+
+// The form as the server draws it for what this tab has kept.
+async function restoreKept(form) {
+  const kept = sessionStorage.getItem(KEPT + form.elements.kind.value);
+  if (!kept) return;
+  const body = new URLSearchParams(kept);
+  body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  const answer = await fetch(form.action, { method: "POST", body });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  form.replaceChildren(...page.getElementById("studio").childNodes);
+}
 
 class Studio {
   constructor(form) {
@@ -19,13 +37,16 @@ class Studio {
     }
     form.addEventListener("change", () => this.replan(CHANGE_MS));
     form.addEventListener("input", (event) => {
-      if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
       if (event.target.matches("#id_sentence")) this.forgetChoices();
+      if (event.target.matches("#id_sentence, #id_instruction, #id_negative, [data-word]")) this.replan(TYPING_MS);
+      else this.rememberSoon();
     });
     form.addEventListener("keydown", (event) => this.keepEnterFromRunning(event));
     form.addEventListener("submit", () => this.ask?.abort());
     this.plan.addEventListener("click", (event) => this.turnMatrix(event));
     for (const button of form.querySelectorAll("[data-on-change]")) this.pressOnChange(button);
+    // What was sent by a button has no address of its own yet.
+    if (!window.location.search && form.querySelector("[data-tray] :checked")) this.remember();
   }
 
   // Enter in a field would press the first button of the form.
@@ -66,12 +87,39 @@ class Studio {
     for (const radio of this.plan.querySelectorAll("input[type=radio]")) radio.checked = false;
   }
 
+  rememberSoon() {
+    clearTimeout(this.remembering);
+    this.remembering = setTimeout(() => this.remember(), ADDRESS_MS);
+  }
+
+  remember() {
+    clearTimeout(this.remembering);
+    const said = this.said();
+    const fits = said.length <= LONGEST_ADDRESS;
+    const kind = this.form.elements.kind.value;
+    if (!fits) sessionStorage.setItem(KEPT + kind, said);
+    history.replaceState(null, "", fits ? `?${said}` : `?kind=${kind}&kept=1`);
+  }
+
+  // What the form says, as an address has it: the pictures of a selection with commas between them.
+  said() {
+    const said = new URLSearchParams();
+    for (const [name, value] of new FormData(this.form)) {
+      if (typeof value !== "string" || !value || name === "csrfmiddlewaretoken") continue;
+      const isPicture = this.form.querySelector(`[data-picker="${CSS.escape(name)}"]`) !== null;
+      if (isPicture && said.has(name)) said.set(name, `${said.get(name)},${value}`);
+      else said.append(name, value);
+    }
+    return String(said).replaceAll("%2C", ",");
+  }
+
   replan(delay) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetchPlan(), delay);
   }
 
   async fetchPlan() {
+    this.remember();
     const html = await this.fetchFragment("plan", new FormData(this.form));
     if (html !== null) this.show(html);
   }
@@ -131,6 +179,8 @@ class Picker {
     section.addEventListener("change", (event) => {
       if (event.target.type === "checkbox") this.moved(event.target);
     });
+    section.addEventListener("keydown", (event) => this.step(event));
+    section.addEventListener("focusin", (event) => this.makeReachable(event.target));
     this.all.addEventListener("click", () => this.tickAll(this.found, true));
     this.none.addEventListener("click", () => this.tickAll(this.tray, false));
     this.count();
@@ -158,6 +208,23 @@ class Picker {
     this.count();
   }
 
+  // The arrow keys go from picture to picture; Tab goes past them, to the one that was reached last.
+  step(event) {
+    const box = event.target;
+    if (!event.key.startsWith("Arrow") || !box.matches("input[type=checkbox]")) return;
+    event.preventDefault();
+    const boxes = this.boxes(box.closest("[data-tray], [data-found]"));
+    const columns = new Set(boxes.map((one) => one.closest(".st-tile").offsetLeft)).size;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    boxes[boxes.indexOf(box) + steps[event.key]]?.focus();
+  }
+
+  makeReachable(box) {
+    const group = box?.closest("[data-tray], [data-found]");
+    if (!group || !box.matches("input[type=checkbox]")) return;
+    for (const one of this.boxes(group)) one.tabIndex = one === box ? 0 : -1;
+  }
+
   boxes(within) {
     return [...within.querySelectorAll("input[type=checkbox]")];
   }
@@ -182,6 +249,10 @@ class Picker {
   }
 
   count() {
+    for (const group of [this.tray, this.found]) {
+      const boxes = this.boxes(group);
+      this.makeReachable(boxes.find((box) => box === document.activeElement) ?? boxes[0]);
+    }
     const chosen = this.boxes(this.tray).length;
     this.section.querySelector("[data-count]").textContent = chosen;
     this.all.hidden = this.boxes(this.found).length === 0;

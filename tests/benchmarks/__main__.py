@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import duplicates, encode, generation, listing, quality, relevance, search
+from tests.benchmarks import duplicates, encode, generation, listing, pages, quality, relevance, search
 
 SUITES = {
     "duplicates": duplicates.run,
     "encode": encode.run,
     "generation": generation.run,
     "listing": listing.run,
+    "pages": pages.run,
     "quality": quality.run,
     "relevance": relevance.run,
     "search": search.run,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -80,3 +83,12 @@ def test_examples_speak_of_the_trade(described: dict[str, Any]) -> None:
     assert (sent["title"], sent["title_zh"], sent["tags"]) == ("Red dress", "红色连衣裙", ["summer"])
     refused = create["responses"]["400"]["content"]["application/problem+json"]["example"]
     assert refused["status"] == 400 and refused["errors"]
+
+
+def test_its_pages_come_from_this_site_alone_and_have_no_script_of_their_own(client: Client) -> None:
+    page = client.get("/api/docs/").content.decode()
+    named = re.findall(r'(?:src|href|data-schema)="([^"]*)"', page)
+    assert "/api/schema/" in named and [address for address in named if not address.startswith("/")] == []
+    files = [address.removeprefix("/static/") for address in named if address.startswith("/static/")]
+    assert len(files) == 5 and all(finders.find(name) for name in files)
+    assert "<style" not in page and "<script>" not in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
+import dam
+from dam import deeds, editing
 from dam.addresses import original_url, rendition_url, thumbnail_url
 from dam.ingest import AssetMetadata, ParentLink, ingest
 from dam.models import Asset, AssetOrigin, AssetState, AuditEntry, Collection, Rendition, Tag
@@ -24,7 +27,7 @@ from dam.signals import assets_changed
 from tests import pictures
 from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("space")]
 LIST = "/admin/dam/asset/"
 
 
@@ -293,6 +296,55 @@ class TestAssetPage:
             assert expected in body
         assert asset.current.colours[0]["hex"] in body
         assert thumbnail_url(asset) in page.get(change_page(parent)).content.decode()
+
+    def test_every_part_of_it_can_be_reached_and_says_what_to_do_where_it_is_empty(
+        self, page: Client
+    ) -> None:
+        asset = AssetFactory(title="Alone", state=AssetState.DRAFT)
+        body = page.get(change_page(asset)).content.decode()
+        reached = re.findall(r'class="at-contents__link" href="#([^"]+)"', body)
+        assert {
+            "details", "rights", "focal-point", "sku_links-group", "metadata", "renditions", "versions",
+            "lineage", "usage", "similar", "comments", "history",
+        } <= set(reached)  # fmt: skip
+        for part in reached:
+            assert body.count(f'id="{part}"') == 1, part
+        assert "nothing was made from it yet" in body
+        assert f"?assets={asset.public_id}" in body
+        assert "The library has no near duplicate of this picture" in body
+        assert "Nothing uses it yet" in body
+
+        # The history speaks the reader's language, and never in codes.
+        sku = SKUFactory(code="D-1")
+        editing.link_sku(asset, sku, "detail", actor=None)
+        editing.trash(Asset.objects.filter(pk=asset.pk), actor=None)
+        answer = page.get(change_page(asset))
+        shown = [deeds.deed(entry) for entry in answer.context["history"]]
+        assert shown == ["Moved to the trash", "Linked to a SKU: D-1", "Taken in"]
+        for words in shown:
+            assert words in answer.content.decode()
+        # Of what may only be read, empty territories say what they mean.
+        assert "everywhere" in answer.content.decode()
+
+    def test_every_deed_on_an_asset_has_words(self) -> None:
+        said = set()
+        for module in Path(dam.__file__).parent.glob("**/*.py"):
+            said |= set(
+                re.findall(r'(?:record\w*|_tell\w*)\([^()]*"(asset\.\w+)"', module.read_text("utf-8"))
+            )
+        assert {"asset.trashed", "asset.sku_linked", "asset.commented"} <= said
+        without = [one for one in said if deeds.deed(AuditEntry(action=one, details={})) == one]
+        assert without == ["asset.deleted"]  # whose page is gone
+
+    def test_what_is_wrong_is_said_beside_the_picture(self, page: Client) -> None:
+        asset = AssetFactory(title="Old")
+        answer = page.post(change_page(asset), form_of(asset, title="New", rights_expire_on="soon"))
+        assert answer.status_code == 200
+        assert answer.context["errors"]
+        assert answer.context["asset"].title == "Old"
+        assert rendition_url(asset, "web") in answer.content.decode()
+        asset.refresh_from_db()
+        assert asset.title == "Old"
 
     def test_it_is_found_by_public_id_too(self, page: Client) -> None:
         asset = AssetFactory(title="Red dress")

@@ -47,6 +47,23 @@ def test_every_answer_says_what_is_left(api: APIClient, monkeypatch: pytest.Monk
     assert "RateLimit" not in Client().get("/health/live")
 
 
+def test_what_is_refused_counts_and_says_so_too(stranger: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("user", "anon"):
+        monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, name, "2/min")
+    guessing = APIClient(headers={"Authorization": "Bearer atl_guess"})
+    guesses = [guessing.get(f"{API}/tags/") for _number in range(3)]
+    assert [answer.status_code for answer in guesses] == [401, 401, 429]
+    assert [answer["RateLimit"].partition(";t=")[0] for answer in guesses] == [
+        '"anon";r=1', '"anon";r=0', '"anon";r=0',
+    ]  # fmt: skip
+    assert guesses[0]["WWW-Authenticate"] and 0 < int(guesses[2]["Retry-After"]) <= 60
+    assert {answer["Content-Type"] for answer in guesses} == {"application/problem+json"}
+    client = api_of(stranger)
+    refused = [client.post(f"{API}/webhooks/", {}) for _number in range(3)]
+    assert [answer.status_code for answer in refused] == [403, 403, 429]
+    assert refused[0]["RateLimit"] == '"user";r=1;t=60'
+
+
 def test_a_copy_that_is_still_good_is_not_sent_again(api: APIClient) -> None:
     asset = AssetFactory(title="Coat")
     one, every = f"{API}/assets/{asset.public_id}/", f"{API}/assets/"

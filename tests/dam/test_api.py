@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.serializers import ModelSerializer
 from rest_framework.test import APIClient
 
 from atelier.errors import server_error
-from dam import editing
-from dam.models import SKU, Asset, AssetOrigin, AssetState, AuditEntry, Collection, Tag
+from dam import editing, field_rules
+from dam.api.serializers import AssetSerializer
+from dam.models import (
+    SKU,
+    Asset,
+    AssetOrigin,
+    AssetState,
+    AuditEntry,
+    Collection,
+    CustomField,
+    FieldRule,
+    FieldType,
+    Tag,
+)
 from dam.signals import assets_changed
 from tests import pictures
 from tests.clients import api_of
@@ -88,6 +105,27 @@ class TestReading:
         for name in ("thumbnail", "web", "original"):
             assert body[name].startswith("http://testserver/assets/")
             assert api.get(body[name]).status_code == 200
+
+    def test_what_is_told_is_what_the_described_fields_say(
+        self, api: APIClient, staff_api: APIClient, editor: User
+    ) -> None:
+        """It is read past REST framework's fields, which the API's description is made of."""
+        CustomField.objects.create(slug="season", label="Season", type=FieldType.TEXT)
+        rich = AssetFactory(
+            title="Red dress", tags=["b", "a"], skus=[("D-1", "on_model")], owner=editor,
+            rights_expire_on=date(2099, 1, 31), territories=["DE", "CN"], custom={"season": "Summer"},
+        )  # fmt: skip
+        bare = AssetFactory(title="Bare", state=AssetState.APPROVED, owner=None)
+        Asset.objects.filter(pk=bare.pk).update(current=None, focal_x=0.25)
+        field_rules.save(FieldRule(state=AssetState.APPROVED, required=["licence", "tags"]), actor=None)
+        for client, user in ((staff_api, editor), (api, AnonymousUser())):
+            request = Request(RequestFactory().get("/"))
+            request.user = user
+            for asset in Asset.objects.filter(pk__in=[rich.pk, bare.pk]).with_listing():
+                serializer = AssetSerializer(context={"request": request})
+                said = ModelSerializer.to_representation(serializer, asset)
+                said["custom"] = said["custom"] if user == editor else {}
+                assert client.get(address(asset)).json() == json.loads(JSONRenderer().render(said))
 
     def test_a_token_signs_in(self, stranger: User) -> None:
         own = AssetFactory(state=AssetState.DRAFT, owner=stranger)

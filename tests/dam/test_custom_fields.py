@@ -77,6 +77,52 @@ def admin_api(user: User) -> APIClient:
     return api_of(user)
 
 
+class TestUploading:
+    ADDRESS = "/admin/dam/asset/upload/"
+
+    def send(self, client: Client, seed: int, **said: Any) -> Any:
+        files = [SimpleUploadedFile("dress.jpg", picture(seed=seed))]
+        form = {"pictures": files, "kind": "garment", "state": "draft", **said}
+        return client.post(self.ADDRESS, form, headers={"Accept-Language": "zh-hans"})
+
+    def test_a_batch_is_described_before_it_is_sent(
+        self, client: Client, editor: User, season: CustomField, one_of_each: dict[str, CustomField]
+    ) -> None:
+        client.force_login(editor)
+        offered = client.get(self.ADDRESS, headers={"Accept-Language": "zh-hans"})
+        groups = [
+            [field.name for field in fields] for _title, fields, _wrong in offered.context["form"].parts
+        ]
+        assert groups[1][0] == "rights_holder"
+        assert set(groups[2]) == {
+            "custom.season", *(f"custom.a_{kind}" for kind in TYPES if kind != "long_text")
+        }  # fmt: skip
+        for label in ("许可", "季节"):
+            assert label in offered.content.decode()
+
+        said = {
+            "skus": "D-1， D-2", "sku_role": "detail", "licence": "Editorial", "rights_holder": "Studio Nine",
+            "rights_expire_on": "2031-05-01", "model_release": "signed", "territories": "DE",
+            "custom.season": "ss26", "custom.a_yes_no": "false", "custom.a_choices": ["ss26", "fw26"],
+        }  # fmt: skip
+        (done,) = self.send(client, 1, **said).context["outcomes"]
+        asset = Asset.objects.get(pk=done.asset.pk)
+        links = asset.sku_links.order_by("sku__code").values_list("sku__code", "role")
+        assert list(links) == [("D-1", "detail"), ("D-2", "detail")]
+        assert (asset.licence, asset.rights_holder, asset.model_release) == (
+            "Editorial", "Studio Nine", "signed",
+        )  # fmt: skip
+        assert (str(asset.rights_expire_on), asset.territories) == ("2031-05-01", ["DE"])
+        assert asset.custom == {"season": "ss26", "a_yes_no": False, "a_choices": ["ss26", "fw26"]}
+
+        # What is wrong is said where it was typed, in the part that opens for it; no file is taken in.
+        wrong = self.send(client, 2, **{"kind": "scene", "custom.season": "ss26", "rights_expire_on": "soon"})
+        assert set(wrong.context["form"].errors) == {"custom.season", "rights_expire_on"}
+        assert [is_wrong for _title, _fields, is_wrong in wrong.context["form"].parts] == [False, True, True]
+        assert wrong.content.decode().count('<details class="at-upload__part" open>') == 2
+        assert Asset.objects.count() == 1
+
+
 class TestDefining:
     def test_administrators_write_by_rest_and_everybody_signed_in_reads(
         self, administrator: User, stranger: User, api: APIClient

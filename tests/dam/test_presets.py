@@ -24,7 +24,7 @@ from tests.dam.storages import stored_files
 from tests.factories import AssetFactory
 from tests.pictures import picture
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("space")]
 ADDRESS = "/api/v1/rendition-presets/"
 NARROW, WIDE = (600, 1200), (1200, 600)
 

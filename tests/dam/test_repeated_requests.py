@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -130,7 +131,7 @@ def test_a_deed_that_breaks_leaves_neither_itself_nor_its_claim(api: APIClient) 
 @pytest.mark.django_db
 def test_of_two_that_hold_the_same_request_only_one_commits(api: APIClient) -> None:
     def another_takes_over() -> None:
-        KeptAnswer.objects.update(claimed_until=timezone.now() + timedelta(minutes=9))
+        KeptAnswer.objects.update(claim=uuid4(), claimed_until=timezone.now() + timedelta(minutes=9))
 
     with when_audited(another_takes_over):
         lost = post(api)

@@ -24,8 +24,8 @@ from rest_framework.test import APIClient
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
 
-from dam import editing, tasks, upload_spool, uploads
-from dam.models import Asset, AssetKind, AssetState, UploadSession, UploadState
+from dam import custom_fields, editing, tasks, upload_spool, uploads
+from dam.models import Asset, AssetKind, AssetState, CustomField, UploadSession, UploadState
 from tests.clients import api_of
 from tests.cut_connections import CutConnections
 from tests.factories import AssetFactory, CollectionFactory
@@ -73,6 +73,16 @@ def piece(api: APIClient, address: str, offset: int, content: bytes, **headers: 
 
 def digest(content: bytes, algorithm: str = "sha1") -> str:
     return f"{algorithm} {base64.b64encode(hashlib.new(algorithm, content).digest()).decode()}"
+
+
+def _own_fields() -> None:
+    """Fields of the library's own: several choices, for garments alone, and one with yes or no."""
+    choices = [{"value": value, "label": value.upper(), "label_zh": ""} for value in ("ss26", "fw26")]
+    for row in (
+        CustomField(slug="seasons", type="choices", label="Seasons", choices=choices, kinds=["garment"]),
+        CustomField(slug="exclusive", type="yes_no", label="Exclusive"),
+    ):
+        custom_fields.save(row, actor=None)
 
 
 class TestProtocol:
@@ -223,6 +233,40 @@ class TestWho:
         piece(contributor_api, address, 0, content)
         asset = own.assets.get()
         assert (asset.state, asset.owner) == (AssetState.IN_REVIEW, stranger)
+
+    def test_all_that_is_said_of_a_batch_is_kept(self, staff_api: APIClient) -> None:
+        _own_fields()
+        content = picture(seed=6)
+        address = begin(
+            staff_api,
+            len(content),
+            kind="garment",
+            skus="D-1:on_model,D-2",
+            licence="Editorial",
+            rights_expire_on="2031-05-01",
+            territories="DE, 中国",
+            **{"custom.seasons": "ss26;fw26", "custom.exclusive": "true"},
+        )
+        piece(staff_api, address, 0, content)
+        asset = Asset.objects.get()
+        assert [(link.sku.code, link.role) for link in asset.sku_links.order_by("sku__code")] == [
+            ("D-1", "on_model"),
+            ("D-2", "packshot"),
+        ]
+        assert (asset.licence, str(asset.rights_expire_on)) == ("Editorial", "2031-05-01")
+        assert asset.territories == ["CN", "DE"]
+        assert asset.custom == {"seasons": ["ss26", "fw26"], "exclusive": True}
+
+        # What is wrong is said before a byte is sent, and nothing begins.
+        for wrong, sentence in (
+            ({"territories": "Atlantis"}, "“Atlantis” is no country"),
+            ({"rights_expire_on": "soon"}, "YYYY-MM-DD"),
+            ({"kind": "scene", "custom.seasons": "ss26"}, "is no field of the kind"),
+        ):
+            answer = tus(staff_api, "POST", UPLOADS, Upload_Length=5, Upload_Metadata=said(**wrong))
+            assert answer.status_code == 400
+            assert sentence in str(answer.json()["errors"])
+        assert UploadSession.objects.count() == 1
 
     def test_a_role_that_was_taken_away_meanwhile_counts(self, reviewer: User, settings: Settings) -> None:
         client = api_of(reviewer)

@@ -30,8 +30,6 @@ if os.environ.get("LOOKS") == "all":
     LOOKS += [Look(1440, "dark", "zh"), Look(390, "light", "en")]
 # Of an asset's states each has another page; of what else there are several, one is looked at.
 STATES = ("shown", "made", "revised", "trashed", "hidden")
-# The pages of an API's documentation are Swagger's own, from where its script says.
-ELSEWHERE = ("docs",)
 # Pages that are as empty with a library as without.
 ALWAYS_THE_SAME = ("_add", "password_change", "password_change_done", "_import")
 # Words of the library that the interface has too; and each language calls itself by its own name.
@@ -96,7 +94,7 @@ def public_pages(world: World) -> Iterator[tuple[str, str]]:
     client = Client(raise_request_exception=False)
     for row in rows(files.FILES, "GET"):
         address = files.address(world, row.path, row.what)
-        if row.path not in ELSEWHERE and is_document(client.get(address)):
+        if is_document(client.get(address)):
             yield f"{row.path} {row.what}", address
     yield "login", reverse("admin:login")
     yield "nowhere", "/nowhere/"

@@ -13,7 +13,7 @@ from tests.factories import AssetFactory, CollectionFactory, ReviewerFactory
 from tests.journeys.visits import sign_in
 from tests.services.processes import Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.usefixtures("real_passwords")]
 
 
 def test_a_team_finds_chooses_previews_talks_and_shares(page: Page, web: Web) -> None:

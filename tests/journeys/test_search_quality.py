@@ -20,7 +20,7 @@ from tests.services.processes import Process, Web
 PICTURES = 40
 OTHER = "colours:12"
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 
 
 @pytest.fixture(autouse=True)

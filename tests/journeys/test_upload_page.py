@@ -19,13 +19,13 @@ from tests.factories import PASSWORD, CollectionFactory, EditorFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, Web
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 UPLOAD = "/admin/dam/asset/upload/"
 
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Page]:
-    """A page that may meet broken connections, as `page` may not."""
+    """A page that may meet broken connections and refusals, as `page` may not."""
     context = browser.new_context(locale="en-GB")
     context.set_default_timeout(30_000)
     yield context.new_page()
@@ -70,7 +70,7 @@ def test_files_chosen_before_the_script_came_are_taken_in(
     assert Asset.objects.count() == 1
 
 
-def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: Path) -> None:
+def test_a_folder_with_its_outcomes(tab: Page, web: Web, name: str, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     (folder / "below").mkdir(parents=True)
     for number in range(5):
@@ -79,18 +79,35 @@ def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: P
     (folder / "list.jpg").write_bytes(text_as_jpg())
     (folder / ".DS_Store").write_bytes(b"left by another system")
     collection = CollectionFactory(name="Spring")
-    open_page(page, web.url, name)
-    page.get_by_label("Collection").select_option("Spring")
+    open_page(tab, web.url, name)
+    tab.get_by_label("Collection").select_option("Spring")
+    tab.get_by_label("SKUs").fill("D-1，D-2")
+    tab.get_by_label("Shown as").select_option(label="Detail")
+    tab.locator("summary", has_text="Rights").click()
+    tab.get_by_label("Licence").fill("Editorial")
+    tab.get_by_label("Territories").fill("Atlantis")
 
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose a folder").click()
+    with tab.expect_file_chooser() as chooser:
+        tab.get_by_role("button", name="Choose a folder").click()
     chooser.value.set_files(folder)
 
-    expect(page.locator("#upload-summary")).to_have_text(
+    # Nothing is sent of what was described wrongly; mended, each file is tried again as the form is now.
+    rejected = tab.get_by_text("“Atlantis” is no country")
+    expect(rejected).to_have_count(7)
+    assert not Asset.objects.exists()
+    tab.get_by_label("Territories").fill("德国")
+    for _file in range(7):
+        tab.get_by_role("button", name=re.compile("^Try again")).first.click()
+
+    expect(tab.locator("#upload-summary")).to_have_text(
         "7 of 7 done: 5 taken in, 1 there already, 1 rejected."
     )
     assert collection.assets.count() == Asset.objects.count() == 5
-    outcomes = page.locator("#upload-outcomes")
+    for asset in Asset.objects.all():
+        assert (asset.licence, asset.territories) == ("Editorial", ["DE"])
+        links = asset.sku_links.order_by("sku__code").values_list("sku__code", "role")
+        assert list(links) == [("D-1", "detail"), ("D-2", "detail")]
+    outcomes = tab.locator("#upload-outcomes")
     expect(outcomes.get_by_text("Taken in: ")).to_have_count(5)
     expect(outcomes.get_by_text("below/look-3.jpg")).to_be_visible()
     first = Asset.objects.get(title="Look 1")
@@ -99,8 +116,8 @@ def test_a_folder_with_its_outcomes(page: Page, web: Web, name: str, tmp_path: P
     )
 
     # All that came in can be described at once.
-    page.get_by_role("link", name="Describe what came in").click()
-    expect(page.locator("[data-asset]")).to_have_count(5)
+    tab.get_by_role("link", name="Describe what came in").click()
+    expect(tab.locator("[data-asset]")).to_have_count(5)
 
 
 def test_a_folder_dropped_with_the_mouse(page: Page, web: Web, name: str, tmp_path: Path) -> None:

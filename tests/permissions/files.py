@@ -41,8 +41,6 @@ home                 -                        302    302    302    302    302   
 find                 -                        302    302    302    302    302    302    302
 schema               -                        200    200    200    200    200    200    200
 docs                 -                        200    200    200    200    200    200    200
-health-live          -                        200    200    200    200    200    200    200
-health-ready         -                        200    200    200    200    200    200    200
 """
 # Addresses without a row of their own: the forms of a shared page, and the choice of a language.
 WITHOUT_ROW = {"share-unlock", "share-all", "set_language"}

@@ -295,6 +295,7 @@ generation_prompttemplate_add          -                      302    302    403 
 generation_review_undo                 -                      302    302    403    403    404    404    404
 generation_review_look                 item                   302    302    403    403    200    200    200
 generation_costs                       -                      302    302    403    403    200    200    200
+generation_providers                   -                      302    302    403    403    200    200    200
 generation_prompttemplate_change       template               302    302    403    403    200    200    200
 generation_prompttemplate_delete       template               302    302    403    403    403    403    403
 generation_prompttemplate_history      template               302    302    403    403    200    200    200

@@ -38,7 +38,7 @@ def test_editors_keep_groups_and_the_log_knows(team: Client, editor: User, api: 
     group = Synonym.objects.get()
     assert (group.words, group.words_zh) == (["Pants", "trousers"], ["裤子", "长裤"])
     also = api.get("/api/v1/search/", {"q": "blue trousers"}).json()["understood"]["also"]
-    assert also == ["Pants", "裤子", "长裤"]
+    assert also == ["蓝色", "Pants", "裤子", "长裤"]
     team.post(f"{LIST}{group.pk}/change/", {"words": "pants", "words_zh": "裤子"})
     for wrong, sentence in (("pants", "at least two words"), ("x" * 81 + ", pants", "longer than 80")):
         answer = team.post(f"{LIST}add/", {"words": wrong, "words_zh": ""})

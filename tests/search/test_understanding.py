@@ -24,6 +24,10 @@ from tests.factories import AssetFactory, SKUFactory, TagFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip", "words_at_once")]
 SEARCH, PAGE = "/api/v1/search/", "/admin/search/space/find/"
+NAMES_OF_COLOURS = {
+    "red", "红色", "white", "白色", "grey", "灰色", "pink", "粉色", "粉红色", "blue", "蓝色", "yellow",
+    "黄色", "orange", "橙色", "green", "绿色",
+}  # fmt: skip
 
 # asked | wanted | not wanted
 TABLE = """
@@ -186,6 +190,38 @@ def test_what_was_tagged_in_one_language_is_found_in_the_other(library: dict[str
     assert understand("皇冠").also == ("crown", "tiara")
     synonyms.delete(Synonym.objects.get(), actor=None)
     assert understand("皇冠").also == ()
+
+
+def test_colours_are_understood_inside_of_compounds_and_called_in_both_languages() -> None:
+    for asked, names in {
+        "红裙子": {"red", "红色"},
+        "红色的鞋": {"red"},
+        "白衬衫": {"white", "白色"},
+        "red bag": {"红色"},
+        "gray coat": {"grey", "灰色"},
+        "粉红大衣": {"pink", "粉色", "粉红色"},
+        "navy coat": set(),  # a shade: not everything that is blue
+        "金色皇冠": set(),
+        "orange": set(),  # a fruit, too
+        "黄瓜": set(),
+        "面粉": set(),
+        "粉丝": set(),
+        "明白": set(),
+    }.items():
+        assert NAMES_OF_COLOURS.intersection(understand(asked).also) == names, asked
+
+
+def test_clothing_is_known_by_its_other_names_and_by_its_sorts() -> None:
+    assert {"连衣裙", "半身裙", "dress", "skirt"} <= set(understand("红裙子").also)
+    assert {"连衣裙", "dress"} <= set(understand("红裙").also)  # 裙 alone is a part of 围裙, too
+    assert "连衣裙" not in understand("围裙").also
+    assert "连衣裙" in understand("dress").also
+    for narrower in ("连衣裙", "dress"):
+        assert {"裙子", "半身裙", "skirt"}.isdisjoint(understand(narrower).also)
+    synonyms.save(Synonym(words_zh=["裙子", "裙装"]), actor=None)
+    assert understand("裙子").also == ("裙装",)
+    synonyms.delete(Synonym.objects.get(), actor=None)
+    assert "dress" in understand("裙子").also
 
 
 def test_words_of_hidden_assets_are_told_to_the_team_alone(library: dict[str, Asset], editor: User) -> None:

@@ -24,8 +24,8 @@ def worker(transactional_db: None, clean_broker: None, tmp_path: Path) -> Iterat
     """Start a worker: `worker()`; all that were started are killed at the end."""
     started: list[Process] = []
 
-    def start() -> Process:
-        started.append(start_worker(tmp_path / f"worker-{len(started)}.log"))
+    def start(queues: str = "") -> Process:
+        started.append(start_worker(tmp_path / f"worker-{len(started)}.log", queues=queues))
         return started[-1]
 
     yield start

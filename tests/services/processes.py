@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +18,10 @@ from django.db import connection
 from tests.services.children import free_ports
 
 Answer = TypeVar("Answer")
+Variables = Mapping[str, str]
 
 STOP_SECONDS = 20.0
+NONE: Variables = {}
 TIED = str(Path(__file__).with_name("tied.py"))
 
 
@@ -47,15 +49,18 @@ class Process:
         module: of the program, as in `python -m`.
         arguments: its arguments.
         log: where its output goes.
+        settings_of_its_own: environment variables beside the test's.
     """
 
-    def __init__(self, module: str, *arguments: str, log: Path) -> None:
+    def __init__(
+        self, module: str, *arguments: str, log: Path, settings_of_its_own: Variables = NONE
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, TIED, sys.executable, "-m", module, *arguments],
                 cwd=settings.BASE_DIR,
-                env=environment(),
+                env={**environment(), **settings_of_its_own},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -87,20 +92,28 @@ class Process:
         self._process.wait()
 
 
-def start_worker(log: Path, *, threads: int = 4) -> Process:
-    """A Celery worker, started like `manage.py serve` starts it."""
-    options = ("--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle")
-    return Process("celery", "--app", "atelier", "worker", "--loglevel", "info", *options, log=log)
+def start_worker(
+    log: Path, *, threads: int = 4, queues: str = "", settings_of_its_own: Variables = NONE
+) -> Process:
+    """A Celery worker, started like `manage.py serve` starts it, or for these queues only (with commas)."""
+    options = ["--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle"]
+    options += ["--queues", queues] if queues else []
+    command = ("--app", "atelier", "worker", "--loglevel", "info", *options)
+    return Process("celery", *command, log=log, settings_of_its_own=settings_of_its_own)
 
 
 class Web(Process):
     """The site under gunicorn, on this port or a free one, with so many threads."""
 
-    def __init__(self, log: Path, *, threads: int = 4, port: int | None = None) -> None:
+    def __init__(
+        self, log: Path, *, threads: int = 4, port: int | None = None, settings_of_its_own: Variables = NONE
+    ) -> None:
         self.port = port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
         options = ["--bind", f"127.0.0.1:{port}", "--threads", str(threads), "--no-control-socket"]
-        super().__init__("gunicorn", "atelier.wsgi", *options, log=log)
+        super().__init__(
+            "gunicorn", "atelier.wsgi", *options, log=log, settings_of_its_own=settings_of_its_own
+        )
         eventually(self._answers, "the site answers")
 
     def _answers(self) -> bool:

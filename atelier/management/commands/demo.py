@@ -6,19 +6,25 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from atelier.demo import DemoError, run_demo
 from atelier.setup import SetupError, prepare
+from dam.management.base import AtelierCommand
 from search.encoders.base import EncoderError
 from search.index import IndexUnavailable
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Set up the database, load the sample library, encode and index it, search it in Chinese and "
         "English, generate a batch of boards and find one of them again. Running it twice adds nothing twice."
     )
+    examples = (
+        ("set everything up and show it", "demo"),
+        ("what came of each step, for a program to read", "demo --json"),
+    )
+    exit_codes = {1: "a step failed; a sentence says which, and what to do"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")

@@ -7,13 +7,21 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from atelier.doctor import Finding, Level, examine
+from dam.management.base import AtelierCommand
 
 
-class Command(BaseCommand):
-    help = "Look at every part of this installation. Exit code 1 where something is a problem."
+class Command(AtelierCommand):
+    help = (
+        "Look at every part of this installation: what is configured, reachable, too small, and what to do."
+    )
+    examples = (
+        ("how everything is", "doctor"),
+        ("only what is a problem", "doctor --json | jq '.[] | select(.level == \"problem\")'"),
+    )
+    exit_codes = {1: "something is a problem"}
     requires_system_checks: list[str] = []  # it must run where they fail
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -8,11 +8,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import translation
 from honcho.manager import Manager
 
 from atelier.setup import Administrator, SetupError, ensure_administrator, prepare, require_free_port
+from dam.management.base import AtelierCommand
 from dam.models import Asset
 from search.encoders.base import EncoderError
 from search.index import IndexUnavailable
@@ -20,8 +21,16 @@ from search.index.connection import milvus_uri
 from search.spaces import encoder_of, live_space
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = "Serve Atelier with a worker. Runs the demo first if the library is empty. Ctrl-C stops all of it."
+    examples = (
+        ("the site on http://127.0.0.1:8000 with a worker", "serve"),
+        (
+            "another port, for the whole network, without the sample library",
+            "serve --host 0.0.0.0 --port 9000 --no-demo",
+        ),
+    )
+    exit_codes = {1: "it cannot start, or one of its processes ended"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

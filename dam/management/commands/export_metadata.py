@@ -6,20 +6,34 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from dam.exports import metadata_table
+from dam.management import completion
+from dam.management.base import AtelierCommand
 from dam.models import Asset, AssetKind, AssetState
 from dam.tables import TableError, write_table
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = "Write title, tags, SKUs, rights … of all assets (or of some) as CSV or XLSX."
+    examples = (
+        ("the whole library, to be edited in a spreadsheet", "export_metadata library.xlsx"),
+        (
+            "approved garments of summer and of spring, as CSV",
+            "export_metadata summer.csv --kind garment --state approved --tag summer --tag spring",
+        ),
+    )
+    values = {"tag": completion.tags}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="where to (.csv or .xlsx)")
-        parser.add_argument("--kind", action="append", choices=AssetKind.values, default=[])
-        parser.add_argument("--state", action="append", choices=AssetState.values, default=[])
+        parser.add_argument(
+            "--kind", action="append", choices=AssetKind.values, default=[], help="any of them"
+        )
+        parser.add_argument(
+            "--state", action="append", choices=AssetState.values, default=[], help="any of them"
+        )
         parser.add_argument("--tag", action="append", default=[], metavar="SLUG", help="any of them")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from dam.imports import ImportProblem, ImportReport, import_pictures, write_error_sheet
+from dam.management import completion
+from dam.management.base import AtelierCommand
 from dam.models import AssetKind, AssetState
 from dam.s3_source import SCHEME
 from dam.tables import TableError, require_table_name
@@ -19,12 +21,22 @@ from dam.tables import TableError, require_table_name
 USAGE, REJECTED, INTERRUPTED = 2, 1, 130
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Import a picture, a folder of pictures and the folders below it, or a zip or tar archive. What the "
-        "library has already is left as it is, so an interrupted import is simply run again. "
-        "Exit code 1: files were rejected."
+        "library has already is left as it is, so an interrupted import is simply run again."
     )
+    examples = (
+        ("a folder and those below it", "import_assets ~/photos --kind garment --tag summer"),
+        (
+            "what would happen to an archive, and its bad rows as a table",
+            "import_assets photos.zip --dry-run --errors bad-rows.xlsx",
+        ),
+        ("what a table lists, with its titles and SKUs", "import_assets ~/photos --manifest spring.csv"),
+        ("all pictures of a bucket, below a prefix", "import_assets s3://bucket/2027/spring --owner ada"),
+    )
+    exit_codes = {REJECTED: "files were rejected; the others are in", INTERRUPTED: "stopped by Ctrl-C"}
+    values = {"tag": completion.tags, "owner": completion.accounts}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -45,11 +57,18 @@ class Command(BaseCommand):
             metavar="FILE",
             help="write the bad rows of the manifest with what is wrong to this file (.csv or .xlsx)",
         )
-        parser.add_argument("--kind", choices=AssetKind.values, default=AssetKind.OTHER.value)
+        parser.add_argument(
+            "--kind",
+            choices=AssetKind.values,
+            default=AssetKind.OTHER.value,
+            help="of all of them (default: %(default)s)",
+        )
         parser.add_argument("--tag", action="append", default=[], help="for all of them; may be repeated")
         parser.add_argument("--owner", metavar="USERNAME", help="whose assets they become")
         states = [state for state in AssetState.values if state != AssetState.TRASHED]
-        parser.add_argument("--state", choices=states, default=AssetState.DRAFT.value)
+        parser.add_argument(
+            "--state", choices=states, default=AssetState.DRAFT.value, help="default: %(default)s"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,16 +6,22 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from dam.management.base import AtelierCommand
 from dam.sample.library import load_sample
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Load the sample library: OpenMoji drawings (CC BY-SA 4.0) titled in English and Chinese, garments "
         "in several colours, and backdrops. Loading it again adds nothing twice."
     )
+    examples = (
+        ("some of every kind, within seconds", "load_sample --limit 60"),
+        ("all of it, people in five skin tones too", "load_sample --all"),
+    )
+    exit_codes = {1: "a drawing was rejected"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--limit", type=int, help="only so many pictures, a mixture of all kinds")

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from dam.management.base import AtelierCommand
 from dam.sku_sync import CHANGED, CREATED, PROBLEM, SyncReport, sync_skus
 from dam.sku_table import TableProblem
 from dam.tables import TableError, require_table_name, with_problems, write_table
@@ -17,13 +18,18 @@ from dam.tables import TableError, require_table_name, with_problems, write_tabl
 USAGE, REJECTED = 2, 1
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Create and change SKUs until they are as a table has them. Columns: code, name, name_zh, parent, "
         "status, barcode, and attr:NAME for each attribute; one that is absent is left alone, an empty cell "
-        "empties the field. One bad row stops everything, unless --partial is given. Exit code 1: rows were "
-        "bad."
+        "empties the field. One bad row stops everything, unless --partial is given."
     )
+    examples = (
+        ("what would change", "sync_skus skus.xlsx --dry-run"),
+        ("the good rows, and the bad ones as a table", "sync_skus skus.csv --partial --errors bad.csv"),
+        ("the table is all that is sold", "sync_skus skus.csv --deactivate-missing"),
+    )
+    exit_codes = {REJECTED: "rows were bad"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("table", type=Path, metavar="FILE", help="CSV or XLSX")

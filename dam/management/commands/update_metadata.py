@@ -6,21 +6,27 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from dam.management.base import AtelierCommand
 from dam.manifest import ImportProblem
 from dam.metadata_updates import UpdateReport, update_metadata
 from dam.tables import TableError, require_table_name, write_errors
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Change title, tags, SKUs, rights … of assets by a CSV or XLSX with a column “id” or “sha256”. "
-        "Columns that are not there change nothing; an empty cell empties. Exit code 1: rows were rejected."
+        "Columns that are not there change nothing; an empty cell empties."
     )
+    examples = (
+        ("every change that it would make", "update_metadata library.xlsx --dry-run"),
+        ("make them; rows that are bad as a table", "update_metadata library.xlsx --errors bad-rows.xlsx"),
+    )
+    exit_codes = {1: "rows were rejected; the others are done"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("table", type=Path)
+        parser.add_argument("table", type=Path, metavar="FILE", help="as export_metadata writes it")
         parser.add_argument(
             "--dry-run", action="store_true", help="show every change and problem, write nothing"
         )

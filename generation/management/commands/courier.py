@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from dam.management.base import AtelierCommand
 from generation.courier import serve
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = "Make a worker's paid calls, and outlive it until they are answered. Started by the worker."
+    examples = (("what a worker starts for itself; orders come on standard input", "courier"),)
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

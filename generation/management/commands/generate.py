@@ -8,15 +8,18 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dam.management.base import AtelierCommand
+from dam.management.completion import selection
 from dam.models import Asset
 from generation import batches
 from generation.finding import How
 from generation.jobs import JobError, create_job, pause, progress_of
 from generation.making_again import find_item, make_again
+from generation.management import completion
 from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.orders import KINDS, MOST_TOGETHER, Order, plan_order
 from generation.planning import Plan, PlanError
@@ -33,10 +36,41 @@ _ROWS_SHOWN = 12
 _TABLE_HELP = "a CSV or XLSX file with a column asset, sku, collection or name"
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     """Outfits, scenes, a composition or an edit, from selections of the library."""
 
     help = "Generate pictures in a batch: outfits, scenes, a composition, an edit."
+    examples = (
+        (
+            "what it would make, cost and take; nothing is spent",
+            'generate outfits --models "person standing" --garments dress --dry-run',
+        ),
+        (
+            "each model in each garment of a collection, for 5 at most",
+            "generate outfits --models collection:3 --garments collection:4 --provider gemini --budget 5",
+        ),
+        (
+            "a product in three scenes that are named",
+            'generate scenes --products sku:TS-RED-M --scenes "beach; forest; city"',
+        ),
+        ("one picture of what a sentence describes", 'generate compose "戴着火焰皇冠的精灵弓箭手"'),
+        (
+            "an asset changed as an instruction says",
+            'generate edit --asset 019361f2-8d1b-7c5e-9f3a-2b6d4c8e0a17 --instruction "in blue"',
+        ),
+        (
+            "a picture once more, exactly as it was made",
+            "generate again 019361f2-8d1b-7c5e-9f3a-2b6d4c8e0a17 --budget 1",
+        ),
+    )
+    exit_codes = {1: "pictures were not made, or nothing can be planned", 130: "stopped by Ctrl-C; paused"}
+    values = {
+        "provider": completion.providers,
+        "template": completion.templates,
+        "style": completion.styles,
+        **dict.fromkeys(KINDS, selection),
+        "like": selection,
+    }
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = parser.add_subparsers(

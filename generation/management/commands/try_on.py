@@ -9,28 +9,49 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
+from dam.management.base import AtelierCommand
+from dam.management.completion import accounts, selection
 from generation import tryon
 from generation.jobs import JobError
+from generation.management import completion
 from generation.models import ItemState, PersonPhoto
 from generation.running import run_job
 from generation.selection import SelectionError, select_assets
 from generation.tryon import TryOnError
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     """Take a picture and dress the person, delete one, or delete what has had its time."""
 
     help = "Try garments of the library on in a person's own picture, which is kept privately for a time."
+    examples = (
+        (
+            "the text that has to be accepted, and after it the pictures",
+            'try_on me.jpg --user ada --accept-consent --garments "red dress" --provider vertex-tryon',
+        ),
+        (
+            "delete a person's picture and everything made of it",
+            "try_on --user ada --delete 019361f2-8d1b-7c5e-9f3a-2b6d4c8e0a17",
+        ),
+        ("delete every picture that had its time", "try_on --sweep"),
+    )
+    exit_codes = {1: "nothing was made or deleted; a sentence says why"}
+    values = {
+        "user": accounts,
+        "garments": selection,
+        "accessories": selection,
+        "provider": completion.providers,
+    }
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("photo", nargs="?", type=Path, metavar="PICTURE", help="a picture of the person")
         parser.add_argument("--user", metavar="NAME", help="whose picture it is: nobody else is shown it")
         parser.add_argument("--accept-consent", action="store_true", help="the printed text is accepted")
-        parser.add_argument("--garments", default="", metavar="QUERY_OR_IDS")
-        parser.add_argument("--accessories", default="", metavar="QUERY_OR_IDS")
+        parser.add_argument("--garments", default="", metavar="QUERY_OR_IDS", help="what to wear")
+        parser.add_argument("--accessories", default="", metavar="QUERY_OR_IDS", help="worn with it")
         parser.add_argument("--provider", default="", help="who makes the pictures")
         parser.add_argument("--budget", type=Decimal, metavar="AMOUNT", help="spend no more than this")
         parser.add_argument("--delete", metavar="ID", help="delete this picture and everything made of it")

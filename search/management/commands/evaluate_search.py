@@ -8,28 +8,42 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from dam.management.base import AtelierCommand
 from search import evaluation_runs
 from search.encoders.base import EncoderError
 from search.encoders.registry import get_encoder
 from search.evaluation import EvaluationError, evaluate, read_labelled_set
 from search.evaluation_models import RunState
+from search.management import completion
 from search.models import EvaluationRun
 
 USAGE = 2
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Report mAP, P@10, recall, nDCG and accuracy per language. DIR holds labels.csv (file,label) and "
         "queries.csv (label,language,query); the library and its index are left untouched. --judged measures "
         "the library's own spaces by the results that the team has judged, and keeps the figures."
     )
+    examples = (
+        ("the configured encoder on labelled pictures", "evaluate_search ~/labelled"),
+        (
+            "another encoder, for a program to read",
+            "evaluate_search ~/labelled --encoder openclip:ViT-B-32/openai --json",
+        ),
+        ("what the team has judged", "evaluate_search --judged"),
+    )
+    exit_codes = {1: "the encoder cannot be used, or nothing was judged"}
+    values = {"encoder": completion.encoders}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("dir", type=Path, nargs="?")
+        parser.add_argument(
+            "dir", type=Path, nargs="?", metavar="DIR", help="labels.csv, queries.csv and pictures"
+        )
         parser.add_argument("--encoder", default=settings.SEARCH_ENCODER, help="default: %(default)s")
         parser.add_argument("--judged", action="store_true", help="by the team's judgements, without DIR")
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")

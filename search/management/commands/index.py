@@ -7,12 +7,14 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from dam.management.base import AtelierCommand
 from search import reindex, terms
 from search.calibration import calibrate_due
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
+from search.management import completion
 from search.models import Reindex
 from search.outbox import DrainReport, drain, enqueue_missing, go_on_within_budget, status
 from search.tasks import SWEEP_NEWEST
@@ -21,11 +23,23 @@ from search.upgrade import upgrade_outdated
 USAGE = 2
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Index what is pending. --reindex ENCODER builds a new space beside the live one and switches to it; "
         "interrupted, the same command goes on. A space that is kept up to date is switched to at once."
     )
+    examples = (
+        ("encode what is pending", "index"),
+        ("how it stands", "index --status"),
+        (
+            "build the index of another encoder and search in it",
+            "index --reindex openclip:xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k",
+        ),
+        ("build it, and leave the switch to somebody who compares", "index --reindex starter --no-switch"),
+        ("stop for the night; --resume goes on", "index --pause"),
+    )
+    exit_codes = {1: "the index or the encoder cannot be used, or work was postponed"}
+    values = {"reindex": completion.encoders}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--reindex", metavar="ENCODER", help="e.g. openclip:ViT-B-32/openai, or starter")

@@ -6,10 +6,11 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
 from dam.errors import StorageUnavailable
+from dam.management.base import AtelierCommand
 from dam.stored_files import NAMED, FileDrift, LostOriginal, compare_files
 from search.encoders.base import EncoderError
 from search.index import IndexMismatch, IndexUnavailable
@@ -17,11 +18,14 @@ from search.outbox import drain
 from search.reconcile import Drift, reconcile
 
 
-class Command(BaseCommand):
-    help = (
-        "Report where the database differs from the index and from the stored files. Exit code 1 where it "
-        "does and --fix was not given, or could not mend it."
+class Command(AtelierCommand):
+    help = "Report where the database differs from the index and from the stored files; mend it with --fix."
+    examples = (
+        ("what differs", "reconcile"),
+        ("index what is missing, delete what belongs to nothing", "reconcile --fix"),
+        ("the stored files alone, for a program to read", "reconcile --only files --json"),
     )
+    exit_codes = {1: "they differ and --fix was not given, or could not mend it"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from PIL import Image
 
 from dam.colours import FAMILIES
 from dam.ingest import IngestError
+from dam.management import completion as dam_completion
+from dam.management.base import AtelierCommand
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.pictures import open_query_picture
 from search.query import SearchError, SearchRequest, SearchResults, search
@@ -34,6 +36,11 @@ def colour_argument(value: str) -> str:
     return value
 
 
+def colours(prefix: str) -> dict[str, str]:
+    """The families of colours, for the shell's completion."""
+    return {family: "" for family in FAMILIES if family.startswith(prefix)}
+
+
 STATES = [state for state in AssetState.values if state != AssetState.TRASHED]
 FILTERS: dict[str, dict[str, Any]] = {
     "kind": {"choices": AssetKind.values},
@@ -48,8 +55,32 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-class Command(BaseCommand):
-    help = 'Search by words, picture or asset. Example: manage.py search "红色连衣裙" --kind garment'
+class Command(AtelierCommand):
+    help = "Search the library by words in English or Chinese, by a picture, or by an asset."
+    examples = (
+        ("by words, in either language", 'search "red dress"'),
+        ("garments only, for a program to read", "search 红色连衣裙 --kind garment --json"),
+        (
+            "what looks like this picture, of summer but not of the sale",
+            "search --image photo.jpg --tag summer --not-tag sale",
+        ),
+        ("by a colour, as far as it was approved", 'search dress --colour "#61b2e4" --state approved'),
+        ("more like this asset", "search --like 019361f2-8d1b-7c5e-9f3a-2b6d4c8e0a17 --limit 20"),
+    )
+    exit_codes = {1: "Milvus or the encoder does not answer, or there is no such asset"}
+    values = {
+        "tag": dam_completion.tags,
+        "not_tag": dam_completion.tags,
+        "all_tags": dam_completion.tags,
+        "sku": dam_completion.skus,
+        "not_sku": dam_completion.skus,
+        "collection": dam_completion.collections,
+        "not_collection": dam_completion.collections,
+        "owner": dam_completion.account_keys,
+        "not_owner": dam_completion.account_keys,
+        "colour": colours,
+        "not_colour": colours,
+    }
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("text", nargs="?", default="", help="what to look for, in English or Chinese")
@@ -62,8 +93,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all-tags", action="append", default=[], metavar="TAG", help="with each of these"
         )
-        parser.add_argument("--created-from", type=date.fromisoformat, metavar="YYYY-MM-DD")
-        parser.add_argument("--created-to", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument(
+            "--created-from", type=date.fromisoformat, metavar="YYYY-MM-DD", help="on this day or later"
+        )
+        parser.add_argument(
+            "--created-to", type=date.fromisoformat, metavar="YYYY-MM-DD", help="on this day or earlier"
+        )
         parser.add_argument("--collapse", action="store_true", help="one hit for pictures of the same thing")
         parser.add_argument("--literal", action="store_true", help="correct nothing in the text")
         parser.add_argument("--limit", type=int, default=10, help="default: %(default)s")

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Buckets of the object store, and one account for each that reaches nothing else. May run again and again.
+set -eu
+of() { cat "/run/secrets/$1"; }
+
+mc alias set store http://objects:9000 root "$(of objects_root_password)" >/dev/null
+account() {  # NAME BUCKET PASSWORD
+  mc mb --ignore-existing "store/$2"
+  cat > /tmp/policy.json <<POLICY
+{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
+   "Resource": ["arn:aws:s3:::$2"]},
+  {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload",
+   "s3:ListMultipartUploadParts"], "Resource": ["arn:aws:s3:::$2/*"]}]}
+POLICY
+  mc admin policy create store "$2-only" /tmp/policy.json
+  mc admin user add store "$1" "$3"
+  mc admin policy attach store "$2-only" --user "$1" 2>/dev/null || true  # it has it already
+}
+account library atelier "$(of objects_library_password)"
+account index milvus "$(of objects_index_password)"
+mc version enable store/atelier  # what was overwritten or deleted by mistake can be had back
+mc ilm rule add --noncurrent-expire-days 30 store/atelier 2>/dev/null || true

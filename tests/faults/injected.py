@@ -1,0 +1,131 @@
+"""The faults: each is done to the running stack, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.generation.gemini_server import Call, GeminiServer, answered, failing, picture_part
+from tests.loopback import Answer
+from tests.pictures import picture
+from tests.services.servers import Server
+from tests.stack import Site
+
+CALL_SECONDS = 4.0
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"  # of Debian's package `faketime`
+
+
+class Vendor(GeminiServer):
+    """Paints, never twice the same, or fails for as long as it is told to."""
+
+    fails = False
+
+    def well(self, call: Call) -> Answer:
+        overloaded = failing(503, "UNAVAILABLE", "The model is overloaded.")
+        if self.fails:
+            return overloaded(call)
+        drawn = picture(format="PNG", size=(160, 200), seed=50_000 + len(self.calls))
+        return Answer(200, answered(call, [picture_part(drawn)]), delay=CALL_SECONDS)
+
+
+@dataclass(frozen=True)
+class World:
+    """What a fault can be done to.
+
+    Attributes:
+        site: the stack.
+        vendor: in place of Google's picture API.
+        disk: where everything of the stack lies, of bounded size.
+    """
+
+    site: Site
+    vendor: Vendor
+    disk: Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong, for so many seconds."""
+
+    name: str
+    begin: Callable[[World], None]
+    end: Callable[[World], None]
+    seconds: float = 10.0
+
+
+def _nothing(_world: World) -> None:
+    """It mends itself: what ended is started again by whoever keeps the processes."""
+
+
+def _dies(name: str, of: Callable[[World], Server]) -> Fault:
+    return Fault(f"{name} dies, and is back", lambda world: of(world).kill(), lambda world: of(world).start())
+
+
+def _cut(name: str, of: Callable[[World], Server]) -> Fault:
+    return Fault(
+        f"the line to {name} is cut", lambda world: of(world).hold(), lambda world: of(world).let_go()
+    )
+
+
+def _kill(*parts: str) -> Callable[[World], None]:
+    def kill(world: World) -> None:
+        for part in parts:
+            world.site.parts[part].kill()
+
+    return kill
+
+
+def _vendor(fails: bool) -> Callable[[World], None]:
+    def turn(world: World) -> None:
+        world.vendor.fails = fails
+
+    return turn
+
+
+def _fill_disk(world: World) -> None:
+    with (world.disk / "filler").open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12):  # to the last page
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+
+
+def _free_disk(world: World) -> None:
+    (world.disk / "filler").unlink()
+
+
+def _clock(ahead: str) -> Callable[[World], None]:
+    """Processes begin anew with another time, as a machine does that was asleep. Waiting is not faked."""
+
+    def jump(world: World) -> None:
+        for part in world.site.parts.values():
+            part.environment.pop("LD_PRELOAD", None)
+            if ahead:
+                part.environment |= {
+                    "LD_PRELOAD": FAKETIME, "FAKETIME": ahead, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                }  # fmt: skip
+            part.kill()
+
+    return jump
+
+
+FAULTS = [
+    Fault("none", _nothing, _nothing),
+    Fault("both workers are killed", _kill("worker", "worker-encode"), _nothing),
+    Fault("the site is killed", _kill("web"), _nothing),
+    Fault("everything of Atelier is killed", _kill("web", "worker", "worker-encode", "beat"), _nothing),
+    _dies("Redis", lambda world: world.site.servers.redis),
+    _cut("Redis", lambda world: world.site.servers.redis),
+    _dies("PostgreSQL", lambda world: world.site.servers.postgres),
+    _cut("PostgreSQL", lambda world: world.site.servers.postgres),
+    _dies("Milvus", lambda world: world.site.servers.milvus),
+    _cut("Milvus", lambda world: world.site.servers.milvus),
+    # moto keeps its objects in memory: it is held, not killed.
+    _cut("S3", lambda world: world.site.servers.s3),
+    Fault("the vendor fails", _vendor(True), _vendor(False)),
+    Fault("the disk of everything is full", _fill_disk, _free_disk),
+    Fault("the clock jumps two hours ahead, and back", _clock("+2h"), _clock(""), seconds=20.0),
+]
