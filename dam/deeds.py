@@ -37,12 +37,15 @@ _DEEDS = {
 
 
 def deed(entry: AuditEntry) -> str:
-    """The deed in words, with what it was done to where the log says so; its code where it has no words."""
+    """The deed in words, with the SKU that it was about; its code where it has no words.
+
+    Collections are not named: one may be another's, and nothing that the owner of the asset may know of.
+    """
     if entry.action == "asset.state":
         return _("State: %(state)s") % {"state": _state(entry.details.get("after", ""))}
     words = str(_DEEDS.get(entry.action, entry.action))
-    about = next((entry.details[name] for name in ("sku", "collection") if entry.details.get(name)), "")
-    return f"{words}: {about}" if about else words
+    sku = entry.details.get("sku", "")
+    return f"{words}: {sku}" if sku else words
 
 
 def _state(value: str) -> str:

@@ -117,8 +117,9 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         say of themselves, which may be long, is not among it.
         """
         shown = self.select_related("current", "owner").defer("current__metadata")
-        links = AssetSKU.objects.select_related("sku")
-        return shown.prefetch_related("tags", models.Prefetch("sku_links", links))
+        links = models.Prefetch("sku_links", AssetSKU.objects.select_related("sku"))
+        # Begun anew, since Django refuses the same lookup twice, and what is listed may be listed again.
+        return shown.prefetch_related(None).prefetch_related("tags", links)
 
 
 class Asset(models.Model):
