@@ -4,6 +4,8 @@
 # make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
+# make fuzz    random bytes for our own parsers (SECONDS=60 each, ONLY=xmp); make audit: known weaknesses of what is
+#              installed and of our code; make sbom: var/sbom.json, what is installed, as CycloneDX
 # make stack   what docker-compose.yml starts, without containers: real servers, site, workers, beat
 # make faults   every fault done to that stack while people work; writes docs/faults.md (ONLY=Redis: some)
 # make load   a day's work on that stack with 100,000 assets, more and more of it, then half for an hour (MINUTES=10)
@@ -16,7 +18,7 @@ PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT
 
-.PHONY: demo run stack faults load test test-embedded test-services test-consistency check bench messages screenshots clean help
+.PHONY: demo run stack faults load test test-embedded test-services test-consistency check bench fuzz audit sbom messages screenshots clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -56,6 +58,7 @@ check: .venv/.dev
 	$(PY) -m ruff format --check .
 	.venv/bin/lint-imports
 	$(PY) -m mypy .
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive atelier dam search generation
 
 test-embedded: .venv/.dev
 	$(PY) -m pytest $(BESIDE)
@@ -65,6 +68,21 @@ test-services: .venv/.dev
 
 test-consistency: .venv/.dev
 	CONSISTENCY_STEPS=$(or $(STEPS),3000) $(PY) -m pytest --services tests/search/test_consistency.py
+
+.venv/.security: requirements-security.txt .venv/.dev
+	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-security.txt
+	@touch $@
+
+fuzz: .venv/.security
+	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60) $(ONLY)
+
+audit: .venv/.security
+	.venv/bin/pip-audit --progress-spinner off --requirement requirements.txt --no-deps --disable-pip
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive atelier dam search generation
+
+sbom: .venv/.security
+	@mkdir -p var
+	.venv/bin/cyclonedx-py environment .venv --output-format JSON --output-file var/sbom.json
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ASSETS),--assets $(ASSETS)) $(if $(KEEP),--keep $(KEEP))

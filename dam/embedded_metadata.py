@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from typing import Any
 
 from PIL import ExifTags, Image, ImageCms, ImageFile, IptcImagePlugin
@@ -27,6 +28,7 @@ SKIPPED_EXIF = {
     "StripOffsets", "StripByteCounts", "TileOffsets", "TileByteCounts",
 }  # fmt: skip
 WINDOWS_TEXTS = {"XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject"}
+UNREAD = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 READ_ERRORS = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, RecursionError)
 
 
@@ -189,5 +191,6 @@ def _decoded(value: bytes) -> str | None:
 
 
 def _text(value: str, max_text: int = MAX_TEXT) -> str:
-    """Clipped, without the NULs and lone surrogates that databases refuse."""
-    return value.replace("\0", "").encode("utf-8", "ignore").decode().strip()[:max_text]
+    """Clipped, without what nobody reads: the NULs and lone surrogates that databases refuse, what commands a
+    terminal, and what makes the text around it run backwards."""
+    return UNREAD.sub("", value).encode("utf-8", "ignore").decode().strip()[:max_text]

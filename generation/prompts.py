@@ -29,9 +29,11 @@ from django.utils.translation import gettext as _
 from dam.languages import in_language
 from generation.brevity import fitted
 
-VERSION = "2026-11-26"
+VERSION = "2026-11-26.2"
 LANGUAGES = ("en", "zh")
 LONGEST_WORDS = 500
+LONGEST_LABEL = 80
+BRACKETS = "()[]{}<>（）［］【】｛｝＜＞"
 # What each template is given anyway; whatever else it names in braces is a slot of its own.
 GIVEN = frozenset(("pictures", "accessory", "sentence", "instruction"))
 
@@ -177,9 +179,24 @@ def names_in(text: str) -> set[str]:
     return names
 
 
+def _as_label(title: str) -> str:
+    """The title in one line, without brackets and what nobody sees, cut where it is no title any more."""
+    seen = "".join(
+        " " if character.isspace() or character in BRACKETS else character
+        for character in title
+        if character.isprintable() or character.isspace()
+    )
+    words = " ".join(seen.split())
+    return words if len(words) <= LONGEST_LABEL else words[:LONGEST_LABEL].rstrip() + "…"
+
+
 @dataclass(frozen=True)
 class NamedInput:
-    """An input as a prompt names it; its number in the prompt is its place in the list."""
+    """An input as a prompt names it; its number in the prompt is its place in the list.
+
+    A title may come out of a stranger's file. In a prompt it is a label in brackets, and can be no more:
+    it is one short line that closes no bracket.
+    """
 
     role: str
     title: str
@@ -189,6 +206,10 @@ class NamedInput:
         """The title in this language, or in the other one."""
         first, second = (self.title_zh, self.title) if language == "zh" else (self.title, self.title_zh)
         return first or second
+
+    def labelled(self, language: str) -> str:
+        """The title as a prompt may hold it."""
+        return _as_label(self.named(language))
 
 
 _ROLE_WORDS = {
@@ -498,7 +519,7 @@ def render_short(
     """
     if not template.short:
         return fitted(render(template, inputs, language=language, words=words), tokens)
-    shown = [given.named(language) or _ROLE_WORDS[language][given.role] for given in inputs]
+    shown = [given.labelled(language) or _ROLE_WORDS[language][given.role] for given in inputs]
     first, *others = shown[: len(inputs) - words.style_pictures]
     said = template.short[language].format_map(
         {
@@ -526,7 +547,7 @@ def with_note(prompt: str, note: str, *, language: str, tokens: int = 0) -> tupl
 @lru_cache(maxsize=4096)
 def _picture_line(number: int, given: NamedInput, language: str, is_style: bool) -> str:
     word = _STYLE_WORD[language] if is_style else _ROLE_WORDS[language][given.role]
-    name = given.named(language)
+    name = given.labelled(language)
     if language == "zh":
         return f"图{number}：{word}" + (f"（{name}）" if name else "")
     return f"Picture {number}: {word}" + (f" ({name})" if name else "")

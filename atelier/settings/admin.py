@@ -82,23 +82,17 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "atelier.dashboard.dashboard",
-    "STYLES": [lambda request: static("atelier/atelier.css")],
-    "SCRIPTS": [lambda request: static("atelier/unfold.js")],
-    "COLORS": {
-        "primary": {
-            "50": "oklch(96.2% .018 272.3)",
-            "100": "oklch(93% .034 272.8)",
-            "200": "oklch(87% .065 274)",
-            "300": "oklch(78.5% .115 274.7)",
-            "400": "oklch(67.3% .182 276.9)",
-            "500": "oklch(58.5% .233 277.1)",
-            "600": "oklch(51.1% .262 276.9)",
-            "700": "oklch(45.7% .24 277)",
-            "800": "oklch(39.8% .195 277.4)",
-            "900": "oklch(35.9% .144 278.7)",
-            "950": "oklch(25.7% .09 281.3)",
-        }
+    "GLOBAL_CALLBACK": "atelier.look.look",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Sign-in and security"), "link": reverse_lazy("admin:account_security")},
+        ],
     },
+    "STYLES": [
+        lambda request: static("atelier/colours.css"),
+        lambda request: static("atelier/atelier.css"),
+    ],
+    "SCRIPTS": [lambda request: static("atelier/unfold.js")],
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -1,6 +1,48 @@
 // What Unfold's pages need to be told before its own script begins.
 "use strict";
 
+// The pages' policy of contents takes no style from scripts, and lets no text be run as one.
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+
+// Alpine's build for such pages reads its expressions itself: what they name is given to it by name, and the
+// few of Unfold's that are more than an expression are written anew.
+document.addEventListener("alpine:init", () => {
+  Alpine.data("page", page);
+  for (const part of [theme, searchForm, searchDropdown, searchCommand]) Alpine.data(part.name, part);
+  document
+    .getElementById("search-input-command")
+    ?.setAttribute("x-on:keydown.enter.prevent", "$event.metaKey || $event.ctrlKey || selectItem(false, false)");
+  document.getElementById("changelist-actions")?.setAttribute("x-bind:style", "{ width: changeListWidth + 'px' }");
+});
+
+function page() {
+  const { tab, tabbed } = document.body.dataset;
+  return {
+    activeTab: tabbed === undefined ? "" : getCurrentTab() || tab,
+    sidebarMobileOpen: false,
+    sidebarDesktopOpen: (localStorage.getItem("sidebarDesktopOpen") ?? "1") === "1",
+    // Of the window its expressions ask for the address alone.
+    window: {
+      location: {
+        get pathname() { return location.pathname; },
+        get search() { return location.search; },
+        get hash() { return location.hash; },
+        set href(address) { location.assign(address); },
+      },
+    },
+    moveRecords: (...given) => moveRecords(...given),
+    sortRecords: (...given) => sortRecords(...given),
+    init() {
+      this.$watch("sidebarDesktopOpen", (open) => localStorage.setItem("sidebarDesktopOpen", open ? "1" : "0"));
+    },
+    closeNavigation() {
+      this.sidebarMobileOpen = false;
+      document.getElementById("at-navigation").focus();
+    },
+  };
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   // It writes the name of a chosen file into the first text field near it, which on its own forms only shows
   // that name. On ours it is a field of its own: the tags, a title.

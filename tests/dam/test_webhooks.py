@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -436,6 +437,41 @@ class TestAddresses:
         delivery = WebhookDelivery.objects.get()
         assert (delivery.state, delivery.attempts, receiver.got) == (DeliveryState.PENDING, 1, [])
         assert "not a public address" in delivery.last_error
+
+    @pytest.mark.parametrize(
+        "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "[::ffff:7f00:1]"]
+    )
+    def test_other_ways_to_write_a_private_address_lead_nowhere(
+        self, receiver: Receiver, settings: Settings, host: str
+    ) -> None:
+        settings.DAM_WEBHOOK_ALLOW_PRIVATE = False
+        port = receiver.url.rsplit(":", 1)[1].split("/")[0]
+        answer = webhook_http.post(f"https://{host}:{port}/hook", b"{}", {})
+        assert (answer.status, receiver.got) == (None, [])
+        assert "not a public address" in answer.problem
+
+    def test_a_name_that_changes_after_it_was_checked_leads_to_where_it_was_checked(
+        self, receiver: Receiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """DNS rebinding: the second answer is the private one. It is never asked for."""
+        settings.DAM_WEBHOOK_ALLOW_PRIVATE = False
+        answers = iter(["93.184.216.34", "127.0.0.1"])
+        asked: list[str] = []
+        connected: list[str] = []
+
+        def resolve(host: str, port: int, **more: Any) -> list[Any]:
+            asked.append(host)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+        def connect(self: socket.socket, place: tuple[str, int]) -> None:
+            connected.append(place[0])
+            raise ConnectionRefusedError("nobody there")
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        answer = webhook_http.post("https://rebinding.example.com/hook", b"{}", {})
+        assert (answer.status, asked, connected) == (None, ["rebinding.example.com"], ["93.184.216.34"])
+        assert receiver.got == []
 
 
 class TestRest:
