@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('dam', '0022_kept_answers'),
+        ("dam", "0023_holds_on_removals"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='keptanswer',
-            name='claim',
+            model_name="keptanswer",
+            name="claim",
             field=models.UUIDField(null=True),
         ),
     ]
