@@ -7,21 +7,28 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
 from atelier.backup import KEEP, BackupReport, back_up
 from atelier.backup_folder import BackupError, BackupFolder
+from dam.management.base import AtelierCommand
 
 USAGE = 2
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Back up the library into FOLDER: its database, and the files that it names. Run again, it copies "
         "what is new, or finishes what was interrupted. Exit code 1 where a file is lost or damaged; the "
         "rest is backed up. docs/backup.md says what is in it and what is not."
     )
+    examples = (
+        ("every night, into the same folder", "backup /srv/backups/atelier"),
+        ("which backups there are", "backup /srv/backups/atelier --list"),
+        ("before an upgrade, the database alone", "backup /srv/backups/atelier --no-files"),
+    )
+    exit_codes = {1: "a file is lost or damaged, or the backup could not be made"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", metavar="FOLDER", type=Path)

@@ -7,15 +7,23 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from atelier.costs import ORIGINAL_BYTES, RENDITION_BYTES, Library, estimate
+from dam.management.base import AtelierCommand
 
 USAGE = 2
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = "Say what a library of this size takes, each figure with its formula. docs/costs.md has examples."
+    examples = (
+        ("a million assets", "costs --assets 1000000"),
+        (
+            "large originals, vectors of 1536 dimensions",
+            "costs --assets 100000 --original-kb 5000 --dimension 1536",
+        ),
+    )
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from atelier import second_factor
 from atelier.sessions import end_sessions
+from dam.management.base import AtelierCommand
+from dam.management.completion import accounts
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = "Takes the second factor from an account and signs it out everywhere; the password stays."
+    examples = (("for somebody who has lost the telephone", "reset_two_factor mei"),)
+    exit_codes = {1: "there is no such account"}
+    values = {"username": accounts}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

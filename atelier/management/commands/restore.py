@@ -8,21 +8,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from atelier.backup_folder import BackupError
 from atelier.restore import RestoreReport, restore
+from dam.management.base import AtelierCommand
 
 USAGE = 2
 
 
-class Command(BaseCommand):
+class Command(AtelierCommand):
     help = (
         "Restore the newest backup of FOLDER, or one of before: database, files, and the index from the "
         "vectors that the database keeps. Everything is checked first; interrupted, the same command "
         "finishes. Stop the site and its workers before. Exit code 1 where something is not as the "
         "backup has it."
     )
+    examples = (
+        ("the newest backup, into an empty library", "restore /srv/backups/atelier"),
+        (
+            "what there was that evening, in place of what is there",
+            "restore /srv/backups/atelier --at 2026-11-26T18:00 --replace",
+        ),
+    )
+    exit_codes = {1: "something is not as the backup has it"}
     requires_system_checks: list[str] = []  # it must run where there is no database yet
     requires_migrations_checks = False
 
