@@ -48,13 +48,14 @@ def space_of_nothing(db: None) -> None:
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """Every logger writes all that it has, also those that keep it for themselves."""
-    names = list(logging.root.manager.loggerDict)
+    names = {*logging.root.manager.loggerDict, "PIL", "django.template"}
     before = {}
     for name in names:
         logger = logging.getLogger(name)
         before[logger] = (logger.level, logger.propagate)
-        if not name.startswith(("PIL", "asyncio", "django.template")):  # megabytes about pixels and blanks
-            logger.setLevel(logging.DEBUG)
+        # Megabytes about single pixels, and about what a template does not find.
+        quiet = name.startswith(("PIL", "asyncio", "django.template"))
+        logger.setLevel(logging.INFO if quiet else logging.DEBUG)
         logger.propagate = True
     caplog.set_level(logging.DEBUG)
     yield caplog
