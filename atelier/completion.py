@@ -25,7 +25,7 @@ def shell_code(shell: str, python: str, program: str) -> str:
     function = (
         f"function atelier\n    {run} $argv\nend\n" if shell == "fish" else f'atelier() {{ {run} "$@"; }}\n'
     )
-    return function + argcomplete.shellcode(NAMES, shell=shell)
+    return function + argcomplete.shellcode(NAMES, shell=shell)  # nosec B604  a name, not a command
 
 
 def complete() -> NoReturn:
