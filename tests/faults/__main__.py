@@ -212,7 +212,9 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
     rows = []
     for run in runs:
         cells = ["not in time" if (s := run.healed[deed]) is None else f"{s:g}" for deed in deeds]
-        lost = "; ".join(f"{deed}: {what}" for deed, what in run.lost.items() if what)
+        lost = "; ".join(
+            f"{deed}: {what}" for deed, what in run.lost.items() if what and run.healed[deed] is not None
+        )
         if run.drift:
             lost += f" index or files differ: {run.drift}"
         rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} |")
@@ -220,7 +222,8 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
         "# When something goes wrong",
         ABOUT.format(day=date.today(), seconds=FAULTS[1].seconds),
         "## Seconds until all that was begun was done, from the end of the fault",
-        "The first row is the same work without a fault: what it takes anyway.",
+        f"The first row is the same work without a fault: what it takes anyway. “Not in time”: not within"
+        f" {LIMIT_SECONDS:.0f} seconds.",
         f"{head}\n" + "\n".join(rows),
         "## What people saw meanwhile",
         "Whatever was no success, with how often; an empty place means that nobody noticed.",
@@ -233,6 +236,8 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
             if answers
         ]
         parts.append("\n".join(seen) or "Nothing.")
+        if remark := next((fault.remark for fault in FAULTS if fault.name == run.fault), ""):
+            parts.append(remark)
     if left_out:
         parts.append("## Not done here\n\n" + "\n".join(f"- {name}: {why}" for name, why in left_out.items()))
     return "\n\n".join(parts) + "\n"

