@@ -180,7 +180,7 @@ class Postgres(Server):
 
     Args:
         folder: as for every server.
-        durable: what is committed is kept whatever happens, as it is shipped; else the data may be thrown away.
+        durable: what is committed is kept whatever happens, as it is shipped; else it may be lost.
     """
 
     name = "PostgreSQL"
