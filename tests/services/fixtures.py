@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.services.processes import Process, Web, manage, start_worker
 
@@ -32,6 +34,24 @@ def worker(transactional_db: None, clean_broker: None, tmp_path: Path) -> Iterat
     for process in started:
         process.kill()
         sys.stdout.write(process.output)  # shown where the test failed
+    given_up()
+
+
+def given_up(seconds: float = 15.0) -> None:
+    """Wait until PostgreSQL has noticed that killed processes are gone: their locks hinder emptying tables."""
+    if connection.vendor != "postgresql":
+        return
+    busy = (
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and pid <> pg_backend_pid() and state <> 'idle'"
+    )
+    until = time.monotonic() + seconds
+    with connection.cursor() as cursor:
+        while time.monotonic() < until:
+            cursor.execute(busy)
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
