@@ -38,7 +38,7 @@ def worker(transactional_db: None, clean_broker: None, tmp_path: Path) -> Iterat
 
 
 def given_up(seconds: float = 15.0) -> None:
-    """Wait until PostgreSQL has noticed that killed processes are gone: their locks hinder emptying tables."""
+    """Wait until PostgreSQL has noticed that killed processes are gone: their locks are in the way."""
     if connection.vendor != "postgresql":
         return
     busy = (
