@@ -1,4 +1,4 @@
-"""Leases, short and renewed: what a dead worker held is free soon, what a slow one holds stays its own."""
+"""Leases, short and renewed: what a dead process held is free soon, what a slow one holds stays its own."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +10,12 @@ from datetime import timedelta
 from functools import partial
 
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam.file_names import names_in_use
+from dam.leases import renewed
 from dam.models import PendingRemoval, RemovalHold
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ SWEEP_SECONDS = 300.0
 FAILURES = 3  # in a row: the storage is away, and the others need not try now
 LONGEST_WAIT_SECONDS = 3600
 HOLD = timedelta(minutes=10)  # so long what a killed process held stays held
-RENEW_SECONDS = 60.0
 
 
 def note(names: Iterable[str]) -> None:
@@ -48,33 +47,16 @@ def held() -> Iterator[None]:
     Who begins to copy files inside finds all that any row named when it began, deleted since or not.
     """
     hold = RemovalHold.objects.create(until=timezone.now() + HOLD)
-    done = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(hold.pk, done), name="hold on removals", daemon=True)
-    renewing.start()
     try:
-        yield
+        with renewed(RemovalHold.objects.filter(pk=hold.pk), HOLD, "until"):
+            yield
     finally:
-        done.set()
-        renewing.join()
         hold.delete()
 
 
 def is_held() -> bool:
     """Whether somebody copies files at this moment."""
     return RemovalHold.objects.filter(until__gt=timezone.now()).exists()
-
-
-def _renew(hold: int, done: threading.Event) -> None:
-    """In a thread, as the one that holds may wait for another program, or read in one long transaction."""
-    try:
-        while not done.wait(RENEW_SECONDS):
-            try:
-                RemovalHold.objects.filter(pk=hold).update(until=timezone.now() + HOLD)
-            except DatabaseError:
-                log.exception("The hold on removals was not renewed, which is tried again")
-                connection.close()
-    finally:
-        connection.close()
 
 
 def remove_due(seconds: float = SWEEP_SECONDS) -> int:

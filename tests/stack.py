@@ -18,15 +18,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import requests
 
-from tests.services.children import free_ports
-from tests.services.servers import TIED, Stack, running_stack
+from tests.pictures import picture
+from tests.services.children import free_ports, start_tied
+from tests.services.servers import Stack, running_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 RESTART_SECONDS = 1.0
 START_SECONDS = 120.0
+WAIT_SECONDS = 20.0  # so long a person looks at a page that does not come
 WORKER = ("-m", "celery", "--app", "atelier", "worker", "--loglevel", "warning", "--pool", "threads")
 PARTS: dict[str, tuple[str, ...]] = {
     "web": ("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "atelier.wsgi"),
@@ -41,13 +44,11 @@ class Part:
 
     Attributes:
         environment: what it is started with the next time.
-        starts: how often it was.
     """
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
-        self.starts = 0
         self.environment = dict(environment)
         self._wanted = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,17 +59,8 @@ class Part:
         threading.Thread(target=self._keep, name=f"keeps {self.name}", daemon=True).start()
 
     def _start(self) -> None:
-        self.starts += 1
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, TIED, sys.executable, *PARTS[self.name]],
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        command = [sys.executable, *PARTS[self.name]]
+        self._process = start_tied(command, folder=ROOT, environment=self.environment, log=self.log)
 
     def _keep(self) -> None:
         while self._wanted.is_set():
@@ -101,6 +93,32 @@ class Part:
                 self._process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 self.signal(signal.SIGKILL)
+
+
+class Program:
+    """Speaks to the API with a token.
+
+    Attributes:
+        token: as the header Authorization has it, after “Token”.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.token = token
+        self._root = f"{url}/api/v1/"
+
+    def send(self, method: str, path: str, **given: Any) -> requests.Response:
+        headers = {"Authorization": f"Token {self.token}", **given.pop("headers", {})}
+        return requests.request(method, self._root + path, headers=headers, timeout=WAIT_SECONDS, **given)
+
+    def bring_in(self, kind: str, seed: int, size: tuple[int, int] = (300, 400)) -> str:
+        """The id of a new asset with a cut-out picture, such as outfits are made of."""
+        drawn = picture(format="PNG", size=size, alpha=True, seed=seed)
+        answer = self.send(
+            "POST", "assets/", data={"kind": kind, "title": f"{kind} {seed}"},
+            files={"file": (f"{kind}.png", drawn, "image/png")},
+        )  # fmt: skip
+        answer.raise_for_status()
+        return str(answer.json()["id"])
 
 
 class Site:
@@ -146,6 +164,12 @@ class Site:
         if done.returncode:
             raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stderr[-2000:]}")
         return done.stdout
+
+    def administrator(self, password: str) -> Program:
+        """Make the account `admin`, and a program that speaks in its name."""
+        self.environment["DJANGO_SUPERUSER_PASSWORD"] = password
+        self.manage("createsuperuser", "--no-input", "--username", "admin", "--email", "admin@example.com")
+        return Program(self.url, self.manage("drf_create_token", "admin").split()[2])
 
     def start(self) -> None:
         """Tables, static files, index, then every process; returns when the site answers."""
@@ -206,8 +230,7 @@ def main() -> None:
     say("Starting PostgreSQL, Redis, Milvus, S3, the site, two workers and beat …")
     with running_site(options.folder, port=options.port) as site:
         password = secrets.token_urlsafe(12)
-        site.environment["DJANGO_SUPERUSER_PASSWORD"] = password
-        site.manage("createsuperuser", "--no-input", "--username", "admin", "--email", "admin@example.com")
+        site.administrator(password)
         say(f"Atelier: {site.url}/   Login: admin   Password: {password}")
         for name, value in sorted(site.servers.environment().items()):
             say(f"  {name}={value}")

@@ -21,10 +21,10 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.faults.deeds import Day, Deed, Program
+from tests.faults.deeds import Day, Deed
 from tests.faults.injected import FAKETIME, FAULTS, Fault, Vendor, World
 from tests.pictures import picture
-from tests.stack import ROOT, running_site
+from tests.stack import ROOT, running_site, say
 
 PAGE = ROOT / "docs" / "faults.md"
 RESULTS = ROOT / "var" / "faults.json"  # of the last run of each fault
@@ -51,11 +51,6 @@ class Run:
     lost: dict[str, str] = field(default_factory=dict)
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
     drift: str = ""
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -87,23 +82,10 @@ class Stage:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        site = world.site
-        site.environment["DJANGO_SUPERUSER_PASSWORD"] = "only-on-loopback-1"
-        site.manage("createsuperuser", "--no-input", "--username", "admin", "--email", "a@example.com")
-        token = site.manage("drf_create_token", "admin").split()[2]
-        self.program = Program(site.url, token)
-        self.models = [self._asset("model", number) for number in range(4)]
-        self.garments = [self._asset("garment", 10 + number) for number in range(3)]
+        self.program = world.site.administrator("only-on-loopback-1")
+        self.models = [self.program.bring_in("model", 10_000 + number) for number in range(4)]
+        self.garments = [self.program.bring_in("garment", 10_010 + number) for number in range(3)]
         self._seed = 0
-
-    def _asset(self, kind: str, seed: int) -> str:
-        drawn = picture(format="PNG", size=(300, 400), alpha=True, seed=10_000 + seed)
-        answer = self.program.send(
-            "POST", "assets/", data={"kind": kind, "title": f"{kind} {seed}"},
-            files={"file": (f"{kind}.png", drawn, "image/png")},
-        )  # fmt: skip
-        answer.raise_for_status()
-        return str(answer.json()["id"])
 
     def day(self) -> Day:
         """A new day of work: other pictures, another folder, the other encoder."""

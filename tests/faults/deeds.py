@@ -15,21 +15,9 @@ import requests
 
 from tests.faults.injected import World
 from tests.pictures import picture
+from tests.stack import WAIT_SECONDS, Program
 
-WAIT_SECONDS = 20.0  # so long a person looks at a page that does not come
 AGAIN_SECONDS = 1.0
-
-
-class Program:
-    """Speaks to the API with a token."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._root = f"{url}/api/v1/"
-        self._headers = {"Authorization": f"Token {token}"}
-
-    def send(self, method: str, path: str, **given: Any) -> requests.Response:
-        headers = {**self._headers, **given.pop("headers", {})}
-        return requests.request(method, self._root + path, headers=headers, timeout=WAIT_SECONDS, **given)
 
 
 @dataclass

@@ -24,10 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import requests
 
-from tests.pictures import picture
-from tests.stack import ROOT, Site, running_site
+from tests.stack import ROOT, Site, running_site, say
 
 PAGE = ROOT / "docs" / "load.md"
 RATES = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80)
@@ -78,28 +76,17 @@ class Stage:
         self.site = site
         command = [sys.executable, "-m", "tests.load.library", str(assets), str(folder)]
         subprocess.run(command, cwd=ROOT, env=site.environment, check=True)
-        site.environment["DJANGO_SUPERUSER_PASSWORD"] = "only-on-loopback-1"
-        site.manage("createsuperuser", "--no-input", "--username", "admin", "--email", "a@example.com")
-        self.token = site.manage("drf_create_token", "admin").split()[2]
-        self.models = [self._asset("model", number) for number in range(6)]
-        self.garments = [self._asset("garment", 100 + number) for number in range(6)]
+        self.program = site.administrator("only-on-loopback-1")
+        size = (600, 800)
+        self.models = [self.program.bring_in("model", 900_000 + number, size) for number in range(6)]
+        self.garments = [self.program.bring_in("garment", 900_100 + number, size) for number in range(6)]
         self._uploads = 1_000_000
-
-    def _asset(self, kind: str, seed: int) -> str:
-        drawn = picture(format="PNG", size=(600, 800), alpha=True, seed=900_000 + seed)
-        answer = requests.post(
-            f"{self.site.url}/api/v1/assets/", headers={"Authorization": f"Token {self.token}"},
-            data={"kind": kind, "title": f"{kind} {seed}"}, files={"file": ("a.png", drawn, "image/png")},
-            timeout=60,
-        )  # fmt: skip
-        answer.raise_for_status()
-        return str(answer.json()["id"])
 
     def day(self, rate: float, seconds: float) -> dict[str, Any]:
         """So many tasks a second for so long; what the programs measured."""
         self._uploads += 100_000
         options = {
-            "host": self.site.url, "token": self.token, "rate": rate, "seconds": seconds,
+            "host": self.site.url, "token": self.program.token, "rate": rate, "seconds": seconds,
             "models": ",".join(self.models), "garments": ",".join(self.garments),
             "first-number": self._uploads,
         }  # fmt: skip
@@ -114,11 +101,6 @@ class Stage:
 
 def answers_well(came: dict[str, Any]) -> bool:
     return came["failures"] == 0 and came["p95_ms"] < MOST_MS
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def page_of(assets: int, steps: Steps, long: dict[str, Any], memory: Memory) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
-from tests.services.processes import Process, Web, manage, start_worker
+from tests.services.processes import Process, Web, database_is_busy, manage, start_worker
+
+GIVEN_UP_SECONDS = 15.0
 
 
 @pytest.fixture
@@ -34,24 +35,14 @@ def worker(transactional_db: None, clean_broker: None, tmp_path: Path) -> Iterat
     for process in started:
         process.kill()
         sys.stdout.write(process.output)  # shown where the test failed
-    given_up()
+    _wait_for_the_database()
 
 
-def given_up(seconds: float = 15.0) -> None:
-    """Wait until PostgreSQL has noticed that killed processes are gone: their locks are in the way."""
-    if connection.vendor != "postgresql":
-        return
-    busy = (
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        " and pid <> pg_backend_pid() and state <> 'idle'"
-    )
-    until = time.monotonic() + seconds
-    with connection.cursor() as cursor:
-        while time.monotonic() < until:
-            cursor.execute(busy)
-            if cursor.fetchone() == (0,):
-                return
-            time.sleep(0.1)
+def _wait_for_the_database() -> None:
+    """Until it has given killed processes up: their locks would be in the way of emptying the tables."""
+    until = time.monotonic() + GIVEN_UP_SECONDS
+    while database_is_busy() and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

