@@ -59,7 +59,9 @@ class Part:
         threading.Thread(target=self._keep, name=f"keeps {self.name}", daemon=True).start()
 
     def _start(self) -> None:
-        command = [sys.executable, *PARTS[self.name]]
+        # As cpu_shares in docker-compose.yml: people's requests come before what can wait.
+        polite = ["nice", "-n", "10"] if self.name.startswith("worker") else []
+        command = [*polite, sys.executable, *PARTS[self.name]]
         self._process = start_tied(command, folder=ROOT, environment=self.environment, log=self.log)
 
     def _keep(self) -> None:

@@ -158,7 +158,13 @@ def dress() -> None:
 def insert(
     cursor: Any, model: type[Model], expressions: dict[str, str], source: str, *arguments: object
 ) -> None:
-    """Rows of a model in one statement; columns without an expression get their field's default."""
+    """Rows of a model in one statement; columns without an expression get their field's default.
+
+    Rows that are made later, by people, get ids after these.
+    """
+    from django.core.management.color import no_style
+    from django.db import connection
+
     others = [field for field in model._meta.concrete_fields if field.column not in expressions]
     defaults = [field.get_db_prep_save(field.get_default(), cursor.db) for field in others]
     columns = ", ".join([*expressions, *(field.column for field in others)])
@@ -167,3 +173,5 @@ def insert(
         f"INSERT INTO {model._meta.db_table} ({columns}) SELECT {values} FROM {source}",  # noqa: S608  ours
         [*defaults, *arguments],
     )
+    for statement in connection.ops.sequence_reset_sql(no_style(), [model]):
+        cursor.execute(statement)

@@ -104,9 +104,6 @@ def _enter(space: Space) -> None:
     with connection.cursor() as cursor:
         expressions = {**_ENTRIES, "space_id": str(space.pk)}
         insert(cursor, IndexEntry, expressions, "dam_assetversion")
-        cursor.execute(
-            "SELECT setval(pg_get_serial_sequence('search_indexentry', 'id'), max(id)) FROM search_indexentry"
-        )
         cursor.execute("VACUUM ANALYZE search_indexentry")
 
 

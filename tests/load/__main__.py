@@ -94,7 +94,7 @@ class Stage:
         done = subprocess.run(
             [sys.executable, "-m", "tests.load.day", *arguments],
             cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": "atelier.settings"},
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
+            stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 

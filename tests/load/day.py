@@ -57,9 +57,9 @@ class Person(HttpUser):
 
     @task(10)
     def look(self) -> None:
-        found = self.client.get("/api/v1/assets/", params={"page_size": 1}, name="newest asset").json()
-        if found.get("results"):
-            self.client.get(f"/api/v1/assets/{found['results'][0]['id']}/", name="one asset")
+        answer = self.client.get("/api/v1/assets/", params={"page_size": 1}, name="newest asset")
+        if answer.ok and (found := answer.json()["results"]):
+            self.client.get(f"/api/v1/assets/{found[0]['id']}/", name="one asset")
 
     @task(5)
     def upload(self) -> None:
@@ -111,7 +111,7 @@ def main() -> None:
         "p50_ms": total.get_response_time_percentile(0.5),
         "p95_ms": total.get_response_time_percentile(0.95),
         "p99_ms": total.get_response_time_percentile(0.99),
-        "errors": {f"{e.name}: {e.error}"[:200]: e.occurrences for e in environment.errors.values()},
+        "errors": {f"{e.name}: {e.error}"[:200]: e.occurrences for e in environment.stats.errors.values()},
         "by_name": {
             entry.name: {
                 "requests": entry.num_requests,

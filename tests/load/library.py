@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import django
 
 def main() -> None:
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
     django.setup()
     from tests.benchmarks import search_library
 

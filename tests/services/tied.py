@@ -16,4 +16,4 @@ PR_SET_PDEATHSIG = 1  # prctl(2); kept over exec
 if __name__ == "__main__":
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  the arguments are the suite's own
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  the arguments are the suite's own

@@ -81,12 +81,13 @@ class Command(AtelierCommand):
 def _supervise(host: str, port: int) -> int:
     """Run web, worker and beat until one of them ends or Ctrl-C; the exit code of the first to end."""
     python = shlex.quote(sys.executable)
-    # Threads, not forks: gRPC and torch do not survive a fork after they were used.
+    # Threads, not forks: gRPC and torch do not survive a fork after they were used. What the worker does can
+    # wait for the people on the pages, who share the processors with it.
     processes = {
         "web": f"{python} -m gunicorn atelier.wsgi --bind {host}:{port} --threads 8 --timeout 120 "
         "--graceful-timeout 3 --no-control-socket --log-level warning",
-        "worker": f"{python} -m celery --app atelier --quiet worker --pool threads --concurrency 4 "
-        "--loglevel warning --without-gossip --without-mingle",
+        "worker": f"nice -n 10 {python} -m celery --app atelier --quiet worker --pool threads "
+        "--concurrency 4 --loglevel warning --without-gossip --without-mingle",
         "beat": f"{python} -m celery --app atelier --quiet beat --loglevel warning --pidfile=",
     }
     manager = Manager()
