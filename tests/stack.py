@@ -208,7 +208,7 @@ def running_site(folder: Path, *, port: int = 0, extra: Mapping[str, str] | None
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # PostgreSQL runs as another user where this runs as root
-    with running_stack(folder, durable=True) as servers:
+    with running_stack(folder, in_earnest=True) as servers:
         site = Site(folder, servers, port or free_ports(1)[0], extra or {})
         try:
             site.start()

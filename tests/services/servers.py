@@ -421,12 +421,16 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, *, durable: bool = False) -> Iterator[Stack]:
-    """Start all four servers under `folder`, PostgreSQL durable or not; stop them at the end."""
+def running_stack(folder: Path, *, in_earnest: bool = False) -> Iterator[Stack]:
+    """Start all four servers under `folder`; stop them at the end.
+
+    Args:
+        in_earnest: PostgreSQL durable and Milvus as it is shipped, as in production; else as is good for tests.
+    """
     stack = Stack(
-        Postgres(folder / "postgres", durable=durable),
+        Postgres(folder / "postgres", durable=in_earnest),
         Redis(folder / "redis"),
-        Milvus(folder / "milvus"),
+        Milvus(folder / "milvus", eager=not in_earnest),
         S3(folder / "s3"),
     )
     with contextlib.ExitStack() as cleanup:
