@@ -22,6 +22,7 @@ from typing import Any
 
 import requests
 
+from atelier.politeness import POLITELY
 from tests.pictures import picture
 from tests.services.children import free_ports, start_tied
 from tests.services.servers import Stack, running_stack
@@ -60,8 +61,8 @@ class Part:
 
     def _start(self) -> None:
         # As cpu_shares in docker-compose.yml: people's requests come before what can wait.
-        polite = ["nice", "-n", "10"] if self.name.startswith("worker") else []
-        command = [*polite, sys.executable, *PARTS[self.name]]
+        politely = ["sh", "-c", f'{POLITELY} "$@"', "sh"] if self.name.startswith("worker") else []
+        command = [*politely, sys.executable, *PARTS[self.name]]
         self._process = start_tied(command, folder=ROOT, environment=self.environment, log=self.log)
 
     def _keep(self) -> None:

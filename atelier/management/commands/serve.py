@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.utils import translation
 from honcho.manager import Manager
 
+from atelier.politeness import POLITELY
 from atelier.setup import Administrator, SetupError, ensure_administrator, prepare, require_free_port
 from dam.management.base import AtelierCommand
 from dam.models import Asset
@@ -81,18 +82,17 @@ class Command(AtelierCommand):
 def _supervise(host: str, port: int) -> int:
     """Run web, worker and beat until one of them ends or Ctrl-C; the exit code of the first to end."""
     python = shlex.quote(sys.executable)
-    # Threads, not forks: gRPC and torch do not survive a fork after they were used. What the worker does can
-    # wait for the people on the pages, who share the processors with it.
+    # Threads, not forks: gRPC and torch do not survive a fork after they were used.
     processes = {
-        "web": f"{python} -m gunicorn atelier.wsgi --bind {host}:{port} --threads 8 --timeout 120 "
+        "web": f"exec {python} -m gunicorn atelier.wsgi --bind {host}:{port} --threads 8 --timeout 120 "
         "--graceful-timeout 3 --no-control-socket --log-level warning",
-        "worker": f"nice -n 10 {python} -m celery --app atelier --quiet worker --pool threads "
+        "worker": f"{POLITELY} {python} -m celery --app atelier --quiet worker --pool threads "
         "--concurrency 4 --loglevel warning --without-gossip --without-mingle",
-        "beat": f"{python} -m celery --app atelier --quiet beat --loglevel warning --pidfile=",
+        "beat": f"exec {python} -m celery --app atelier --quiet beat --loglevel warning --pidfile=",
     }
     manager = Manager()
     for name, command in processes.items():
-        manager.add_process(name, f"exec {command}", env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        manager.add_process(name, command, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     manager.loop()
     interrupted = 130  # honcho's code after Ctrl-C: that is how it is meant to be stopped
     return 0 if manager.returncode in (None, interrupted) else int(manager.returncode)
