@@ -425,7 +425,7 @@ def running_stack(folder: Path, *, in_earnest: bool = False) -> Iterator[Stack]:
     """Start all four servers under `folder`; stop them at the end.
 
     Args:
-        in_earnest: PostgreSQL durable and Milvus as it is shipped, as in production; else as is good for tests.
+        in_earnest: PostgreSQL durable, Milvus as it is shipped, as in production; else as is good for tests.
     """
     stack = Stack(
         Postgres(folder / "postgres", durable=in_earnest),
