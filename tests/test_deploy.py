@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,12 +118,25 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
 
 def test_every_setting_is_one_that_atelier_reads() -> None:
     known = set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    known |= {"PROMETHEUS_MULTIPROC_DIR"}  # prometheus_client's own
     for name in ("web", "worker-encode", "beat", "migrate"):
         given = {variable.removesuffix("_FILE") for variable in services()[name]["environment"]}
         assert given <= known, name
     config = next(one for one in kubernetes() if one["kind"] == "ConfigMap")
     assert set(config["data"]) <= known
+
+
+def test_each_life_of_the_site_counts_in_a_folder_of_its_own(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    configuration = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert folder.parent == tmp_path
+    assert list(folder.iterdir()) == []
+    runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))  # read again, as gunicorn does when it is told to reload
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
+    configuration["on_exit"](None)
+    assert not folder.exists()
 
 
 def test_each_queue_has_its_worker() -> None:
