@@ -125,6 +125,13 @@ def test_every_setting_is_one_that_atelier_reads() -> None:
     assert set(config["data"]) <= known
 
 
+def test_what_stands_in_the_file_of_settings_reaches_each_process() -> None:
+    for name, service in services().items():
+        if service["image"].startswith("${ATELIER_IMAGE"):
+            assert service["env_file"] == [{"path": ".env", "required": False}], name
+            assert service["environment"]["PORT"] == "8000", "not that of the proxy"
+
+
 def test_each_life_of_the_site_counts_in_a_folder_of_its_own(monkeypatch: Any, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
