@@ -221,6 +221,8 @@ def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
         here.write_text(text.replace("/tmp/", f"{tmp_path}/").replace("/var/cache/nginx", str(tmp_path)))  # noqa: S108
         done = subprocess.run([program, "-t", "-c", str(here)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+    for directive in ("client_body_temp_path", "proxy_temp_path"):  # a tmpfs would count as memory
+        assert [line["args"][0].rpartition("/")[0] for line in named(read, directive)] == ["/var/cache/nginx"]
     locations = {
         tuple(block["args"]): {line["directive"]: line["args"] for line in block["block"]}
         for block in blocks(read["config"][0]["parsed"])
@@ -230,6 +232,12 @@ def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
     # What was withdrawn must not be given because the site is away.
     assert "proxy_cache_use_stale" not in locations[("/assets/",)]
     assert locations[("/api/v1/uploads/",)]["proxy_request_buffering"] == ["off"]
+
+
+def named(read: dict[str, Any], directive: str) -> list[dict[str, Any]]:
+    """Lines of nginx's file with this directive, but for those within a server."""
+    http = next(block for block in blocks(read["config"][0]["parsed"]) if block["directive"] == "http")
+    return [line for line in http["block"] if line["directive"] == directive]
 
 
 def blocks(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
