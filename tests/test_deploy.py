@@ -202,6 +202,21 @@ def test_pods_fit_the_restricted_standard() -> None:
             assert "cpu" in container["resources"]["requests"]
 
 
+def test_kubernetes_runs_and_watches_the_same_as_compose() -> None:
+    composed = services()
+    for one in kubernetes():
+        if one["kind"] not in ("Deployment", "Job"):
+            continue
+        service = composed[one["metadata"]["name"]]
+        container = one["spec"]["template"]["spec"]["containers"][0]
+        assert container.get("args") == service.get("command")
+        memory = service["deploy"]["resources"]["limits"]["memory"]
+        assert container["resources"]["limits"]["memory"] == f"{memory}i"
+        if probe := container.get("livenessProbe", {}).get("exec"):
+            assert probe["command"] == service["healthcheck"]["test"][1:]
+            assert f"{container['livenessProbe']['timeoutSeconds']}s" == service["healthcheck"]["timeout"]
+
+
 @pytest.mark.django_db
 def test_what_scales_exists() -> None:
     deployments = {one["metadata"]["name"] for one in kubernetes() if one["kind"] == "Deployment"}
