@@ -23,6 +23,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http.request import validate_host
 from django.utils.translation import gettext as _
 from kombu.exceptions import KombuError
+from kombu.utils.url import maybe_sanitize_url
 
 from atelier import restore
 from atelier.celery import app as celery_app
@@ -146,7 +147,7 @@ def _cache() -> Iterator[Finding]:
 
 
 def _broker() -> Iterator[Finding]:
-    name = settings.REDIS_URL or _("a folder under the data folder")
+    name = maybe_sanitize_url(settings.REDIS_URL) or _("a folder under the data folder")
     try:
         with celery_app.connection_for_write() as link:
             link.ensure_connection(max_retries=1, timeout=3)

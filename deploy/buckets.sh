@@ -20,4 +20,5 @@ POLICY
 account library atelier "$(of objects_library_password)"
 account index milvus "$(of objects_index_password)"
 mc version enable store/atelier  # what was overwritten or deleted by mistake can be had back
-mc ilm rule add --noncurrent-expire-days 30 store/atelier 2>/dev/null || true
+# Each `add` would be one rule more.
+mc ilm rule ls store/atelier >/dev/null 2>&1 || mc ilm rule add --noncurrent-expire-days 30 store/atelier

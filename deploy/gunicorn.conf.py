@@ -2,10 +2,8 @@
 
 import os
 import shutil
-from pathlib import Path
+import tempfile
 from typing import Any
-
-from prometheus_client import multiprocess
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 # Each process holds a text encoder (about 500 MB for `starter`) and answers with threads.
@@ -21,18 +19,20 @@ control_socket_disable = True
 accesslog = None  # the site writes a line for each request itself, with its id
 errorlog = "-"
 
-# Metrics of all processes, told by whichever is asked.
-_METRICS = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
-
-
-def on_starting(server: Any) -> None:
-    """An empty folder for the metrics: those of a life before would be counted again."""
-    if _METRICS:
-        shutil.rmtree(_METRICS, ignore_errors=True)
-        Path(_METRICS).mkdir(parents=True)
+# Metrics of all its processes, told by whichever is asked: in a folder of this life alone, for those of a
+# life before would be counted again. It is named here and not in the container's environment: commands in a
+# container of the site (`manage.py createsuperuser`) have no such folder, and must not count as the site.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """What a process that ended has counted stays; what it measured at the moment goes."""
-    if _METRICS:
-        multiprocess.mark_process_dead(worker.pid)
+    from prometheus_client import multiprocess  # which looks for the folder as soon as it is imported
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Nobody asks any more."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -148,11 +148,7 @@ class Site:
             "PYTHONUNBUFFERED": "1",
             **extra,
         }
-        web = {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
-        self.parts = {
-            name: Part(name, {**self.environment, **(web if name == "web" else {})}, folder / f"{name}.log")
-            for name in PARTS
-        }
+        self.parts = {name: Part(name, self.environment, folder / f"{name}.log") for name in PARTS}
 
     def manage(self, *arguments: str) -> str:
         """What `manage.py` says.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,12 +118,32 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
 
 def test_every_setting_is_one_that_atelier_reads() -> None:
     known = set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    known |= {"PROMETHEUS_MULTIPROC_DIR"}  # prometheus_client's own
     for name in ("web", "worker-encode", "beat", "migrate"):
         given = {variable.removesuffix("_FILE") for variable in services()[name]["environment"]}
         assert given <= known, name
     config = next(one for one in kubernetes() if one["kind"] == "ConfigMap")
     assert set(config["data"]) <= known
+
+
+def test_what_stands_in_the_file_of_settings_reaches_each_process() -> None:
+    for name, service in services().items():
+        if service["image"].startswith("${ATELIER_IMAGE"):
+            assert service["env_file"] == [{"path": ".env", "required": False}], name
+            assert service["environment"]["PORT"] == "8000", "not that of the proxy"
+
+
+def test_each_life_of_the_site_counts_in_a_folder_of_its_own(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    configuration = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert folder.parent == tmp_path
+    assert list(folder.iterdir()) == []
+    runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))  # read again, as gunicorn does when it is told to reload
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
+    configuration["on_exit"](None)
+    assert not folder.exists()
 
 
 def test_each_queue_has_its_worker() -> None:
@@ -179,6 +202,21 @@ def test_pods_fit_the_restricted_standard() -> None:
             assert "cpu" in container["resources"]["requests"]
 
 
+def test_kubernetes_runs_and_watches_the_same_as_compose() -> None:
+    composed = services()
+    for one in kubernetes():
+        if one["kind"] not in ("Deployment", "Job"):
+            continue
+        service = composed[one["metadata"]["name"]]
+        container = one["spec"]["template"]["spec"]["containers"][0]
+        assert container.get("args") == service.get("command")
+        memory = service["deploy"]["resources"]["limits"]["memory"]
+        assert container["resources"]["limits"]["memory"] == f"{memory}i"
+        if probe := container.get("livenessProbe", {}).get("exec"):
+            assert probe["command"] == service["healthcheck"]["test"][1:]
+            assert f"{container['livenessProbe']['timeoutSeconds']}s" == service["healthcheck"]["timeout"]
+
+
 @pytest.mark.django_db
 def test_what_scales_exists() -> None:
     deployments = {one["metadata"]["name"] for one in kubernetes() if one["kind"] == "Deployment"}
@@ -193,11 +231,14 @@ def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
     read = crossplane.parse(str(file))
     assert (read["status"], read["errors"]) == ("ok", [])
     if program := shutil.which("nginx"):
-        text = file.read_text().replace("web:8000", "127.0.0.1:8000")
+        # Names are looked up by Docker's name server, which is not here; older nginx cannot do it at all.
+        text = file.read_text().replace("web:8000 resolve", "127.0.0.1:8000")
         here = tmp_path / "nginx.conf"
         here.write_text(text.replace("/tmp/", f"{tmp_path}/").replace("/var/cache/nginx", str(tmp_path)))  # noqa: S108
         done = subprocess.run([program, "-t", "-c", str(here)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+    for directive in ("client_body_temp_path", "proxy_temp_path"):  # a tmpfs would count as memory
+        assert [line["args"][0].rpartition("/")[0] for line in named(read, directive)] == ["/var/cache/nginx"]
     locations = {
         tuple(block["args"]): {line["directive"]: line["args"] for line in block["block"]}
         for block in blocks(read["config"][0]["parsed"])
@@ -207,6 +248,12 @@ def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
     # What was withdrawn must not be given because the site is away.
     assert "proxy_cache_use_stale" not in locations[("/assets/",)]
     assert locations[("/api/v1/uploads/",)]["proxy_request_buffering"] == ["off"]
+
+
+def named(read: dict[str, Any], directive: str) -> list[dict[str, Any]]:
+    """Lines of nginx's file with this directive, but for those within a server."""
+    http = next(block for block in blocks(read["config"][0]["parsed"]) if block["directive"] == "http")
+    return [line for line in http["block"] if line["directive"] == directive]
 
 
 def blocks(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

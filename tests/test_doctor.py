@@ -42,6 +42,13 @@ def test_a_sound_installation_has_no_problem() -> None:
     assert {"database", "broker", "storage", "encoder", "milvus", "provider board"} <= set(findings)
 
 
+def test_the_password_of_the_broker_is_not_told(settings: Any) -> None:
+    settings.REDIS_URL = "redis://:correct-horse@127.0.0.1:9/0"
+    sentence = doctor()["broker"]["sentence"]
+    assert "127.0.0.1:9" in sentence
+    assert "correct-horse" not in sentence
+
+
 def test_what_is_away_is_a_problem_with_a_sentence(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.index.connection._client", None)
     settings.MILVUS_URI = "http://127.0.0.1:9"
