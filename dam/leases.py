@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
-from django.utils import timezone
+
+from dam import clock
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> It
         try:
             while not done.wait(lease.total_seconds() / 3):
                 try:
-                    rows.update(**{field: timezone.now() + lease})
+                    rows.update(**{field: clock.now() + lease})
                 except DatabaseError as error:  # it may be back before the lease is over
                     log.warning("A lease could not be renewed: %s", error)
                     connection.close()
