@@ -20,7 +20,7 @@ from dam.leases import renewed
 from dam.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(seconds=45)  # renewed while a process is at work on the request
+LEASE = timedelta(seconds=15)  # renewed while a process is at work on the request
 MAX_BODY = 256 * 1024  # bytes of an answer that are kept
 SWEPT_AT_ONCE = 1000
 

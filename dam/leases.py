@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import QuerySet
 
 from dam import clock
@@ -33,7 +33,7 @@ def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> It
             while not done.wait(lease.total_seconds() / 3):
                 try:
                     rows.update(**{field: clock.now() + lease})
-                except DatabaseError as error:  # it may be back before the lease is over
+                except Error as error:  # it may be back before the lease is over
                     log.warning("A lease could not be renewed: %s", error)
                     connection.close()
         finally:

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from dam import clock
 from generation import running
@@ -206,7 +206,7 @@ class _Round(threading.Thread):
                 self.news.clear()
                 try:
                     wait = self._begin_what_is_due(calls)
-                except DatabaseError:
+                except Error:
                     logger.exception("provider %s waits for the database", self._provider)
                     close_old_connections()
                     wait = _TROUBLE_SECONDS
