@@ -39,7 +39,8 @@ from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LEASE = timedelta(minutes=2)  # renewed by each answer of a slow encoder
+LEASE = timedelta(seconds=45)  # renewed while a slow encoder is waited for
+PAID_LEASE = timedelta(minutes=2)  # renewed by each answer: nobody else pays while one may still come
 MAX_ATTEMPTS = 5
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 300
 CHUNK = 500
@@ -243,7 +244,11 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
         for row in Embedding.objects.filter(space=space, sha256__in=list(versions))
     }
     batch.missing = {sha256: version for sha256, version in versions.items() if sha256 not in batch.known}
-    if batch.missing and not isinstance(encoder_of(space), PaidEncoder):
+    if not batch.missing:
+        return
+    if isinstance(encoder_of(space), PaidEncoder):
+        _renew(batch.entries, PAID_LEASE)
+    else:
         batch.encoding = pipeline.encode(list(batch.missing.values()))
 
 
@@ -331,7 +336,7 @@ def _buy(space: Space, encoder: PaidEncoder, waiting: Sequence[Batch], pipeline:
         return _Bought({}, broken, {}, None)
     keys = {_sha256(asset): asset.pk for asset in batch.assets.values()}
     entries = [entry for one in waiting for entry in one.entries]
-    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries))
+    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries, PAID_LEASE))
     return _Bought(paid.vectors, broken, paid.refused, paid.stopped)
 
 
@@ -343,13 +348,13 @@ def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
         except TimeoutError:
             if encoding.done():  # the encoder's own time-out, not ours
                 raise
-            _renew([entry for batch in waiting for entry in batch.entries])
+            _renew([entry for batch in waiting for entry in batch.entries], LEASE)
 
 
-def _renew(entries: Sequence[IndexEntry]) -> None:
+def _renew(entries: Sequence[IndexEntry], lease: timedelta) -> None:
     """Begin the lease anew, also of those that were changed meanwhile: they wait for this worker."""
     held = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], leased_until__isnull=False)
-    held.filter(state__in=OPEN_STATES).update(leased_until=clock.now() + LEASE)
+    held.filter(state__in=OPEN_STATES).update(leased_until=clock.now() + lease)
 
 
 def _settle(
@@ -462,7 +467,7 @@ def enqueue_missing(newest: int) -> int:
 def mend_waits() -> None:
     """What a clock that was ahead has left: leases of the dead, and waits that nothing asks for."""
     waiting = IndexEntry.objects.filter(state__in=OPEN_STATES)
-    clock.mend(waiting, "leased_until", LEASE)
+    clock.mend(waiting, "leased_until", PAID_LEASE)
     clock.mend(waiting.filter(waits_for_budget=False), "not_before", spend.USELESS_FOR)
     clock.mend(waiting.filter(last_error="", attempts=0), "not_before", timedelta(0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import date
 from io import BytesIO
@@ -120,6 +121,18 @@ def test_without_milvus_words_are_still_found(
     assert results.hits[0].asset.title == "Red dress"
     with pytest.raises(SearchError, match="Milvus does not answer"):
         search(SearchRequest(like=library["crown"]), user=None)
+
+
+def test_a_milvus_that_hangs_is_given_up_for_the_words(
+    library: dict[str, Asset], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.index.connection._client", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.MILVUS_URI = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for _again in range(2):
+            results = search(SearchRequest(text="红色连衣裙"), user=None)
+            assert results.degraded
+            assert results.hits[0].asset.title == "Red dress"
 
 
 def test_trash_never_comes_back_even_before_the_index_knows(library: dict[str, Asset]) -> None:
