@@ -21,8 +21,9 @@ from typing import Any
 import psycopg
 import requests
 
+from tests.faults import firewall
 from tests.faults.deeds import Day, Deed
-from tests.faults.injected import FAKETIME, FAULTS, Fault, Vendor, World
+from tests.faults.injected import FAKETIME, FAULTS, VENDOR_SECONDS, Fault, Vendor, World
 from tests.pictures import picture
 from tests.stack import ROOT, running_site, say
 
@@ -34,7 +35,7 @@ LIMIT_SECONDS = 240.0
 ENCODERS = ("colours:12", "colours:8")
 FILES = 80
 ABOUT = """\
-Written by `make faults` on {day}: every fault is done for real to the running stack (PostgreSQL, Redis,
+Written by `make faults`: every fault is done for real to the running stack (PostgreSQL, Redis,
 Milvus, S3, the site, two workers, beat; see `make stack`) while programs upload, import a folder, search,
 build a second index, run a batch of pictures and review results, all at once. A fault lasts {seconds:.0f}
 seconds and is then undone; nobody does anything but send again what was refused, under the same
@@ -51,6 +52,7 @@ class Run:
     lost: dict[str, str] = field(default_factory=dict)
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
     drift: str = ""
+    day: str = field(default_factory=lambda: date.today().isoformat())
 
 
 @contextlib.contextmanager
@@ -72,6 +74,8 @@ def why_not(fault: Fault, disk: Path) -> str:
     """What this machine lacks for the fault; empty for nothing."""
     if "disk" in fault.name and not os.path.ismount(disk):
         return "needs root, to mount a small disk"
+    if "cut" in fault.name and not firewall.is_up():
+        return "needs root and iptables, for a network of its own"
     if "clock" in fault.name and not Path(FAKETIME).exists():
         return "needs libfaketime (Debian: faketime)"
     return ""
@@ -190,7 +194,7 @@ def kept(runs: list[Run]) -> list[Run]:
 def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
     """docs/faults.md."""
     deeds = list(runs[0].healed)
-    head = f"| fault | {' | '.join(deeds)} | lost |\n|---|{'---:|' * len(deeds)}---|"
+    head = f"| fault | {' | '.join(deeds)} | lost | measured |\n|---|{'---:|' * len(deeds)}---|---|"
     rows = []
     for run in runs:
         cells = ["not in time" if (s := run.healed[deed]) is None else f"{s:g}" for deed in deeds]
@@ -199,10 +203,10 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
         )
         if run.drift:
             lost += f" index or files differ: {run.drift}"
-        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} |")
+        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} | {run.day} |")
     parts = [
         "# When something goes wrong",
-        ABOUT.format(day=date.today(), seconds=FAULTS[1].seconds),
+        ABOUT.format(seconds=FAULTS[1].seconds),
         "## Seconds until all that was begun was done, from the end of the fault",
         f"The first row is the same work without a fault: what it takes anyway. “Not in time”: not within"
         f" {LIMIT_SECONDS:.0f} seconds.",
@@ -229,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="faults whose names contain this")
     options = parser.parse_args()
+    firewall.enclose()
     chosen = [fault for fault in FAULTS if options.only in fault.name]
     runs: list[Run] = []
     left_out: dict[str, str] = {}
@@ -237,6 +242,7 @@ def main() -> None:
             "DJANGO_SETTINGS_MODULE": "tests.services.colour_settings",
             "GEMINI_API_KEY": "a-key-of-nobody",
             "GEMINI_BASE_URL": vendor.url,
+            "GEMINI_TIMEOUT_SECONDS": str(VENDOR_SECONDS),
             "DAM_IMPORT_FOLDERS": str(disk),
             "THROTTLE_USER": "1000000/min",
             "COLOURS_SECONDS": "0.1",  # what each picture takes to be encoded
