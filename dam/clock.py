@@ -35,8 +35,7 @@ def now() -> datetime:
 def mend(rows: QuerySet[Any], field: str, longest: timedelta) -> int:
     """Bring what lies further ahead than anybody writes it back to the furthest that may be; how many rows.
 
-    The clock was ahead and is right again. No lease is taken away: who holds it and lives renews it before
-    what is left is over.
+    The clock was ahead and is right again. No lease is taken away: it is left as long as a new one.
 
     Args:
         rows: that the database finds without reading a whole table.
@@ -44,4 +43,5 @@ def mend(rows: QuerySet[Any], field: str, longest: timedelta) -> int:
         longest: none is written for longer. Twice that is taken to be impossible: others write meanwhile.
     """
     furthest = now() + longest
-    return rows.filter(**{f"{field}__gt": furthest + longest}).update(**{field: furthest})
+    ahead = rows.filter(**{f"{field}__gt": furthest + longest})
+    return ahead.update(**{field: furthest}) if ahead.exists() else 0  # an update locks all of SQLite

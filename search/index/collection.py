@@ -80,7 +80,8 @@ class VectorIndex:
         self.name = name
         self.dimension = dimension
         self.space = space
-        self._ready_for: int | None = None
+        self._made_for: int | None = None
+        self._loaded_for: int | None = None
         self._fields: frozenset[str] = frozenset()
         self._rows, self._rows_read = 0, float("-inf")
 
@@ -92,13 +93,13 @@ class VectorIndex:
     @property
     def lacking(self) -> list[str]:
         """The fields that this version of Atelier would make and the collection lacks."""
-        self.ensure()
+        self._ensure_made()
         return sorted(FIELDS - self._fields)
 
     @property
     def has_palette(self) -> bool:
         """Assets can be filtered by picked colours."""
-        self.ensure()
+        self._ensure_made()
         return "palette" in self._fields
 
     @property
@@ -108,14 +109,22 @@ class VectorIndex:
 
     @reporting_outages
     def ensure(self) -> None:
-        """Create and load the collection where it is missing.
+        """Create the collection where it is missing, and load it where it is to be read.
 
         Raises:
-            IndexUnavailable: Milvus does not answer.
+            IndexUnavailable: Milvus does not answer, or is still loading what it had before it ended.
             IndexMismatch: a collection of that name holds another space.
         """
+        self._ensure_made()
+        client = connect()[0]
+        if self._loaded_for != id(client):
+            client.load_collection(self.name, timeout=SEARCH_SECONDS)
+            self._loaded_for = id(client)
+
+    def _ensure_made(self) -> None:
+        """Enough for writing: Milvus takes rows long before it has loaded those that it holds."""
         client, capabilities = connect()
-        if self._ready_for == id(client):
+        if self._made_for == id(client):
             return
         if not client.has_collection(self.name, timeout=SEARCH_SECONDS):
             try:
@@ -124,8 +133,7 @@ class VectorIndex:
                 if not client.has_collection(self.name, timeout=CALL_SECONDS):  # else somebody else was first
                     raise
         self._check_space(client)
-        client.load_collection(self.name, timeout=SEARCH_SECONDS)
-        self._ready_for = id(client)
+        self._made_for = id(client)
 
     def _check_space(self, client: MilvusClient) -> None:
         found = client.describe_collection(self.name, timeout=SEARCH_SECONDS)
@@ -181,7 +189,7 @@ class VectorIndex:
         """Write documents and their vectors, float32 [n, d], in one call."""
         if not documents:
             return
-        self.ensure()
+        self._ensure_made()
         client = connect()[0]
         rows = [
             {**self.as_stored(document), "vector": vector}
@@ -192,7 +200,7 @@ class VectorIndex:
     @reporting_outages
     def delete(self, ids: Sequence[int]) -> None:
         if ids:
-            self.ensure()
+            self._ensure_made()
             connect()[0].delete(self.name, ids=list(ids), timeout=CALL_SECONDS)
 
     @reporting_outages
@@ -294,7 +302,7 @@ class VectorIndex:
     @reporting_outages
     def stored_fields(self) -> list[str]:
         """Names of what is kept of a document here, as the server has them."""
-        self.ensure()
+        self._ensure_made()
         described = connect()[0].describe_collection(self.name, timeout=CALL_SECONDS)["fields"]
         return [field["name"] for field in described if field["name"] not in ("id", "vector", "words")]
 
@@ -313,7 +321,7 @@ class VectorIndex:
     @reporting_outages
     def point_alias(self, alias: str) -> None:
         """Make `alias` mean this collection."""
-        self.ensure()
+        self._ensure_made()
         client = connect()[0]
         aliases = client.list_aliases(timeout=CALL_SECONDS)
         names = aliases.get("aliases", []) if isinstance(aliases, dict) else aliases
@@ -325,7 +333,7 @@ class VectorIndex:
     @reporting_outages
     def carries_alias(self, alias: str) -> bool:
         """Whether `alias` means this collection."""
-        self.ensure()
+        self._ensure_made()
         return alias in connect()[0].list_aliases(self.name, timeout=CALL_SECONDS).get("aliases", [])
 
     @reporting_outages
@@ -333,7 +341,7 @@ class VectorIndex:
         client = connect()[0]
         if client.has_collection(self.name, timeout=CALL_SECONDS):
             client.drop_collection(self.name, timeout=CALL_SECONDS)
-        self._ready_for = None
+        self._made_for = self._loaded_for = None
 
 
 def breadth(rows: int, limit: int) -> int:

@@ -14,6 +14,8 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
+import grpc
+
 # pymilvus executes this package at its first call, past the import system's lock. Two threads that begin it
 # at once, or one while another imports scipy, find half a module, which it reports as a failed call.
 import scipy.sparse  # noqa: F401
@@ -35,6 +37,10 @@ SEARCH_SECONDS, CALL_SECONDS = 5.0, 30.0
 # between pings, hangs up on that ("too_many_pings").
 CALM_KEEPALIVE = {"grpc.keepalive_time_ms": 330_000, "grpc.keepalive_permit_without_calls": 0}
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors reach people as IndexUnavailable
+
+
+# pymilvus passes on what gRPC raises when the time is over.
+FAILURES = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError, ConnectionError)
 
 
 class IndexUnavailable(Exception):
@@ -103,7 +109,7 @@ def _connected(uri: str) -> tuple[MilvusClient, Capabilities]:
             grpc_options=CALM_KEEPALIVE,
         )
         version = str(client.get_server_version(timeout=CONNECT_SECONDS))
-    except MilvusException as error:
+    except FAILURES as error:
         raise _unavailable(error) from error
     return client, _capabilities(version)
 
@@ -139,17 +145,18 @@ def _capabilities(version: str) -> Capabilities:
 
 def _unavailable(error: Exception) -> IndexUnavailable:
     where = settings.MILVUS_URI or "the embedded Milvus Lite"
-    return IndexUnavailable(f"Milvus ({where}) failed: {error}. `manage.py doctor` says more.")
+    reason = error.details() if isinstance(error, grpc.Call) else error
+    return IndexUnavailable(f"Milvus ({where}) failed: {reason}. `manage.py doctor` says more.")
 
 
 def reporting_outages(call: Callable[P, R]) -> Callable[P, R]:
-    """Turn what pymilvus raises into IndexUnavailable and drop the broken connection."""
+    """Turn what pymilvus and gRPC raise into IndexUnavailable and drop the broken connection."""
 
     @wraps(call)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
-        except (MilvusException, ConnectionError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             # A closed gRPC channel is a ValueError ("Cannot invoke RPC on closed channel").
             if isinstance(error, ValueError) and "channel" not in str(error):
                 raise

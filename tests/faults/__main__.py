@@ -44,7 +44,10 @@ seconds and is then undone; nobody does anything but send again what was refused
 
 @dataclass
 class Run:
-    """What came of one fault: by deed, seconds until it was well again (None: not in time)."""
+    """What came of one fault: by deed, seconds until it was well again (None: not in time).
+
+    `load` is the machine's when the fault began, of one minute; None: it was not noted.
+    """
 
     fault: str
     seconds: float
@@ -53,6 +56,7 @@ class Run:
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
     drift: str = ""
     day: str = field(default_factory=lambda: date.today().isoformat())
+    load: float | None = None
 
 
 @contextlib.contextmanager
@@ -137,6 +141,7 @@ def inject(fault: Fault, stage: Stage) -> Run:
     for thread in threads:
         thread.start()
     time.sleep(WARM_SECONDS)
+    run.load = round(os.getloadavg()[0], 1)
     fault.begin(stage.world)
     time.sleep(run.seconds)
     fault.end(stage.world)
@@ -191,6 +196,10 @@ def kept(runs: list[Run]) -> list[Run]:
     return [Run(**known[fault.name]) for fault in FAULTS if fault.name in known]
 
 
+def _when(run: Run) -> str:
+    return run.day if run.load is None else f"{run.day}, load {run.load:g}"
+
+
 def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
     """docs/faults.md."""
     deeds = list(runs[0].healed)
@@ -203,13 +212,14 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
         )
         if run.drift:
             lost += f" index or files differ: {run.drift}"
-        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} | {run.day} |")
+        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} | {_when(run)} |")
     parts = [
         "# When something goes wrong",
         ABOUT.format(seconds=FAULTS[1].seconds),
         "## Seconds until all that was begun was done, from the end of the fault",
         f"The first row is the same work without a fault: what it takes anyway. “Not in time”: not within"
-        f" {LIMIT_SECONDS:.0f} seconds.",
+        f" {LIMIT_SECONDS:.0f} seconds. The load is that of the machine ({os.cpu_count()} processors), with"
+        " whatever else ran on it: where it is high, all of it takes longer.",
         f"{head}\n" + "\n".join(rows),
         "## What people saw meanwhile",
         "Whatever was no success, with how often; an empty place means that nobody noticed.",
@@ -231,10 +241,12 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="faults whose names contain this")
+    parser.add_argument(
+        "--only", action="append", help="faults whose names contain this; again for more, in that order"
+    )
     options = parser.parse_args()
     firewall.enclose()
-    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    chosen = dict.fromkeys(fault for part in options.only or [""] for fault in FAULTS if part in fault.name)
     runs: list[Run] = []
     left_out: dict[str, str] = {}
     with small_disk() as disk, Vendor() as vendor:
@@ -255,8 +267,8 @@ def main() -> None:
                     say(f"{fault.name}: {why}")
                     continue
                 runs.append(inject(fault, stage))
+                PAGE.write_text(page_of(kept(runs), left_out), encoding="utf-8")  # a run may be cut off
                 say(f"{fault.name}: {json.dumps(runs[-1].__dict__, ensure_ascii=False)}")
-    PAGE.write_text(page_of(kept(runs), left_out), encoding="utf-8")
     say(f"Written: {PAGE}")
     if any(any(run.lost.values()) or run.drift or None in run.healed.values() for run in runs):
         sys.exit("Something was lost, or did not become well again.")

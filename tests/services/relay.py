@@ -1,4 +1,4 @@
-"""A line to a server that can be broken: connections end, and no new one comes about."""
+"""A line to a server that can be broken, for all to see, or cut, so that nothing comes through."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Relay:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._refuses = False
+        self._flows = threading.Event()
+        self._flows.set()
 
     def __enter__(self) -> Relay:
         threading.Thread(target=self._accept, name=f"relay to {self._server}", daemon=True).start()
@@ -35,15 +37,21 @@ class Relay:
     ) -> None:
         self._listener.close()
         self._break()
+        self._flows.set()
 
     def refuse(self) -> None:
         """Open connections break, and new ones at once."""
         self._refuses = True
         self._break()
 
+    def cut(self) -> None:
+        """Nothing comes through, and nobody is told."""
+        self._flows.clear()
+
     def mend(self) -> None:
-        """New connections come about again."""
+        """What was sent meanwhile comes through, and new connections come about again."""
         self._refuses = False
+        self._flows.set()
 
     def _break(self) -> None:
         with self._lock:
@@ -82,6 +90,7 @@ class Relay:
     def _carry(self, source: socket.socket, to: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while block := source.recv(BLOCK):
+                self._flows.wait()
                 to.sendall(block)
         with contextlib.suppress(OSError):
             to.shutdown(socket.SHUT_WR)
