@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -45,7 +44,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         missing = _missing_migrations()
-    except DatabaseError as error:
+    except Error as error:
         return JsonResponse({"status": "unavailable", "database": str(error)}, status=503)
     if missing:
         _missing_migrations.cache_clear()

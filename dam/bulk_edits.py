@@ -22,7 +22,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dam import audit, custom_fields, editing, tagging, territories, workflow
+from dam import audit, clock, custom_fields, editing, tagging, territories, workflow
 from dam.custom_values import BadValues, Fields, cleaned, merged, sayable
 from dam.field_rules import Incomplete
 from dam.leases import renewed
@@ -137,15 +137,16 @@ def undo(edit: BulkEdit, *, actor: User) -> None:
 
 def due() -> list[int]:
     """Edits at work that no worker holds."""
-    free = Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+    clock.mend(BulkEdit.objects.filter(state__in=AT_WORK), "leased_until", LEASE)
+    free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     return list(BulkEdit.objects.filter(free, state__in=AT_WORK).values_list("pk", flat=True))
 
 
 def work(key: int, *, seconds: float) -> bool:
     """Do slices of an edit for so long. Returns whether there is more to do."""
-    free = Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+    free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     held = BulkEdit.objects.filter(free, pk=key, state__in=AT_WORK)
-    if not held.update(leased_until=timezone.now() + LEASE):
+    if not held.update(leased_until=clock.now() + LEASE):
         return False
     until = time.monotonic() + seconds
     more = True
@@ -178,7 +179,7 @@ def _slice(key: int) -> bool:
     outcome, deed, end = steps[edit.state]
     if edit.role and edit.owner is not None:
         lower(edit.owner, Role(edit.role))
-    BulkEdit.objects.filter(pk=key).update(leased_until=timezone.now() + LEASE)
+    BulkEdit.objects.filter(pk=key).update(leased_until=clock.now() + LEASE)
     items = list(edit.items.filter(outcome=outcome).order_by("pk")[:SLICE])
     if not items:
         BulkEdit.objects.filter(pk=key).update(state=end, finished=timezone.now())

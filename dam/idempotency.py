@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from dam import clock
 from dam.leases import renewed
 from dam.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(seconds=45)  # renewed while a process is at work on the request
+LEASE = timedelta(seconds=15)  # renewed while a process is at work on the request
 MAX_BODY = 256 * 1024  # bytes of an answer that are kept
 SWEPT_AT_ONCE = 1000
 
@@ -60,7 +60,7 @@ def claim(caller: str, key: str, fingerprint: str) -> Claim | Answer:
     Raises:
         KeyReused, UnderWay
     """
-    now = timezone.now()
+    now = clock.now()
     KeptAnswer.objects.filter(caller=caller, key=key, created__lt=now - KEPT).delete()
     token = uuid4()
     try:
@@ -100,7 +100,7 @@ def _held(held: Claim) -> QuerySet[KeptAnswer]:
 
 def sweep() -> None:
     """Forget what was kept for its time."""
-    old = KeptAnswer.objects.filter(created__lt=timezone.now() - KEPT).order_by("pk")
+    old = KeptAnswer.objects.filter(created__lt=clock.now() - KEPT).order_by("pk")
     while keys := list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
         KeptAnswer.objects.filter(pk__in=keys).delete()
 
@@ -113,8 +113,9 @@ def _came_before(caller: str, key: str, fingerprint: str) -> Claim | Answer:
         raise KeyReused
     if row.status is not None:
         return Answer(row.status, row.headers, None if row.body is None else bytes(row.body))
-    now = timezone.now()
+    now = clock.now()
     if row.claimed_until > now:
+        clock.mend(KeptAnswer.objects.filter(pk=row.pk, status=None), "claimed_until", LEASE)
         raise UnderWay
     token = uuid4()
     lapsed = KeptAnswer.objects.filter(pk=row.pk, status=None, claimed_until=row.claimed_until)

@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from dam import audit, upload_spool, uploads, workflow
+from dam import audit, clock, upload_spool, uploads, workflow
 from dam.archives import is_archive
 from dam.import_sources import PictureSource, open_source
 from dam.imports import Answer, ImportReport, Wanted, answers, checking, find_wanted, taking
@@ -273,7 +273,8 @@ def _open(run: Import) -> PictureSource:
 
 def due() -> list[int]:
     """Imports that are at work with no worker on them: what a crash or a lost message left behind."""
-    free = Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+    clock.mend(Import.objects.filter(state__in=AT_WORK), "leased_until", LEASE)
+    free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     return list(Import.objects.filter(free, state__in=AT_WORK).values_list("pk", flat=True))
 
 
@@ -304,10 +305,10 @@ def work(key: int, *, seconds: float) -> bool:
 
 def _claim(key: int) -> Import | None:
     """By conditional update: of two workers, one gets it."""
-    free = Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+    free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     token = uuid.uuid4()
     taken = Import.objects.filter(free, pk=key, state__in=AT_WORK).update(
-        claim=token, leased_until=timezone.now() + LEASE, attempts=F("attempts") + 1
+        claim=token, leased_until=clock.now() + LEASE, attempts=F("attempts") + 1
     )
     if not taken:
         return None
@@ -455,7 +456,7 @@ class _Slice:
             for outcome, column in COUNTED.items()
         }
         kept = self._guarded().update(
-            leased_until=timezone.now() + LEASE, **counts, **({"attempts": 0} if rows else {}), **changes
+            leased_until=clock.now() + LEASE, **counts, **({"attempts": 0} if rows else {}), **changes
         )
         if not kept:
             raise _Lost

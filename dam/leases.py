@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import QuerySet
-from django.utils import timezone
+
+from dam import clock
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> It
         try:
             while not done.wait(lease.total_seconds() / 3):
                 try:
-                    rows.update(**{field: timezone.now() + lease})
-                except DatabaseError as error:  # it may be back before the lease is over
+                    rows.update(**{field: clock.now() + lease})
+                except Error as error:  # it may be back before the lease is over
                     log.warning("A lease could not be renewed: %s", error)
                     connection.close()
         finally:

@@ -11,9 +11,9 @@ from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dam import clock
 from dam.file_names import names_in_use
 from dam.leases import renewed
 from dam.models import PendingRemoval, RemovalHold
@@ -46,7 +46,7 @@ def held() -> Iterator[None]:
 
     Who begins to copy files inside finds all that any row named when it began, deleted since or not.
     """
-    hold = RemovalHold.objects.create(until=timezone.now() + HOLD)
+    hold = RemovalHold.objects.create(until=clock.now() + HOLD)
     try:
         with renewed(RemovalHold.objects.filter(pk=hold.pk), HOLD, "until"):
             yield
@@ -56,7 +56,7 @@ def held() -> Iterator[None]:
 
 def is_held() -> bool:
     """Whether somebody copies files at this moment."""
-    return RemovalHold.objects.filter(until__gt=timezone.now()).exists()
+    return RemovalHold.objects.filter(until__gt=clock.Now()).exists()
 
 
 def remove_due(seconds: float = SWEEP_SECONDS) -> int:
@@ -67,10 +67,12 @@ def remove_due(seconds: float = SWEEP_SECONDS) -> int:
     Returns:
         How many files were removed.
     """
+    clock.mend(RemovalHold.objects.all(), "until", HOLD)
+    clock.mend(PendingRemoval.objects.filter(attempts=0), "not_before", timedelta(0))
     deadline = time.monotonic() + seconds
     removed = 0
     while time.monotonic() < deadline:
-        due = PendingRemoval.objects.filter(not_before__lte=timezone.now())
+        due = PendingRemoval.objects.filter(not_before__lte=clock.Now())
         batch = list(due.order_by("not_before", "pk")[:BATCH])
         if is_held():  # asked after the batch was read: whoever holds from now on has seen its rows deleted
             break
@@ -89,7 +91,7 @@ def remove_all() -> str:
     Returns:
         Why the storage did not delete some of it, or nothing.
     """
-    PendingRemoval.objects.update(not_before=timezone.now())
+    PendingRemoval.objects.update(not_before=clock.Now())
     while remove_due():
         pass
     left = PendingRemoval.objects.order_by("-attempts", "pk")
@@ -127,4 +129,4 @@ def _put_off(row: PendingRemoval, error: Exception) -> None:
     row.attempts += 1
     row.last_error = f"{type(error).__name__}: {error}"
     wait = min(LONGEST_WAIT_SECONDS, 30 * 2 ** min(row.attempts, 10))
-    row.not_before = timezone.now() + timedelta(seconds=wait)
+    row.not_before = clock.now() + timedelta(seconds=wait)

@@ -20,6 +20,7 @@ from django.db.models import F, Min
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from dam import clock
 from dam.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from dam.webhook_http import Answer, post
 
@@ -47,6 +48,7 @@ def send_due(*, seconds: float = 30.0) -> int:
     Args:
         seconds: after so long no more is claimed.
     """
+    _mend_waits()
     end, arrived = time.monotonic() + seconds, 0
     while time.monotonic() < end and (claims := _claim()):
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -54,6 +56,14 @@ def send_due(*, seconds: float = 30.0) -> int:
             for future in as_completed([pool.submit(_send_in_turn, claim) for claim in claims]):
                 arrived += _note(*future.result())
     return arrived
+
+
+def _mend_waits() -> None:
+    """What a clock that was ahead has left."""
+    waiting = WebhookDelivery.objects.filter(state=DeliveryState.PENDING)
+    clock.mend(waiting, "claimed_until", LEASE)
+    clock.mend(waiting.filter(attempts=0), "next_attempt_at", timedelta(0))
+    clock.mend(WebhookEndpoint.objects.all(), "paused_until", timedelta(seconds=LONGEST_PAUSE))
 
 
 def prune() -> int:
@@ -84,7 +94,7 @@ def _claim_of(endpoint: int) -> list[WebhookDelivery]:
     due = WebhookDelivery.objects.due().filter(endpoint=endpoint).select_related("endpoint")
     locked = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
     claim = list(locked.order_by("next_attempt_at", "pk")[:PER_ENDPOINT])
-    until = timezone.now() + LEASE
+    until = clock.now() + LEASE
     keys = [delivery.pk for delivery in claim]
     # An attempt counts from the claim on: once it may have been sent, no later message takes its place.
     WebhookDelivery.objects.filter(pk__in=keys).update(claimed_until=until, attempts=F("attempts") + 1)
@@ -139,7 +149,6 @@ def _note(sent: Sent, untried: Sequence[WebhookDelivery]) -> int:
 
 
 def _note_one(delivery: WebhookDelivery, answer: Answer) -> None:
-    now = timezone.now()
     outcome: dict[str, Any] = {
         "claimed_until": None,
         "last_status": answer.status,
@@ -147,12 +156,12 @@ def _note_one(delivery: WebhookDelivery, answer: Answer) -> None:
         "response": answer.text,
     }
     if not answer.problem:
-        outcome |= {"state": DeliveryState.DELIVERED, "delivered_at": now}
+        outcome |= {"state": DeliveryState.DELIVERED, "delivered_at": timezone.now()}
     elif delivery.attempts > len(WAITS):
         outcome |= {"state": DeliveryState.DEAD}
         log.warning("Webhook message %s is given up: %s", delivery, answer.problem)
     else:
-        outcome |= {"next_attempt_at": now + wait_after(delivery.attempts)}
+        outcome |= {"next_attempt_at": clock.now() + wait_after(delivery.attempts)}
     # Not if the lease ran out and another sender has it.
     WebhookDelivery.objects.filter(pk=delivery.pk, claimed_until=delivery.claimed_until).update(**outcome)
 
@@ -176,4 +185,4 @@ def _note_endpoint(sent: Sent) -> None:
     if sent[-1][1].status is None:
         failures = row.values_list("failures", flat=True).first() or 1
         pause = min(wait_after(failures), timedelta(seconds=LONGEST_PAUSE))
-        row.update(paused_until=timezone.now() + pause)
+        row.update(paused_until=clock.now() + pause)

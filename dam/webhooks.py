@@ -20,7 +20,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dam import audit, workflow
+from dam import audit, clock, workflow
 from dam.audit import Actor
 from dam.models import (
     TEST_EVENT,
@@ -136,7 +136,7 @@ def replay(deliveries: Iterable[WebhookDelivery], *, actor: Actor) -> int:
             _("“%(message)s” still waits to be sent; it needs no repetition.") % {"message": waiting}
         )
     WebhookDelivery.objects.filter(pk__in=keys).update(
-        state=DeliveryState.PENDING, attempts=0, next_attempt_at=timezone.now(), claimed_until=None
+        state=DeliveryState.PENDING, attempts=0, next_attempt_at=clock.Now(), claimed_until=None
     )
     _speak_to_again({row.endpoint_id for row in rows})
     audit.record_many(actor, "webhook.replayed", [(row, {"message": row.message_id}) for row in rows])

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
+from dam import clock
 from dam.leases import renewed
 from generation.claiming import take
 from generation.delivery import InputMissing
@@ -66,6 +67,13 @@ def advance(job: GenerationJob) -> float | None:
     return _seconds_until_due(job)
 
 
+def mend_waits() -> None:
+    """What a clock that was ahead has left."""
+    under_way = GenerationBatch.objects.filter(ended=None)
+    clock.mend(under_way, "leased_until", LEASE)
+    clock.mend(under_way, "not_before", timedelta(seconds=POLL_SECONDS))
+
+
 def jobs_due() -> list[int]:
     """Jobs with batches to look at."""
     return list(
@@ -74,14 +82,13 @@ def jobs_due() -> list[int]:
 
 
 def _due(batches: QuerySet[GenerationBatch]) -> QuerySet[GenerationBatch]:
-    now = timezone.now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lt=now)
-    return batches.filter(free, ended__isnull=True, not_before__lte=now)
+    free = Q(leased_until__isnull=True) | Q(leased_until__lt=clock.Now())
+    return batches.filter(free, ended__isnull=True, not_before__lte=clock.Now())
 
 
 def _leased(batch: GenerationBatch) -> bool:
     """Claim by conditional update: one process at a time hands a batch in or fetches it."""
-    until = timezone.now() + LEASE
+    until = clock.now() + LEASE
     taken = GenerationBatch.objects.filter(pk=batch.pk, leased_until=batch.leased_until, ended=None)
     if not taken.update(leased_until=until):
         return False
@@ -94,7 +101,7 @@ def _gathered(job: GenerationJob, size: int) -> GenerationBatch | None:
     waiting = job.items.queued().select_related("job__owner").order_by("position")
     with transaction.atomic():
         # The job before its items, as cancelling does it: no deadlock.
-        GenerationJob.objects.filter(pk=job.pk).update(served=timezone.now())
+        GenerationJob.objects.filter(pk=job.pk).update(served=clock.Now())
         claimed = [
             item.pk
             for item in waiting.annotate(input_count=Count("inputs"))[:size]
@@ -104,10 +111,10 @@ def _gathered(job: GenerationJob, size: int) -> GenerationBatch | None:
             finish_job_if_done(job.pk)
             return None
         batch = GenerationBatch.objects.create(
-            job=job, key=uuid.uuid4().hex, leased_until=timezone.now() + LEASE
+            job=job, key=uuid.uuid4().hex, leased_until=clock.now() + LEASE
         )
         GenerationItem.objects.filter(pk__in=claimed).update(
-            batch=batch, leased_until=timezone.now() + LONGEST_WAIT
+            batch=batch, leased_until=clock.now() + LONGEST_WAIT
         )
     return batch
 
@@ -130,7 +137,7 @@ def _go_on(batch: GenerationBatch, provider: BatchProvider, *, fresh: bool = Fal
             _end(batch, error)
     except Exception:  # whatever a vendor's library raises: the batch is looked at again
         logger.exception("batch %s cannot be gone on with", batch)
-    row.update(leased_until=None, not_before=timezone.now() + timedelta(seconds=POLL_SECONDS))
+    row.update(leased_until=None, not_before=clock.now() + timedelta(seconds=POLL_SECONDS))
 
 
 def _step(batch: GenerationBatch, provider: BatchProvider) -> None:
@@ -190,4 +197,4 @@ def _seconds_until_due(job: GenerationJob) -> float | None:
         )["at"],
     ]
     due = [moment for moment in times if moment is not None]
-    return max(0.0, (min(due) - timezone.now()).total_seconds()) if due else None
+    return max(0.0, (min(due) - clock.now()).total_seconds()) if due else None

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from dam import clock
 from dam.leases import renewed
 from generation import pace
 from generation.models import (
@@ -112,9 +113,8 @@ def _active(provider: str, only: GenerationJob | None) -> QuerySet[GenerationJob
 def _has_due() -> Q:
     """One query each, not an OR: both are answered from the index, however long the job."""
     items = GenerationItem.objects.filter(job=OuterRef("pk")).order_by()
-    now = timezone.now()
-    return Q(Exists(items.filter(state=ItemState.QUEUED, not_before__lte=now))) | Q(
-        Exists(items.filter(state=ItemState.RUNNING, leased_until__lt=now))
+    return Q(Exists(items.filter(state=ItemState.QUEUED, not_before__lte=clock.Now()))) | Q(
+        Exists(items.filter(state=ItemState.RUNNING, leased_until__lt=clock.Now()))
     )
 
 
@@ -147,7 +147,7 @@ class _Turns:
             job = min(self._jobs, key=self._rank)
             for item in self._jobs[job]:
                 if self._take(item):
-                    self._served[job.owner_id] = timezone.now()
+                    self._served[job.owner_id] = clock.now()
                     return item
             del self._jobs[job]
         return None
@@ -169,7 +169,7 @@ class _Turns:
         """The job before its item, as pause and cancel do it: no deadlock, and nothing begins after them."""
         if item.job_id not in self._goes_on:
             active = GenerationJob.objects.filter(pk=item.job_id, state__in=ACTIVE_STATES)
-            self._goes_on[item.job_id] = bool(active.update(served=timezone.now()))
+            self._goes_on[item.job_id] = bool(active.update(served=clock.Now()))
         return self._goes_on[item.job_id] and take(item)
 
 
@@ -177,7 +177,7 @@ def take(item: GenerationItem) -> bool:
     """Claim by conditional update: of two workers that saw the same item, one changes the row."""
     if item.job.state == JobState.QUEUED:
         GenerationJob.objects.filter(pk=item.job_id, state=JobState.QUEUED).update(state=JobState.RUNNING)
-    lease = timezone.now() + LEASE
+    lease = clock.now() + LEASE
     taken = GenerationItem.objects.filter(
         pk=item.pk, state=item.state, attempts=item.attempts, leased_until=item.leased_until
     ).update(state=ItemState.RUNNING, attempts=item.attempts + 1, leased_until=lease)
@@ -204,7 +204,7 @@ def _seconds_until_due(items: QuerySet[GenerationItem]) -> float | None:
         leased=Min("leased_until", filter=Q(state=ItemState.RUNNING)),
     )
     due = [moment for moment in times.values() if moment is not None]
-    return max(0.0, (min(due) - timezone.now()).total_seconds()) if due else None
+    return max(0.0, (min(due) - clock.now()).total_seconds()) if due else None
 
 
 def why_waiting(job: GenerationJob) -> str:
@@ -213,7 +213,7 @@ def why_waiting(job: GenerationJob) -> str:
         return ""
     if away := pace.standing(job.provider):
         return away
-    capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP, not_before__gt=timezone.now())
+    capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP, not_before__gt=clock.Now())
     return capped.order_by("position").values_list("reason", flat=True).first() or ""
 
 

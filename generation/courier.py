@@ -22,9 +22,9 @@ from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
-from django.utils import timezone
+from django.db import Error, close_old_connections, connection
 
+from dam import clock
 from generation import running
 from generation.claiming import LEASE, Wait, claim_some, lease_kept, seconds_until_provider_due
 from generation.jobs import finish_job_if_done
@@ -122,7 +122,7 @@ def _deliver(item_id: int, attempt: int) -> None:
     try:
         held = _held(item_id, attempt)
         item = held.select_related("job__owner").first()
-        if item and held.update(leased_until=timezone.now() + LEASE):
+        if item and held.update(leased_until=clock.now() + LEASE):
             running.deliver(item)
     except Exception:
         logger.exception("item %s is left to the next worker", item_id)
@@ -184,7 +184,7 @@ class _Handed:
         left = GenerationItem.objects.filter(pk__in=[pk for pk, _attempt in self._lately])
         held = set(left.filter(state=ItemState.RUNNING).values_list("pk", "attempts"))
         for pk, attempt in held.intersection(self._lately):
-            _held(pk, attempt).update(leased_until=timezone.now())
+            _held(pk, attempt).update(leased_until=clock.Now())
 
 
 class _Round(threading.Thread):
@@ -206,7 +206,7 @@ class _Round(threading.Thread):
                 self.news.clear()
                 try:
                     wait = self._begin_what_is_due(calls)
-                except DatabaseError:
+                except Error:
                     logger.exception("provider %s waits for the database", self._provider)
                     close_old_connections()
                     wait = _TROUBLE_SECONDS

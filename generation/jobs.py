@@ -17,6 +17,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dam import clock
 from dam.audit import record
 from generation import wording
 from generation.budget import team_of
@@ -205,7 +206,7 @@ def resume(job: GenerationJob, *, actor: User | None) -> None:
         if not _move(job, (JobState.PAUSED,), JobState.QUEUED):
             raise JobError(_("Only a paused job can be resumed."))
         capped = job.items.filter(state=ItemState.QUEUED, cause=Cause.CAP)
-        capped.update(not_before=timezone.now(), cause="", reason="")
+        capped.update(not_before=clock.Now(), cause="", reason="")
         record(actor, "job.resumed", job)
         work_waiting.send(GenerationJob, job_id=job.pk)
     finish_job_if_done(job.pk)
@@ -271,7 +272,7 @@ def queue_again(
         reason="",
         cause="",
         finished=None,
-        not_before=timezone.now(),
+        not_before=clock.Now(),
     )
     if not count:
         return 0

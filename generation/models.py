@@ -8,10 +8,12 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from dam import clock
 from dam.languages import in_language
 from dam.models.asset import AssetState, new_public_id
 from generation.providers.base import Cause
@@ -189,7 +191,7 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
 
     def under_way(self) -> Self:
         """Held by a worker whose lease is good."""
-        return self.filter(state=ItemState.RUNNING, leased_until__gte=timezone.now())
+        return self.filter(state=ItemState.RUNNING, leased_until__gte=clock.Now())
 
     def calling(self) -> Self:
         """Under way, and the provider has not answered yet."""
@@ -208,19 +210,17 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
     def unscored(self) -> Self:
         """Delivered, nobody has scored it, and nobody is at it."""
         return self.filter(
-            state=ItemState.SUCCEEDED, quality_state=QualityState.DUE, quality_due__lte=timezone.now()
+            state=ItemState.SUCCEEDED, quality_state=QualityState.DUE, quality_due__lte=clock.Now()
         ).exclude(job__kind=JobKind.TRY_ON)  # a person's own pictures are looked at by nobody else
 
     def queued(self) -> Self:
         """Queued and due, in a job that goes on."""
-        return self.filter(
-            state=ItemState.QUEUED, not_before__lte=timezone.now(), job__state__in=ACTIVE_STATES
-        )
+        return self.filter(state=ItemState.QUEUED, not_before__lte=clock.Now(), job__state__in=ACTIVE_STATES)
 
     def abandoned(self) -> Self:
         """Left behind by a worker whose lease ran out."""
         return self.filter(
-            state=ItemState.RUNNING, leased_until__lt=timezone.now(), job__state__in=ACTIVE_STATES
+            state=ItemState.RUNNING, leased_until__lt=clock.Now(), job__state__in=ACTIVE_STATES
         )
 
     def claimable(self) -> Self:
@@ -249,7 +249,7 @@ class GenerationItem(models.Model):
     attempts_before = models.PositiveIntegerField(default=0, editable=False)
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was blocked or failed"))
     cause = models.CharField(_("cause"), max_length=16, choices=Cause.choices, blank=True, default="")
-    not_before = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(db_default=Now())
     leased_until = models.DateTimeField(null=True, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=6, default=0)
     model = models.CharField(_("model"), max_length=120, blank=True)
@@ -260,7 +260,7 @@ class GenerationItem(models.Model):
         _("scoring"), max_length=8, choices=QualityState.choices, blank=True, default=QualityState.DUE
     )
     # When it may be scored: pushed ahead by whoever is at it, and where scoring has to wait.
-    quality_due = models.DateTimeField(default=timezone.now, editable=False)
+    quality_due = models.DateTimeField(db_default=Now(), editable=False)
     quality_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     # The provider's answer, kept before ingest: a crash between answer and ingest repeats no paid call.
     answer = models.FileField(upload_to="answers/", max_length=255, blank=True)
@@ -382,7 +382,7 @@ class JobEnd(models.Model):
     finished = models.DateTimeField(_("finished"))
     mail = models.CharField(max_length=8, choices=Mail.choices, default=Mail.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    not_before = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name = _("end of a job")
@@ -404,7 +404,7 @@ class GenerationBatch(models.Model):
     key = models.CharField(max_length=64, unique=True)
     # The vendor's; empty until it is known that the batch was handed in.
     name = models.CharField(max_length=255, blank=True)
-    not_before = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(db_default=Now())
     leased_until = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     ended = models.DateTimeField(null=True, blank=True)

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from dam import webhooks
+from dam import clock, webhooks
 from dam.models import WebhookEvent
 from generation.jobs import JobProgress, progress_of
 from generation.models import (
@@ -105,7 +105,7 @@ def _page_of(job: GenerationJob) -> str:
 
 def _send_letters() -> None:
     """Where there is no mail server (EMAIL_URL) nothing is sent, and nothing waits for one."""
-    due = JobEnd.objects.filter(mail=JobEnd.Mail.WAITING, not_before__lte=timezone.now())
+    due = JobEnd.objects.filter(mail=JobEnd.Mail.WAITING, not_before__lte=clock.Now())
     if not settings.EMAIL_HOST:
         due.update(mail=JobEnd.Mail.NONE)
         return
@@ -148,5 +148,5 @@ def _settle(end: JobEnd, became: str) -> None:
         became = JobEnd.Mail.NONE
         logger.error("the letter about job %s is given up after %s attempts", end.job_id, attempts)
     JobEnd.objects.filter(pk=end.pk).update(
-        mail=became, attempts=attempts, not_before=timezone.now() + timedelta(minutes=2**attempts)
+        mail=became, attempts=attempts, not_before=clock.now() + timedelta(minutes=2**attempts)
     )

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
+from dam import clock
 from generation.models import ProviderGate
 from generation.providers.registry import get_provider
 
@@ -95,8 +96,9 @@ def _bucket(url: str) -> _Bucket:
 
 
 def _take_from_database(gate: ProviderGate, interval: float, burst: int) -> float:
-    now = timezone.now().timestamp()
-    idle_at = max(gate.idle_at, now)
+    now = clock.now().timestamp()
+    # At most as long as a whole burst takes: the clock may have been ahead.
+    idle_at = min(max(gate.idle_at, now), now + interval * burst)
     wait = idle_at - now - interval * (burst - 1)
     if wait > 0:
         return wait
@@ -116,7 +118,7 @@ def closed_for(gate: ProviderGate) -> float:
     """
     if gate.closed_until is None:
         return 0.0
-    now = timezone.now()
+    now = clock.now()
     waits = [moment for moment in (gate.closed_until, gate.probe_until) if moment and moment > now]
     if waits:
         return (max(waits) - now).total_seconds()
@@ -136,7 +138,7 @@ def note_answer(provider: str) -> None:
 
 def note_outage(provider: str, reason: str) -> None:
     """The provider did not answer. So many in a row, and nobody calls it for a while, each time longer."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         ProviderGate.objects.get_or_create(provider=provider)
         # Calls that were under way when it was closed say nothing new.
@@ -150,6 +152,12 @@ def note_outage(provider: str, reason: str) -> None:
             seconds = CLOSED_SECONDS * 2 ** min(outages - OUTAGES_UNTIL_CLOSED, 10)
             asked.update(closed_until=now + timedelta(seconds=min(seconds, CLOSED_LIMIT_SECONDS)))
             logger.warning("provider %s is left alone for a while: %s", provider, reason)
+
+
+def mend_waits() -> None:
+    """What a clock that was ahead has left."""
+    for field in ("closed_until", "probe_until"):
+        clock.mend(ProviderGate.objects.all(), field, timedelta(seconds=CLOSED_LIMIT_SECONDS))
 
 
 def standing(provider: str) -> str:
@@ -168,7 +176,7 @@ def in_words(gate: ProviderGate) -> str:
         "time": time_format(timezone.localtime(gate.closed_until), "H:i:s"),
         "reason": gate.reason,
     }
-    if gate.closed_until > timezone.now():
+    if gate.closed_until > clock.now():
         return (
             _(
                 "“%(provider)s” did not answer %(count)s times in a row and is tried again at %(time)s. "

@@ -17,11 +17,13 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
+from dam import clock
 from dam.errors import StorageUnavailable
 from dam.ingest import IngestError
 from generation import budget as money
 from generation import delivery, pace, wording
 from generation.claiming import (
+    LEASE,
     Wait,
     claim,
     lease_kept,
@@ -328,7 +330,7 @@ def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: f
     cancelled = GenerationJob.objects.filter(pk=item.job_id, state=JobState.CANCELLED).exists()
     if cancelled:
         return _end(item, ItemState.CANCELLED, reason)
-    not_before = timezone.now() + timedelta(seconds=delay)
+    not_before = clock.now() + timedelta(seconds=delay)
     return _release(item, ItemState.QUEUED, reason, not_before=not_before, leased_until=None, cause=cause)
 
 
@@ -352,10 +354,22 @@ def _release(item: GenerationItem, state: ItemState, reason: str, **changes: Any
     return False
 
 
+def mend_waits() -> None:
+    """What a clock that was ahead has left: leases of the dead, and waits that nothing asks for."""
+    calling = GenerationItem.objects.filter(state=ItemState.RUNNING, batch=None)
+    clock.mend(calling, "leased_until", LEASE)
+    # How long these two wait is said by others.
+    told = (Cause.CAP, Cause.RATE)
+    untold = GenerationItem.objects.filter(state=ItemState.QUEUED).exclude(cause__in=told)
+    clock.mend(untold, "not_before", timedelta(seconds=BACKOFF_LIMIT_SECONDS))
+    clock.mend(untold.filter(cause=""), "not_before", timedelta(0))
+    pace.mend_waits()
+
+
 def mend_cancelled() -> None:
     """Items of cancelled jobs whose worker died: a paid answer is still taken, the rest is given up."""
     left = GenerationItem.objects.filter(
-        state=ItemState.RUNNING, leased_until__lt=timezone.now(), job__state=JobState.CANCELLED
+        state=ItemState.RUNNING, leased_until__lt=clock.Now(), job__state=JobState.CANCELLED
     )
     for item in left.select_related("job__owner"):
         if not take(item):

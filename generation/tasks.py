@@ -70,9 +70,11 @@ def run_batches(job_id: int) -> None:
 @shared_task
 def sweep() -> None:
     """Start what a crash or a lost message left behind."""
+    running.mend_waits()
     running.mend_cancelled()
     for provider, free in claiming.providers_with_work().items():
         _start(provider, free)
+    batches.mend_waits()
     for job_id in batches.jobs_due():
         run_batches.delay(job_id)
 

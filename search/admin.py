@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from dam import clock
 from dam.admin.changelist import KeyedChangeList
 from search import (
     comparison_page,
@@ -110,9 +110,7 @@ class IndexEntryAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Index again"), permissions=["view"])
     def index_again(self, request: HttpRequest, chosen: QuerySet[IndexEntry]) -> None:
         """Pending and failed entries are tried at once; indexed ones are written anew."""
-        count = chosen.update(
-            state=IndexState.PENDING, attempts=0, not_before=timezone.now(), leased_until=None
-        )
+        count = chosen.update(state=IndexState.PENDING, attempts=0, not_before=clock.Now(), leased_until=None)
         request_drain()
         messages.success(request, _("%(count)d entries will be indexed again.") % {"count": count})
 

@@ -12,9 +12,9 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dam import clock
 from search.evaluation_models import RunState
 from search.metrics import RELEVANT, Scores, scores
 from search.models import EvaluationQuery, EvaluationRun, Judgement, QueryResult, Space
@@ -65,17 +65,17 @@ def start_if_changed() -> list[EvaluationRun]:
 
 def due() -> list[int]:
     """Runs that nobody works on: just noted, or left behind by a worker that was killed."""
-    left = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, leased_until__lt=timezone.now())
+    clock.mend(EvaluationRun.objects.filter(state=RunState.RUNNING), "leased_until", LEASE)
+    left = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, leased_until__lt=clock.Now())
     return list(EvaluationRun.objects.filter(left).order_by("pk").values_list("pk", flat=True))
 
 
 def work(key: int) -> None:
     """Do one run, unless another worker has it. Repeating it changes nothing but the figures."""
-    now = timezone.now()
     claimed = EvaluationRun.objects.filter(pk=key).filter(
-        Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, leased_until__lt=now)
+        Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, leased_until__lt=clock.Now())
     )
-    if not claimed.update(state=RunState.RUNNING, leased_until=now + LEASE):
+    if not claimed.update(state=RunState.RUNNING, leased_until=clock.now() + LEASE):
         return
     run = EvaluationRun.objects.select_related("space").get(pk=key)
     try:

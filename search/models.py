@@ -9,10 +9,12 @@ import numpy as np
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
+from dam import clock
 from dam.models import Asset, AssetVersion
 from search.evaluation_models import (  # Django looks for models here
     EncoderVote,
@@ -204,11 +206,11 @@ OPEN_STATES = (IndexState.PENDING, IndexState.WORKING)
 class IndexEntryQuerySet(models.QuerySet["IndexEntry"]):
     def claimable(self) -> Self:
         """Pending and due, or left behind by a worker whose lease ran out; never what a worker still has."""
-        now = timezone.now()
         # The first condition says nothing new: it lets the database use the index of open entries.
         return self.filter(
             Q(state__in=OPEN_STATES),
-            Q(state=IndexState.PENDING, not_before__lte=now, leased_until=None) | Q(leased_until__lt=now),
+            Q(state=IndexState.PENDING, not_before__lte=clock.Now(), leased_until=None)
+            | Q(leased_until__lt=clock.Now()),
         )
 
     def without_asset(self) -> Self:
@@ -234,7 +236,7 @@ class IndexEntry(models.Model):
     # Those that failed on the asset itself; one that failed on Milvus or on the encoder is none.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
-    not_before = models.DateTimeField(_("not before"), default=timezone.now)
+    not_before = models.DateTimeField(_("not before"), db_default=Now())
     waits_for_budget = models.BooleanField(_("waits for the budget"), default=False)
     leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)

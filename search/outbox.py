@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from dam import custom_fields
+from dam import clock, custom_fields
 from dam.errors import StorageUnavailable
 from dam.models import Asset, AssetVersion
 from search import policy, spend, spend_report
@@ -39,7 +39,8 @@ from search.spaces import active_spaces, encoder_of, index_of, retire_unchosen, 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LEASE = timedelta(minutes=2)  # renewed by each answer of a slow encoder
+LEASE = timedelta(seconds=45)  # renewed while a slow encoder is waited for
+PAID_LEASE = timedelta(minutes=2)  # renewed by each answer: nobody else pays while one may still come
 MAX_ATTEMPTS = 5
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 300
 CHUNK = 500
@@ -75,14 +76,13 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
     Called inside the transaction that changed them: the note is there exactly if the change is.
     """
     ids = list(dict.fromkeys(asset_ids))
-    now = timezone.now()
     for space in spaces if spaces is not None else active_spaces():
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
             IndexEntry.objects.filter(space=space, asset_key__in=chunk).update(
                 state=IndexState.PENDING,
                 revision=F("revision") + 1,
-                not_before=now,
+                not_before=clock.Now(),
                 attempts=0,
                 last_error="",
                 waits_for_budget=False,
@@ -154,14 +154,13 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
 
 def _claim(space: Space, size: int) -> list[IndexEntry]:
     """Take up to `size` due entries for this worker; nobody else gets them while the lease lasts."""
-    now = timezone.now()
     with transaction.atomic():
         due = IndexEntry.objects.claimable().filter(space=space).order_by("id")
         if connection.features.has_select_for_update_skip_locked:
             due = due.select_for_update(skip_locked=True, no_key=True)
         entries = list(due[:size])
         IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
-            state=IndexState.WORKING, leased_until=now + LEASE
+            state=IndexState.WORKING, leased_until=clock.now() + LEASE
         )
     return entries
 
@@ -186,7 +185,7 @@ def _postpone(space: Space, entries: Sequence[IndexEntry], error: Exception) -> 
 
 def _after_outage(space: Space, error: Exception) -> datetime:
     """When to ask again: after as long as the vendor wishes, or as long again as nothing has come."""
-    now = timezone.now()
+    now = clock.now()
     if space.away_since is None:
         Space.objects.filter(pk=space.pk, away_since=None).update(away_since=now)
         space.away_since = now
@@ -245,7 +244,11 @@ def _start(space: Space, batch: Batch, pipeline: Pipeline) -> None:
         for row in Embedding.objects.filter(space=space, sha256__in=list(versions))
     }
     batch.missing = {sha256: version for sha256, version in versions.items() if sha256 not in batch.known}
-    if batch.missing and not isinstance(encoder_of(space), PaidEncoder):
+    if not batch.missing:
+        return
+    if isinstance(encoder_of(space), PaidEncoder):
+        _renew(batch.entries, PAID_LEASE)
+    else:
         batch.encoding = pipeline.encode(list(batch.missing.values()))
 
 
@@ -333,7 +336,7 @@ def _buy(space: Space, encoder: PaidEncoder, waiting: Sequence[Batch], pipeline:
         return _Bought({}, broken, {}, None)
     keys = {_sha256(asset): asset.pk for asset in batch.assets.values()}
     entries = [entry for one in waiting for entry in one.entries]
-    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries))
+    paid = spend.encode(space, encoder, pictures, keys, answered=lambda: _renew(entries, PAID_LEASE))
     return _Bought(paid.vectors, broken, paid.refused, paid.stopped)
 
 
@@ -345,13 +348,13 @@ def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
         except TimeoutError:
             if encoding.done():  # the encoder's own time-out, not ours
                 raise
-            _renew([entry for batch in waiting for entry in batch.entries])
+            _renew([entry for batch in waiting for entry in batch.entries], LEASE)
 
 
-def _renew(entries: Sequence[IndexEntry]) -> None:
+def _renew(entries: Sequence[IndexEntry], lease: timedelta) -> None:
     """Begin the lease anew, also of those that were changed meanwhile: they wait for this worker."""
     held = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], leased_until__isnull=False)
-    held.filter(state__in=OPEN_STATES).update(leased_until=timezone.now() + LEASE)
+    held.filter(state__in=OPEN_STATES).update(leased_until=clock.now() + lease)
 
 
 def _settle(
@@ -410,7 +413,7 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
             attempts=entry.attempts + 1,
             last_error=broken[entry.asset_key],
             leased_until=None,
-            not_before=timezone.now() + timedelta(seconds=2 ** (entry.attempts + 1)),
+            not_before=clock.now() + timedelta(seconds=2 ** (entry.attempts + 1)),
         )
     return failed
 
@@ -433,7 +436,7 @@ def _refuse(entries: Sequence[IndexEntry], refused: dict[int, str]) -> int:
 def retry_failed() -> int:
     """Make failed entries pending again; how many."""
     return IndexEntry.objects.filter(state=IndexState.FAILED).update(
-        state=IndexState.PENDING, attempts=0, not_before=timezone.now()
+        state=IndexState.PENDING, attempts=0, not_before=clock.Now()
     )
 
 
@@ -461,13 +464,21 @@ def enqueue_missing(newest: int) -> int:
     return found
 
 
+def mend_waits() -> None:
+    """What a clock that was ahead has left: leases of the dead, and waits that nothing asks for."""
+    waiting = IndexEntry.objects.filter(state__in=OPEN_STATES)
+    clock.mend(waiting, "leased_until", PAID_LEASE)
+    clock.mend(waiting.filter(waits_for_budget=False), "not_before", spend.USELESS_FOR)
+    clock.mend(waiting.filter(last_error="", attempts=0), "not_before", timedelta(0))
+
+
 def go_on_within_budget() -> int:
     """Entries that wait for a budget which has room again are due at once; how many."""
     waiting = IndexEntry.objects.filter(state=IndexState.PENDING, waits_for_budget=True)
     count = 0
     for space in Space.objects.filter(pk__in=waiting.values("space")):
         if spend.refusal(encoder_of(space)) is None:
-            count += waiting.filter(space=space).update(not_before=timezone.now(), waits_for_budget=False)
+            count += waiting.filter(space=space).update(not_before=clock.Now(), waits_for_budget=False)
     return count
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from PIL import Image
 from tqdm import tqdm
 
-from dam import audit
+from dam import audit, clock
 from dam.models import Asset
 from dam.models.asset import AssetQuerySet
 from search.encoders.base import EncoderError
@@ -178,7 +178,7 @@ def _move(
 def retry_failed(run: Reindex) -> int:
     """Try again what failed in the new space; how many entries."""
     failed = IndexEntry.objects.filter(space=run.space_id, state=IndexState.FAILED)
-    return failed.update(state=IndexState.PENDING, attempts=0, not_before=timezone.now())
+    return failed.update(state=IndexState.PENDING, attempts=0, not_before=clock.Now())
 
 
 def check(run: Reindex) -> None:

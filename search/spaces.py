@@ -8,8 +8,8 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
+from dam import clock
 from search import policy
 from search.encoders.base import Encoder, EncoderError, SpaceSpec
 from search.encoders.registry import get_encoder
@@ -91,7 +91,7 @@ def _take_up_again(space: Space) -> None:
     left = Space.objects.filter(pk=space.pk).exclude(state__in=(SpaceState.LIVE, SpaceState.DROPPING))
     if left.update(state=SpaceState.LIVE, coverage=SpaceCoverage.CHOSEN):
         IndexEntry.objects.filter(space=space).exclude(state=IndexState.REMOVED).update(
-            state=IndexState.PENDING, revision=F("revision") + 1, not_before=timezone.now(),
+            state=IndexState.PENDING, revision=F("revision") + 1, not_before=clock.Now(),
             attempts=0,
         )  # fmt: skip
 

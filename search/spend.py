@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from dam import alt_suggestions
+from dam import alt_suggestions, clock
 from dam.models import Asset
 from search.encoders.base import EncoderError, Vectors
 from search.encoders.paid import (
@@ -152,7 +152,7 @@ def _exhausted(account: SpendAccount, limits: Budget, price: int) -> BudgetExhau
                 "on when SEARCH_BUDGET_TOTAL is raised."
             )
             % {**said, "spent": shown(account.spent_micros), "limit": shown(limits.total)},
-            timezone.now() + timedelta(days=1),
+            clock.now() + timedelta(days=1),
         )
     if limits.day is not None and account.day_micros + price > limits.day:
         return BudgetExhausted(
@@ -244,7 +244,7 @@ class Accountant:
         if flaw := encoder.flaw(answer):
             paid = Answer(answer.amount, answer.tokens)
             self._settle(encoder, call, reserved, paid, lambda call, answer: None)
-            useless = (flaw, timezone.now() + USELESS_FOR)
+            useless = (flaw, clock.now() + USELESS_FOR)
             cache.set(_useless(encoder), useless, USELESS_FOR.total_seconds())
             raise UselessAnswers(*useless)
         self._settle(encoder, call, reserved, answer, keep)
@@ -277,7 +277,7 @@ class Accountant:
                 files=[["", None]]
                 if call.purpose == Purpose.CALIBRATE  # it belongs to no asset: one row a call
                 else [[key, self.assets.get(key)] for key in call.keys],
-                expires=timezone.now() + RESERVED_FOR,
+                expires=clock.now() + RESERVED_FOR,
             )
 
     @transaction.atomic
@@ -368,8 +368,9 @@ def _share(whole: int, count: int, place: int) -> int:
 @transaction.atomic
 def expire() -> int:
     """Count what dead workers set aside as spent; how many calls that were."""
+    clock.mend(SpendReservation.objects.all(), "expires", RESERVED_FOR)
     gone = list(
-        SpendReservation.objects.filter(expires__lt=timezone.now()).select_related("account").order_by("pk")
+        SpendReservation.objects.filter(expires__lt=clock.Now()).select_related("account").order_by("pk")
     )
     for reserved in gone:
         if SpendReservation.objects.filter(pk=reserved.pk).delete()[0]:

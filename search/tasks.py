@@ -61,6 +61,7 @@ def drain_outbox() -> None:
 def sweep() -> None:
     """Find what a crash, a lost message or an outage left behind."""
     spend.expire()
+    outbox.mend_waits()
     try:
         outbox.go_on_within_budget()
     except EncoderError as error:  # of one encoder; the other spaces go on

@@ -18,7 +18,7 @@ import numpy as np
 from django.db.models import Q
 from django.utils import timezone
 
-from dam import custom_fields
+from dam import clock, custom_fields
 from dam.models import Asset
 from search.calibration import kept_vectors
 from search.documents import document_for
@@ -68,15 +68,15 @@ class _Lease:
         self._until: datetime | None = None
 
     def take(self) -> bool:
-        now = timezone.now()
-        free = Q(replaced_until=None) | Q(replaced_until__lt=now)
-        return self._hold(Q(free), now + LEASE)
+        clock.mend(Space.objects.filter(pk=self._space.pk), "replaced_until", LEASE)
+        free = Q(replaced_until=None) | Q(replaced_until__lt=clock.Now())
+        return self._hold(free, clock.now() + LEASE)
 
     def renew(self) -> bool:
         """Whether it is still this process's; once a minute is enough."""
-        if self._until is not None and self._until - timezone.now() > LEASE - timedelta(minutes=1):
+        if self._until is not None and self._until - clock.now() > LEASE - timedelta(minutes=1):
             return True
-        return self._hold(Q(replaced_until=self._until), timezone.now() + LEASE)
+        return self._hold(Q(replaced_until=self._until), clock.now() + LEASE)
 
     def give_back(self) -> None:
         Space.objects.filter(pk=self._space.pk, replaced_until=self._until).update(replaced_until=None)

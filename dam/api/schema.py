@@ -24,6 +24,9 @@ MEANINGS = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body, or the file in it, is of no kind that is taken here.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "It was understood, and cannot be used; “detail” says why.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; “Retry-After” says when to go on.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The database, or another part that it takes, is away for a moment; “Retry-After” says when to go on."
+    ),
 }
 ANSWERS = {"200": "It went well.", "201": "It is made.", "202": "It will be done.", "204": "It is done."}
 SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -62,7 +65,7 @@ class ProblemSchema(AutoSchema):
         for status in self._problems():
             bodies.setdefault(str(status.value), {"description": MEANINGS[status]})
         for code, body in bodies.items():
-            if code.startswith("4") and "content" not in body:
+            if code.startswith(("4", "5")) and "content" not in body:
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 body["content"] = problem["content"]
         return dict(sorted(bodies.items()))
@@ -104,6 +107,7 @@ class ProblemSchema(AutoSchema):
             HTTPStatus.PRECONDITION_FAILED: any(one["name"] == "Tus-Resumable" for one in parameters),
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: bool(body),
             HTTPStatus.TOO_MANY_REQUESTS: bool(self.view.throttle_classes),
+            HTTPStatus.SERVICE_UNAVAILABLE: True,
             **dict.fromkeys(OF_A_FILE, action in getattr(self.view, "takes_files", ())),
         }
         return [status for status, is_so in fits.items() if is_so]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +14,7 @@ class PendingRemoval(models.Model):
     name = models.CharField(max_length=255, unique=True)
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
-    not_before = models.DateTimeField(default=timezone.now, db_index=True)
+    not_before = models.DateTimeField(db_default=Now(), db_index=True)
     created = models.DateTimeField(default=timezone.now)
 
     class Meta:

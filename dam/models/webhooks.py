@@ -7,9 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
+
+from dam import clock
 
 
 class WebhookEvent(models.TextChoices):
@@ -79,12 +82,11 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
     def due(self) -> WebhookDeliveryQuerySet:
         """Waiting, its time has come, no sender has it, and its endpoint is to be spoken to."""
-        now = timezone.now()
         return self.filter(
-            Q(claimed_until=None) | Q(claimed_until__lt=now),
-            Q(endpoint__paused_until=None) | Q(endpoint__paused_until__lte=now),
+            Q(claimed_until=None) | Q(claimed_until__lt=clock.Now()),
+            Q(endpoint__paused_until=None) | Q(endpoint__paused_until__lte=clock.Now()),
             state=DeliveryState.PENDING,
-            next_attempt_at__lte=now,
+            next_attempt_at__lte=clock.Now(),
             endpoint__active=True,
         )
 
@@ -106,7 +108,7 @@ class WebhookDelivery(models.Model):
         _("state"), max_length=12, choices=DeliveryState.choices, default=DeliveryState.PENDING
     )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), default=timezone.now)
+    next_attempt_at = models.DateTimeField(_("next attempt"), db_default=Now())
     claimed_until = models.DateTimeField(null=True, editable=False)
     last_status = models.PositiveSmallIntegerField(_("last answer"), null=True)
     last_error = models.CharField(_("last problem"), max_length=500, blank=True)

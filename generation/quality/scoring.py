@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 from PIL import Image
 
+from dam import clock
 from generation.delivery import inputs_of
-from generation.models import GenerationItem, GenerationJob, ItemInput, JobKind, QualityState
+from generation.models import GenerationItem, GenerationJob, ItemInput, ItemState, JobKind, QualityState
 from generation.providers.registry import UnknownProvider, get_provider
 from generation.quality import again
 from generation.quality.judgement import Asked, Case, Judgement, Problem, Source
@@ -38,6 +38,8 @@ def score_due() -> int:
 
     Several workers may do so at once; a batch that a crash cut off is due again when its lease is over.
     """
+    unscored = GenerationItem.objects.filter(state=ItemState.SUCCEEDED, quality_state=QualityState.DUE)
+    clock.mend(unscored, "quality_due", max(LEASE, LATER))
     scored = 0
     while batch := _claimed():
         try:
@@ -75,9 +77,9 @@ def _claimed() -> list[GenerationItem]:
 
 def _take(item: GenerationItem) -> bool:
     """Claim by conditional update: of two workers that saw the same item, one changes the row."""
-    lease = timezone.now() + LEASE
+    lease = clock.now() + LEASE
     taken = GenerationItem.objects.filter(
-        pk=item.pk, quality_state=QualityState.DUE, quality_due=item.quality_due
+        pk=item.pk, quality_state=QualityState.DUE, quality_due__lte=clock.Now()
     ).update(quality_due=lease, quality_attempts=F("quality_attempts") + 1)
     item.quality_due = lease
     item.quality_attempts += 1
@@ -167,7 +169,7 @@ def _postpone(items: Sequence[GenerationItem], error: EncoderError) -> None:
     """Nothing is wrong with these: they wait until the encoder answers, however long that takes."""
     logger.warning("%s results wait to be scored: %s", len(items), error)
     GenerationItem.objects.filter(pk__in=[item.pk for item in items], quality_state=QualityState.DUE).update(
-        quality_due=timezone.now() + LATER,
+        quality_due=clock.now() + LATER,
         quality_attempts=0,
         scores={"problem": Problem.NO_ENCODER, "reason": str(error)},
     )

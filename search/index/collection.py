@@ -14,7 +14,14 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search import telemetry
-from search.index.connection import Capabilities, IndexMismatch, connect, reporting_outages
+from search.index.connection import (
+    CALL_SECONDS,
+    SEARCH_SECONDS,
+    Capabilities,
+    IndexMismatch,
+    connect,
+    reporting_outages,
+)
 from search.index.lexemes import lexemes
 from search.index.reading import HIGHEST, Row, rows_between
 
@@ -73,7 +80,8 @@ class VectorIndex:
         self.name = name
         self.dimension = dimension
         self.space = space
-        self._ready_for: int | None = None
+        self._made_for: int | None = None
+        self._loaded_for: int | None = None
         self._fields: frozenset[str] = frozenset()
         self._rows, self._rows_read = 0, float("-inf")
 
@@ -85,13 +93,13 @@ class VectorIndex:
     @property
     def lacking(self) -> list[str]:
         """The fields that this version of Atelier would make and the collection lacks."""
-        self.ensure()
+        self._ensure_made()
         return sorted(FIELDS - self._fields)
 
     @property
     def has_palette(self) -> bool:
         """Assets can be filtered by picked colours."""
-        self.ensure()
+        self._ensure_made()
         return "palette" in self._fields
 
     @property
@@ -101,27 +109,34 @@ class VectorIndex:
 
     @reporting_outages
     def ensure(self) -> None:
-        """Create and load the collection where it is missing.
+        """Create the collection where it is missing, and load it where it is to be read.
 
         Raises:
-            IndexUnavailable: Milvus does not answer.
+            IndexUnavailable: Milvus does not answer, or is still loading what it had before it ended.
             IndexMismatch: a collection of that name holds another space.
         """
+        self._ensure_made()
+        client = connect()[0]
+        if self._loaded_for != id(client):
+            client.load_collection(self.name, timeout=SEARCH_SECONDS)
+            self._loaded_for = id(client)
+
+    def _ensure_made(self) -> None:
+        """Enough for writing: Milvus takes rows long before it has loaded those that it holds."""
         client, capabilities = connect()
-        if self._ready_for == id(client):
+        if self._made_for == id(client):
             return
-        if not client.has_collection(self.name):
+        if not client.has_collection(self.name, timeout=SEARCH_SECONDS):
             try:
                 self._create(client, capabilities)
             except MilvusException:
-                if not client.has_collection(self.name):  # else somebody else was first
+                if not client.has_collection(self.name, timeout=CALL_SECONDS):  # else somebody else was first
                     raise
         self._check_space(client)
-        client.load_collection(self.name)
-        self._ready_for = id(client)
+        self._made_for = id(client)
 
     def _check_space(self, client: MilvusClient) -> None:
-        found = client.describe_collection(self.name)
+        found = client.describe_collection(self.name, timeout=SEARCH_SECONDS)
         space = str(found.get("description", ""))
         dimension = _dimension(found)
         if (space and space != self.space) or dimension != self.dimension:
@@ -165,26 +180,28 @@ class VectorIndex:
             )
         if capabilities.full_text:
             _add_full_text(schema, indexes, capabilities)
-        client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level="Bounded")
+        client.create_collection(
+            self.name, schema=schema, index_params=indexes, consistency_level="Bounded", timeout=CALL_SECONDS
+        )
 
     @reporting_outages
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
         """Write documents and their vectors, float32 [n, d], in one call."""
         if not documents:
             return
-        self.ensure()
+        self._ensure_made()
         client = connect()[0]
         rows = [
             {**self.as_stored(document), "vector": vector}
             for document, vector in zip(documents, vectors, strict=True)
         ]
-        client.upsert(self.name, rows)
+        client.upsert(self.name, rows, timeout=CALL_SECONDS)
 
     @reporting_outages
     def delete(self, ids: Sequence[int]) -> None:
         if ids:
-            self.ensure()
-            connect()[0].delete(self.name, ids=list(ids))
+            self._ensure_made()
+            connect()[0].delete(self.name, ids=list(ids), timeout=CALL_SECONDS)
 
     @reporting_outages
     def flush(self) -> None:
@@ -193,8 +210,8 @@ class VectorIndex:
         A server flushes by itself and limits the rate of asking for it.
         """
         client, capabilities = connect()
-        if capabilities.lite and client.has_collection(self.name):
-            client.flush(self.name)
+        if capabilities.lite and client.has_collection(self.name, timeout=CALL_SECONDS):
+            client.flush(self.name, timeout=CALL_SECONDS)
 
     def search_vector(self, vector: NDArray[np.float32], *, limit: int, where: str) -> list[IndexHit]:
         """Nearest by cosine among what `where` admits."""
@@ -214,6 +231,7 @@ class VectorIndex:
             limit=limit,
             filter=where,
             search_params={"metric_type": "COSINE", "params": parameters},
+            timeout=SEARCH_SECONDS,
         )
         return _hits(found, sign=1)
 
@@ -221,7 +239,7 @@ class VectorIndex:
         """About how many rows there are, as the server knew some minutes ago."""
         now = time.monotonic()
         if now - self._rows_read > SIZE_SECONDS:
-            self._rows = int(client.get_collection_stats(self.name)["row_count"])
+            self._rows = int(client.get_collection_stats(self.name, timeout=SEARCH_SECONDS)["row_count"])
             self._rows_read = now
         return self._rows
 
@@ -241,6 +259,7 @@ class VectorIndex:
             limit=limit,
             filter=where,
             search_params={"metric_type": "BM25"},
+            timeout=SEARCH_SECONDS,
         )
         # Milvus Lite reports BM25 as a distance (smaller is better), the server as a score.
         return _hits(found, sign=-1 if capabilities.lite else 1)[0]
@@ -249,14 +268,16 @@ class VectorIndex:
     def matching(self, where: str, *, limit: int) -> list[int]:
         """Keys that `where` admits, in no order."""
         self.ensure()
-        found = connect()[0].query(self.name, filter=where, output_fields=["id"], limit=limit)
+        found = connect()[0].query(
+            self.name, filter=where, output_fields=["id"], limit=limit, timeout=SEARCH_SECONDS
+        )
         return [int(row["id"]) for row in found]
 
     @reporting_outages
     def count(self) -> int:
         self.ensure()
         found = connect()[0].query(
-            self.name, filter="", output_fields=["count(*)"], consistency_level="Strong"
+            self.name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=CALL_SECONDS
         )
         return int(found[0]["count(*)"])
 
@@ -281,8 +302,8 @@ class VectorIndex:
     @reporting_outages
     def stored_fields(self) -> list[str]:
         """Names of what is kept of a document here, as the server has them."""
-        self.ensure()
-        described = connect()[0].describe_collection(self.name)["fields"]
+        self._ensure_made()
+        described = connect()[0].describe_collection(self.name, timeout=CALL_SECONDS)["fields"]
         return [field["name"] for field in described if field["name"] not in ("id", "vector", "words")]
 
     def as_stored(self, document: Document) -> Row:
@@ -300,27 +321,27 @@ class VectorIndex:
     @reporting_outages
     def point_alias(self, alias: str) -> None:
         """Make `alias` mean this collection."""
-        self.ensure()
+        self._ensure_made()
         client = connect()[0]
-        aliases = client.list_aliases()
+        aliases = client.list_aliases(timeout=CALL_SECONDS)
         names = aliases.get("aliases", []) if isinstance(aliases, dict) else aliases
         if alias in names:
-            client.alter_alias(self.name, alias)
+            client.alter_alias(self.name, alias, timeout=CALL_SECONDS)
         else:
-            client.create_alias(self.name, alias)
+            client.create_alias(self.name, alias, timeout=CALL_SECONDS)
 
     @reporting_outages
     def carries_alias(self, alias: str) -> bool:
         """Whether `alias` means this collection."""
-        self.ensure()
-        return alias in connect()[0].list_aliases(self.name).get("aliases", [])
+        self._ensure_made()
+        return alias in connect()[0].list_aliases(self.name, timeout=CALL_SECONDS).get("aliases", [])
 
     @reporting_outages
     def drop(self) -> None:
         client = connect()[0]
-        if client.has_collection(self.name):
-            client.drop_collection(self.name)
-        self._ready_for = None
+        if client.has_collection(self.name, timeout=CALL_SECONDS):
+            client.drop_collection(self.name, timeout=CALL_SECONDS)
+        self._made_for = self._loaded_for = None
 
 
 def breadth(rows: int, limit: int) -> int:

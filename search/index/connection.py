@@ -7,11 +7,14 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
+
+import grpc
 
 # pymilvus executes this package at its first call, past the import system's lock. Two threads that begin it
 # at once, or one while another imports scipy, find half a module, which it reports as a failed call.
@@ -25,11 +28,19 @@ from search.index.lite import LiteError, ensure_server
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TIMEOUT_SECONDS = 15.0
+# Others wait while one connects; those that come soon after a vain try are told the same at once.
+CONNECT_SECONDS, AGAIN_SECONDS = 3.0, 1.0
+# Of a call, with what pymilvus tries again: without one it goes on for minutes. Whoever searches is told the
+# rest by the database then; what is written waits for its next turn.
+SEARCH_SECONDS, CALL_SECONDS = 5.0, 30.0
 # pymilvus pings every ten seconds; Milvus Lite's server, with gRPC's own default of five minutes
 # between pings, hangs up on that ("too_many_pings").
 CALM_KEEPALIVE = {"grpc.keepalive_time_ms": 330_000, "grpc.keepalive_permit_without_calls": 0}
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors reach people as IndexUnavailable
+
+
+# pymilvus passes on what gRPC raises when the time is over.
+FAILURES = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError, ConnectionError)
 
 
 class IndexUnavailable(Exception):
@@ -51,6 +62,7 @@ class Capabilities:
 
 _lock = threading.Lock()
 _client: tuple[int, MilvusClient, Capabilities] | None = None
+_refusal: tuple[str, float, str] | None = None  # by which address, when, and how
 
 
 def milvus_uri() -> str:
@@ -73,23 +85,33 @@ def connect() -> tuple[MilvusClient, Capabilities]:
     Raises:
         IndexUnavailable: nothing answers at the address.
     """
-    global _client
+    global _client, _refusal
     with _lock:
         if _client is None or _client[0] != os.getpid():
             uri = milvus_uri()
-            _require_listener(uri)
+            if _refusal and _refusal[0] == uri and time.monotonic() - _refusal[1] < AGAIN_SECONDS:
+                raise IndexUnavailable(_refusal[2])
             try:
-                client = MilvusClient(
-                    uri=uri,
-                    token=settings.MILVUS_TOKEN,
-                    timeout=TIMEOUT_SECONDS,
-                    grpc_options=CALM_KEEPALIVE,
-                )
-                version = str(client.get_server_version())
-            except MilvusException as error:
-                raise _unavailable(error) from error
-            _client = (os.getpid(), client, _capabilities(version))
+                _client = (os.getpid(), *_connected(uri))
+            except IndexUnavailable as error:
+                _refusal = (uri, time.monotonic(), str(error))
+                raise
         return _client[1], _client[2]
+
+
+def _connected(uri: str) -> tuple[MilvusClient, Capabilities]:
+    _require_listener(uri)
+    try:
+        client = MilvusClient(
+            uri=uri,
+            token=settings.MILVUS_TOKEN,
+            timeout=CONNECT_SECONDS,
+            grpc_options=CALM_KEEPALIVE,
+        )
+        version = str(client.get_server_version(timeout=CONNECT_SECONDS))
+    except FAILURES as error:
+        raise _unavailable(error) from error
+    return client, _capabilities(version)
 
 
 def disconnect() -> None:
@@ -123,17 +145,18 @@ def _capabilities(version: str) -> Capabilities:
 
 def _unavailable(error: Exception) -> IndexUnavailable:
     where = settings.MILVUS_URI or "the embedded Milvus Lite"
-    return IndexUnavailable(f"Milvus ({where}) failed: {error}. `manage.py doctor` says more.")
+    reason = error.details() if isinstance(error, grpc.Call) else error
+    return IndexUnavailable(f"Milvus ({where}) failed: {reason}. `manage.py doctor` says more.")
 
 
 def reporting_outages(call: Callable[P, R]) -> Callable[P, R]:
-    """Turn what pymilvus raises into IndexUnavailable and drop the broken connection."""
+    """Turn what pymilvus and gRPC raise into IndexUnavailable and drop the broken connection."""
 
     @wraps(call)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
-        except (MilvusException, ConnectionError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             # A closed gRPC channel is a ValueError ("Cannot invoke RPC on closed channel").
             if isinstance(error, ValueError) and "channel" not in str(error):
                 raise

@@ -7,6 +7,8 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from search.index.connection import CALL_SECONDS
+
 MOST = 5_000  # rows of one answer
 HIGHEST = 2**63 - 1
 
@@ -27,6 +29,7 @@ def rows_between(
         output_fields=["id", *fields],
         limit=MOST,
         consistency_level=consistency,
+        timeout=CALL_SECONDS,
     )
     rows = sorted((dict(row) for row in found), key=lambda row: int(row["id"]))
     if len(rows) < MOST:

@@ -21,8 +21,9 @@ from typing import Any
 import psycopg
 import requests
 
+from tests.faults import firewall
 from tests.faults.deeds import Day, Deed
-from tests.faults.injected import FAKETIME, FAULTS, Fault, Vendor, World
+from tests.faults.injected import FAKETIME, FAULTS, VENDOR_SECONDS, Fault, Vendor, World
 from tests.pictures import picture
 from tests.stack import ROOT, running_site, say
 
@@ -34,7 +35,7 @@ LIMIT_SECONDS = 240.0
 ENCODERS = ("colours:12", "colours:8")
 FILES = 80
 ABOUT = """\
-Written by `make faults` on {day}: every fault is done for real to the running stack (PostgreSQL, Redis,
+Written by `make faults`: every fault is done for real to the running stack (PostgreSQL, Redis,
 Milvus, S3, the site, two workers, beat; see `make stack`) while programs upload, import a folder, search,
 build a second index, run a batch of pictures and review results, all at once. A fault lasts {seconds:.0f}
 seconds and is then undone; nobody does anything but send again what was refused, under the same
@@ -43,7 +44,10 @@ seconds and is then undone; nobody does anything but send again what was refused
 
 @dataclass
 class Run:
-    """What came of one fault: by deed, seconds until it was well again (None: not in time)."""
+    """What came of one fault: by deed, seconds until it was well again (None: not in time).
+
+    `load` is the machine's when the fault began, of one minute; None: it was not noted.
+    """
 
     fault: str
     seconds: float
@@ -51,6 +55,8 @@ class Run:
     lost: dict[str, str] = field(default_factory=dict)
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
     drift: str = ""
+    day: str = field(default_factory=lambda: date.today().isoformat())
+    load: float | None = None
 
 
 @contextlib.contextmanager
@@ -72,6 +78,8 @@ def why_not(fault: Fault, disk: Path) -> str:
     """What this machine lacks for the fault; empty for nothing."""
     if "disk" in fault.name and not os.path.ismount(disk):
         return "needs root, to mount a small disk"
+    if "cut" in fault.name and not firewall.is_up():
+        return "needs root and iptables, for a network of its own"
     if "clock" in fault.name and not Path(FAKETIME).exists():
         return "needs libfaketime (Debian: faketime)"
     return ""
@@ -133,6 +141,7 @@ def inject(fault: Fault, stage: Stage) -> Run:
     for thread in threads:
         thread.start()
     time.sleep(WARM_SECONDS)
+    run.load = round(os.getloadavg()[0], 1)
     fault.begin(stage.world)
     time.sleep(run.seconds)
     fault.end(stage.world)
@@ -187,10 +196,14 @@ def kept(runs: list[Run]) -> list[Run]:
     return [Run(**known[fault.name]) for fault in FAULTS if fault.name in known]
 
 
+def _when(run: Run) -> str:
+    return run.day if run.load is None else f"{run.day}, load {run.load:g}"
+
+
 def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
     """docs/faults.md."""
     deeds = list(runs[0].healed)
-    head = f"| fault | {' | '.join(deeds)} | lost |\n|---|{'---:|' * len(deeds)}---|"
+    head = f"| fault | {' | '.join(deeds)} | lost | measured |\n|---|{'---:|' * len(deeds)}---|---|"
     rows = []
     for run in runs:
         cells = ["not in time" if (s := run.healed[deed]) is None else f"{s:g}" for deed in deeds]
@@ -199,13 +212,14 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
         )
         if run.drift:
             lost += f" index or files differ: {run.drift}"
-        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} |")
+        rows.append(f"| {run.fault} | {' | '.join(cells)} | {lost or 'nothing'} | {_when(run)} |")
     parts = [
         "# When something goes wrong",
-        ABOUT.format(day=date.today(), seconds=FAULTS[1].seconds),
+        ABOUT.format(seconds=FAULTS[1].seconds),
         "## Seconds until all that was begun was done, from the end of the fault",
         f"The first row is the same work without a fault: what it takes anyway. “Not in time”: not within"
-        f" {LIMIT_SECONDS:.0f} seconds.",
+        f" {LIMIT_SECONDS:.0f} seconds. The load is that of the machine ({os.cpu_count()} processors), with"
+        " whatever else ran on it: where it is high, all of it takes longer.",
         f"{head}\n" + "\n".join(rows),
         "## What people saw meanwhile",
         "Whatever was no success, with how often; an empty place means that nobody noticed.",
@@ -227,9 +241,12 @@ def page_of(runs: list[Run], left_out: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="faults whose names contain this")
+    parser.add_argument(
+        "--only", action="append", help="faults whose names contain this; again for more, in that order"
+    )
     options = parser.parse_args()
-    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    firewall.enclose()
+    chosen = dict.fromkeys(fault for part in options.only or [""] for fault in FAULTS if part in fault.name)
     runs: list[Run] = []
     left_out: dict[str, str] = {}
     with small_disk() as disk, Vendor() as vendor:
@@ -237,6 +254,7 @@ def main() -> None:
             "DJANGO_SETTINGS_MODULE": "tests.services.colour_settings",
             "GEMINI_API_KEY": "a-key-of-nobody",
             "GEMINI_BASE_URL": vendor.url,
+            "GEMINI_TIMEOUT_SECONDS": str(VENDOR_SECONDS),
             "DAM_IMPORT_FOLDERS": str(disk),
             "THROTTLE_USER": "1000000/min",
             "COLOURS_SECONDS": "0.1",  # what each picture takes to be encoded
@@ -249,8 +267,8 @@ def main() -> None:
                     say(f"{fault.name}: {why}")
                     continue
                 runs.append(inject(fault, stage))
+                PAGE.write_text(page_of(kept(runs), left_out), encoding="utf-8")  # a run may be cut off
                 say(f"{fault.name}: {json.dumps(runs[-1].__dict__, ensure_ascii=False)}")
-    PAGE.write_text(page_of(kept(runs), left_out), encoding="utf-8")
     say(f"Written: {PAGE}")
     if any(any(run.lost.values()) or run.drift or None in run.healed.values() for run in runs):
         sys.exit("Something was lost, or did not become well again.")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults import firewall
 from tests.generation.gemini_server import Call, GeminiServer, answered, failing, picture_part
 from tests.loopback import Answer
 from tests.pictures import picture
@@ -13,18 +14,22 @@ from tests.services.servers import Server
 from tests.stack import Site
 
 CALL_SECONDS = 4.0
+NEVER_SECONDS = 3600.0
+VENDOR_SECONDS = 30  # so long Atelier waits for it here
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"  # of Debian's package `faketime`
 
 
 class Vendor(GeminiServer):
-    """Paints, never twice the same, or fails for as long as it is told to."""
+    """Paints, never twice the same, or fails, or never answers, for as long as it is told to."""
 
-    fails = False
+    fails = hangs = False
 
     def well(self, call: Call) -> Answer:
         overloaded = failing(503, "UNAVAILABLE", "The model is overloaded.")
         if self.fails:
             return overloaded(call)
+        if self.hangs:
+            return Answer(200, None, delay=NEVER_SECONDS)
         drawn = picture(format="PNG", size=(160, 200), seed=50_000 + len(self.calls))
         return Answer(200, answered(call, [picture_part(drawn)]), delay=CALL_SECONDS)
 
@@ -63,9 +68,13 @@ def _dies(name: str, of: Callable[[World], Server]) -> Fault:
     return Fault(f"{name} dies, and is back", lambda world: of(world).kill(), lambda world: of(world).start())
 
 
-def _cut(name: str, of: Callable[[World], Server]) -> Fault:
+def _cut(name: str, of: Callable[[World], Server], remark: str = "") -> Fault:
+    """As a firewall does: packets vanish, and nobody is told."""
     return Fault(
-        f"the line to {name} is cut", lambda world: of(world).hold(), lambda world: of(world).let_go()
+        f"the line to {name} is cut",
+        lambda world: firewall.cut(of(world).port),
+        lambda world: firewall.mend(of(world).port),
+        remark=remark,
     )
 
 
@@ -77,9 +86,9 @@ def _kill(*parts: str) -> Callable[[World], None]:
     return kill
 
 
-def _vendor(fails: bool) -> Callable[[World], None]:
+def _vendor(*, fails: bool = False, hangs: bool = False) -> Callable[[World], None]:
     def turn(world: World) -> None:
-        world.vendor.fails = fails
+        world.vendor.fails, world.vendor.hangs = fails, hangs
 
     return turn
 
@@ -130,15 +139,26 @@ FAULTS = [
     _cut("PostgreSQL", lambda world: world.site.servers.postgres),
     _dies("Milvus", lambda world: world.site.servers.milvus),
     _cut("Milvus", lambda world: world.site.servers.milvus),
-    # moto keeps its objects in memory: it is held, not killed.
-    _cut("S3", lambda world: world.site.servers.s3),
-    Fault("the vendor fails", _vendor(True), _vendor(False)),
+    _cut(
+        "S3",
+        lambda world: world.site.servers.s3,
+        remark="S3 is not killed here: what stands in for it keeps its objects in memory.",
+    ),
+    Fault("the vendor fails", _vendor(fails=True), _vendor()),
+    Fault(
+        "the vendor hangs",
+        _vendor(hangs=True),
+        _vendor(),
+        remark=f"It takes calls and never answers. Those are given up after {VENDOR_SECONDS} s here "
+        "(GEMINI_TIMEOUT_SECONDS, 180 as shipped), and are assumed to be paid.",
+    ),
     Fault("the disk of everything is full", _fill_disk, _free_disk),
     Fault(
         "the clock jumps two hours ahead, and back",
         _clock("+2h"),
         _clock(""),
         seconds=20.0,
-        remark="What was queued or claimed by the wrong clock waits until that time has come.",
+        remark="Atelier's processes have the wrong clock. Leases and waits go by "
+        "PostgreSQL's, which is right.",
     ),
 ]

@@ -118,8 +118,8 @@ def test_a_slow_encoder_keeps_its_entries(
     renewed = []
     original = outbox._renew
 
-    def noted(entries: Sequence[IndexEntry]) -> None:
-        original(entries)
+    def noted(entries: Sequence[IndexEntry], lease: timedelta) -> None:
+        original(entries, lease)
         stolen = IndexEntry.objects.claimable().filter(pk__in=[entry.pk for entry in entries])
         renewed.append(stolen.count())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import date
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -14,10 +16,13 @@ from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import Asset, AssetKind, AssetState
+from search.index.connection import disconnect, milvus_uri
 from search.index.lexemes import lexemes
 from search.query import Filters, SearchError, SearchRequest, search
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
+from tests.services.processes import eventually
+from tests.services.relay import Relay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
 URL = "/api/v1/search/"
@@ -120,6 +125,36 @@ def test_without_milvus_words_are_still_found(
     assert results.hits[0].asset.title == "Red dress"
     with pytest.raises(SearchError, match="Milvus does not answer"):
         search(SearchRequest(like=library["crown"]), user=None)
+
+
+def test_a_milvus_that_hangs_is_given_up_for_the_words(
+    library: dict[str, Asset], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.index.connection._client", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.MILVUS_URI = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for _again in range(2):
+            results = search(SearchRequest(text="红色连衣裙"), user=None)
+            assert results.degraded
+            assert results.hits[0].asset.title == "Red dress"
+
+
+def test_a_milvus_that_falls_silent_is_given_up_for_the_words_and_asked_again(
+    library: dict[str, Asset], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = urlsplit(milvus_uri())
+    monkeypatch.setattr("search.index.connection._client", None)
+    with Relay(str(parts.hostname), int(parts.port or 0)) as line:
+        settings.MILVUS_URI = f"http://127.0.0.1:{line.port}"
+        assert not search(SearchRequest(text="红色连衣裙"), user=None).degraded
+        line.cut()
+        results = search(SearchRequest(text="红色连衣裙"), user=None)
+        assert results.degraded
+        assert results.hits[0].asset.title == "Red dress"
+        line.mend()
+        request = SearchRequest(text="红色连衣裙")
+        eventually(lambda: not search(request, user=None).degraded, "Milvus is asked again")
+        disconnect()
 
 
 def test_trash_never_comes_back_even_before_the_index_knows(library: dict[str, Asset]) -> None:

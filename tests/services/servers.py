@@ -149,19 +149,6 @@ class Server(ABC):
         """As a crash would end it."""
         self._end(signal.SIGKILL)
 
-    def hold(self) -> None:
-        """It takes connections and answers nothing, like a machine behind a line that was cut."""
-        self._signal_all(signal.SIGSTOP)
-
-    def let_go(self) -> None:
-        """It goes on where it was held."""
-        self._signal_all(signal.SIGCONT)
-
-    def _signal_all(self, how: signal.Signals) -> None:
-        """To its whole process group: PostgreSQL is many processes."""
-        if self._process is not None:
-            os.killpg(self._process.pid, how)
-
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
