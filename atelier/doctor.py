@@ -28,6 +28,7 @@ from atelier import restore
 from atelier.celery import app as celery_app
 from atelier.version import VERSION
 from dam import matting
+from dam.decoder import manifests
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from dam.provenance import aigc, credentials
 from generation.providers.registry import get_provider
@@ -406,7 +407,7 @@ def _labels() -> Iterator[Finding]:
             Level.OK,
             _("No certificate is configured: generated pictures are labelled, and not signed (C2PA)."),
             ""
-            if credentials.is_installed()
+            if manifests.is_installed()
             else _("Manifests in uploads are not read either; pip install c2pa-python."),
         )
     producer = settings.DAM_AIGC_PRODUCER
