@@ -82,7 +82,9 @@ def upright(header: Header, image: ImageFile.ImageFile, at_most: int) -> Image.I
     ImageOps.exif_transpose(image, in_place=True)
     small = _with_averageable_pixels(image)
     if max(small.size) > at_most:
-        small.thumbnail((at_most, at_most), Image.Resampling.LANCZOS)
+        # Pillow takes averages of whole pixels first, which it cannot of 16 bits.
+        gap = None if small.mode == "I;16" else 2.0
+        small.thumbnail((at_most, at_most), Image.Resampling.LANCZOS, reducing_gap=gap)
     small = _in_eight_bits(small)
     if inverted:
         small = ImageChops.invert(small)
