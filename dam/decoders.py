@@ -177,18 +177,15 @@ def _asked(job: Values, file: IO[bytes], most: int, patience: float | None) -> t
     bounds = {"seconds": settings.DAM_DECODER_SECONDS, "megabytes": settings.DAM_DECODER_MEGABYTES}
     deadline = None if patience is None else time.monotonic() + patience
     with _descriptor(file) as descriptor:
-        try:
-            with _decoder(deadline) as decoder:
-                return decoder.ask(job | bounds, descriptor, most, deadline)
-        except _Died as death:
-            log.warning("a decoder ended over its file number %d: %s", decoder.files, death.how)
-            if decoder.files == 1:
-                raise Undecodable("crash", how=death.how) from death
-        try:
-            with _decoder(deadline, new=True) as decoder:
-                return decoder.ask(job | bounds, descriptor, most, deadline)
-        except _Died as death:
-            raise Undecodable("crash", how=death.how) from death
+        for new in (False, True):
+            try:
+                with _decoder(deadline, new=new) as decoder:
+                    return decoder.ask(job | bounds, descriptor, most, deadline)
+            except _Died as death:
+                log.warning("a decoder ended over its file number %d: %s", decoder.files, death.how)
+                if decoder.files == 1:
+                    raise Undecodable("crash", how=death.how) from death
+    raise AssertionError("A new one has read nothing before.")
 
 
 @contextmanager
