@@ -24,11 +24,14 @@ from django.http.request import validate_host
 from django.utils.translation import gettext as _
 from kombu.exceptions import KombuError
 from kombu.utils.url import maybe_sanitize_url
+from PIL import Image
 
 from atelier import restore
 from atelier.celery import app as celery_app
 from atelier.version import VERSION
-from dam import matting
+from dam import matting, pictures
+from dam.decoder import manifests
+from dam.errors import IngestError
 from dam.models import Asset, PendingRemoval, RenditionPreset
 from dam.provenance import aigc, credentials
 from generation.providers.registry import get_provider
@@ -45,6 +48,7 @@ from search.spaces import encoder_of, index_of
 
 UNINDEXED = 100_000  # vectors; so many wait for Milvus's own index during any large import
 SMALL_DISK_GB = 5
+DECODER_OWN_MEGABYTES, BYTES_PER_PIXEL = 128, 8  # of a process that decodes, as it starts; of usual pictures
 
 
 class Level(StrEnum):
@@ -186,6 +190,26 @@ def _storage() -> Iterator[Finding]:
             _("It did not delete %(count)d files of deleted assets.") % {"count": count},
             _("Let Atelier delete files there; “manage.py reconcile --only files --fix” tries again."),
         )
+
+
+def _decoder() -> Iterator[Finding]:
+    """The process that decodes uploads, and whether its memory suffices for the largest that are taken."""
+    pixel = BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "PNG")
+    try:
+        pictures.read(pixel, at_most=1)
+    except IngestError as error:
+        advice = _("No upload can be read. DAM_DECODER_MEGABYTES may be too little, or packages are missing.")
+        yield Finding("decoder", Level.PROBLEM, str(error), advice)
+        return
+    bounds = {"megabytes": settings.DAM_DECODER_MEGABYTES, "seconds": settings.DAM_DECODER_SECONDS}
+    sentence = _("a process of its own, at most %(megabytes)d MB and %(seconds)d s a file") % bounds
+    needed = DECODER_OWN_MEGABYTES + settings.DAM_MAX_PIXELS * BYTES_PER_PIXEL // 1024**2
+    if needed <= settings.DAM_DECODER_MEGABYTES:
+        yield Finding("decoder", Level.OK, sentence)
+        return
+    advice = _("Pictures of DAM_MAX_PIXELS may need %(needed)d MB: raise the one, or lower the other.")
+    yield Finding("decoder", Level.WARNING, sentence, advice % {"needed": needed})
 
 
 def _mail() -> Iterator[Finding]:
@@ -407,7 +431,7 @@ def _labels() -> Iterator[Finding]:
             Level.OK,
             _("No certificate is configured: generated pictures are labelled, and not signed (C2PA)."),
             ""
-            if credentials.is_installed()
+            if manifests.is_installed()
             else _("Manifests in uploads are not read either; pip install c2pa-python."),
         )
     producer = settings.DAM_AIGC_PRODUCER
@@ -445,6 +469,7 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "cache": _cache,
     "broker": _broker,
     "storage": _storage,
+    "decoder": _decoder,
     "mail": _mail,
     "encoder": _encoder,
     "paid encoders": _paid_encoders,

@@ -23,7 +23,6 @@ from dam.errors import IngestError
 from dam.fingerprints import fingerprint
 from dam.models import Asset, AssetVersion, Rendition
 from dam.presets import BUILT_IN
-from dam.provenance import credentials
 from dam.provenance.keeping import making_of
 from dam.renditions import make_rendition
 
@@ -92,7 +91,7 @@ class Arrival:
             height=picture.height,
             has_alpha=picture.has_alpha,
             colours=main_colours,
-            metadata=credentials.with_manifest(picture, self.file),
+            metadata=picture.metadata,
         )
         asset.making = making_of(self.version) or ""
         self.version.fingerprint = fingerprint(pictures.on_white(picture.image))
@@ -105,8 +104,7 @@ class Arrival:
             IngestError: not a usable picture.
         """
         assert self.file is not None  # noqa: S101  received before
-        picture = pictures.read(self.file, at_most=ANALYSED_SIDE)
-        return credentials.with_manifest(picture, self.file)
+        return pictures.read(self.file, at_most=ANALYSED_SIDE).metadata
 
     def put_back(self, version: AssetVersion) -> bool:
         """Store the file again where the storage has lost it, or keeps less than all of it.
@@ -226,16 +224,7 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
 def _rendered(drawing: IO[bytes], size: int) -> bytes:
     if size > svg.MAX_SVG_BYTES:
         raise _too_large(svg.MAX_SVG_BYTES)
-    try:
-        return svg.rasterise_untrusted(drawing.read())
-    except svg.SVGError as error:
-        raise IngestError(
-            "broken",
-            _(
-                "The drawing (SVG) could not be rendered: it is damaged, or needs more time or memory than "
-                "a drawing may take. Export it as PNG and upload that."
-            ),
-        ) from error
+    return pictures.rendered(drawing)
 
 
 def _stored_size(version: AssetVersion) -> int | None:

@@ -53,7 +53,7 @@ def _shown(version: AssetVersion, deadline: float | None) -> Image.Image:
     """What people see of it: transparent pixels on white."""
     _rendition, file = open_rendition(version, WEB, seconds_left(deadline))
     with file:
-        return pictures.on_white(pictures.read(cast(IO[bytes], file), SIDE, seconds_left(deadline)).image)
+        return pictures.on_white(pictures.pixels(cast(IO[bytes], file), SIDE, seconds_left(deadline)))
 
 
 def _laid_over(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -21,7 +21,7 @@ from dam.embedded_metadata import packet_of
 from dam.metadata_edit import MetadataEdit
 from dam.metadata_mapping import FIELD_NAMES, TAGS, TEXTS, properties_of
 from dam.models import Asset, AssetVersion
-from dam.sniffing import open_header
+from dam.pictures import open_header
 
 RECIPE = 1  # counts up when the same fields are written differently
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.utils.functional import Promise
+if TYPE_CHECKING:
+    from django.utils.functional import Promise
 
 
 class IngestError(Exception):
@@ -14,7 +15,7 @@ class IngestError(Exception):
 
     Attributes:
         code: "empty", "too_large", "too_many_pixels", "not_a_picture", "broken", "unsupported",
-            "unreadable" or "storage".
+            "too_costly", "crash", "unreadable" or "storage".
     """
 
     def __init__(self, code: str, sentence: str | Promise, **values: Any) -> None:
@@ -25,6 +26,18 @@ class IngestError(Exception):
 
     def __str__(self) -> str:
         return str(self.sentence) % self.values
+
+
+class Undecodable(Exception):
+    """What a decoder does not read, as a word and values; `dam.refusals` has the sentence.
+
+    It is what crosses from the process that decodes, which knows no languages.
+    """
+
+    def __init__(self, word: str, **values: int | str) -> None:
+        super().__init__(word, values)
+        self.word = word
+        self.values = values
 
 
 class ArchiveError(Exception):

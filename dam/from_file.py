@@ -11,7 +11,6 @@ from dam import editing, pictures, workflow
 from dam.audit import Actor
 from dam.metadata_mapping import FIELD_NAMES, TAGS, Found, found_in
 from dam.models import Asset, AssetVersion
-from dam.provenance import credentials
 from dam.provenance.keeping import making_of
 from dam.tagging import slug_of
 
@@ -87,8 +86,7 @@ def _slugs(words: Collection[str]) -> set[str]:
 def _read_again(version: AssetVersion) -> None:
     """The reading of today may find more than that of the day on which the file came."""
     with version.file.open("rb") as opened:
-        file = cast(IO[bytes], opened)
-        metadata = credentials.with_manifest(pictures.read(file, at_most=1), file)
+        metadata = pictures.read(cast(IO[bytes], opened), at_most=1).metadata
     if metadata != version.metadata:
         version.metadata = metadata
         version.save(update_fields=["metadata"])

@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 BATCH = 100
+THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for files that are decoded in other processes
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def ingest_many(
     transaction: an interrupted run leaves complete assets only, and can simply be run again.
     """
     remaining = iter(items)
-    with ThreadPoolExecutor(os.cpu_count(), "ingest") as pool:
+    with ThreadPoolExecutor(THREADS, "ingest") as pool:
         intake = _Intake(owner, origin, action, pool.map)
         while chunk := list(islice(remaining, BATCH)):
             yield from intake.take(chunk)
@@ -206,7 +207,7 @@ def check_many(items: Iterable[IngestItem]) -> Iterator[Check]:
     """Say what would become of each item, in order; nothing is written."""
     remaining = iter(items)
     seen: set[str] = set()
-    with ThreadPoolExecutor(os.cpu_count(), "check") as pool:
+    with ThreadPoolExecutor(THREADS, "check") as pool:
         while chunk := list(islice(remaining, BATCH)):
             yield from _checked(chunk, pool, seen)
 

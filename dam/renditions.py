@@ -101,8 +101,8 @@ def _kept(version: AssetVersion, recipe: str) -> Rendition | None:
 def _make_and_keep(version: AssetVersion, preset: Preset, deadline: float | None) -> Rendition:
     needed = max(frame_of(version, preset).scaled)
     with version.file.open("rb") as original:
-        picture = pictures.read(cast(IO[bytes], original), needed, seconds_left(deadline))
-    rendition = make_rendition(version, preset, picture.image, deadline)
+        image = pictures.pixels(cast(IO[bytes], original), needed, seconds_left(deadline))
+    rendition = make_rendition(version, preset, image, deadline)
     try:
         with transaction.atomic():
             rendition.save(force_insert=True)
@@ -157,7 +157,7 @@ def _mark_of(preset: Preset, width: int, deadline: float | None) -> Image.Image 
     ratio = preset.watermark.height / preset.watermark.width
     with preset.watermark.file.open("rb") as file:
         longer = math.ceil(at_most * max(1.0, ratio))
-        return pictures.read(cast(IO[bytes], file), longer, seconds_left(deadline)).image
+        return pictures.pixels(cast(IO[bytes], file), longer, seconds_left(deadline))
 
 
 def _packet(version: AssetVersion, preset: Preset) -> bytes:

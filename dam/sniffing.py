@@ -11,11 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageFile
 
-from dam.errors import IngestError
+from dam.errors import Undecodable
 
 # Pillow's name of a format → MIME type and the extension under which it is stored.
 FORMATS = {
@@ -66,11 +64,11 @@ def is_accepted(head: bytes) -> bool:
     return is_svg(head) or _claimed_format(head) in FORMATS
 
 
-def open_header(file: IO[bytes]) -> tuple[Header, ImageFile.ImageFile]:
+def open_header(file: IO[bytes], max_pixels: int) -> tuple[Header, ImageFile.ImageFile]:
     """Identify a picture by its content and check its bounds; the picture is open but not decoded.
 
     Raises:
-        IngestError: not a picture, a kind that is not accepted, broken, or too many pixels.
+        Undecodable: not a picture, a kind that is not accepted, broken, or too many pixels.
     """
     file.seek(0)
     head = file.read(HEAD_BYTES)
@@ -78,72 +76,24 @@ def open_header(file: IO[bytes]) -> tuple[Header, ImageFile.ImageFile]:
     try:
         image = Image.open(file, formats=OPENED_AS)
     except Image.DecompressionBombError as error:
-        raise too_many_pixels() from error
+        raise Undecodable("far_too_many_pixels", pixels=max_pixels) from error
+    except MemoryError:
+        raise
     except Exception as error:  # parsers of strangers' bytes raise whatever they meet
         raise _unidentified(head) from error
     mime, extension = FORMATS[image.format or ""]
     header = Header(mime, extension, image.width, image.height)
-    if header.width * header.height > settings.DAM_MAX_PIXELS:
-        raise too_many_pixels(header.width, header.height)
+    if header.width * header.height > max_pixels:
+        raise Undecodable("too_many_pixels", width=header.width, height=header.height, pixels=max_pixels)
     return header, image
 
 
-def too_many_pixels(width: int = 0, height: int = 0) -> IngestError:
-    """The refusal of a picture whose header declares more pixels than may be decoded."""
-    limit = settings.DAM_MAX_PIXELS // 1_000_000
-    if not width:
-        return IngestError(
-            "too_many_pixels",
-            _("The picture has more than %(limit)s million pixels. Make it smaller and upload it again."),
-            limit=limit,
-        )
-    return IngestError(
-        "too_many_pixels",
-        _(
-            "The picture is %(width)s × %(height)s pixels; at most %(limit)s million pixels are taken. "
-            "Make it smaller and upload it again."
-        ),
-        width=f"{width:,}",
-        height=f"{height:,}",
-        limit=limit,
-    )
-
-
-def broken() -> IngestError:
-    """The refusal of a picture whose content ends early or contradicts itself."""
-    return IngestError(
-        "broken",
-        _(
-            "The file is damaged or incomplete: it could not be decoded to its end. "
-            "Get it again from its source."
-        ),
-    )
-
-
-def _unidentified(head: bytes) -> IngestError:
+def _unidentified(head: bytes) -> Undecodable:
     """Say whether it is a damaged picture, a picture of another kind, or no picture."""
     name = _claimed_format(head)
     if name in FORMATS:
-        return IngestError(
-            "broken",
-            _(
-                "The file begins like a %(name)s picture but cannot be read: it is damaged or incomplete, or "
-                "of a rare variety. Get it again from its source, or save it as JPEG or PNG."
-            ),
-            name=name,
-        )
-    if name:
-        return IngestError(
-            "unsupported",
-            _("Files of the type %(name)s are not taken. Save the picture as one of: %(accepted)s."),
-            name=name,
-            accepted=ACCEPTED_NAMES,
-        )
-    return IngestError(
-        "not_a_picture",
-        _("The file is not a picture, whatever its name says. These are taken: %(accepted)s."),
-        accepted=ACCEPTED_NAMES,
-    )
+        return Undecodable("rare", name=name)
+    return Undecodable("unsupported", name=name) if name else Undecodable("not_a_picture")
 
 
 def _claimed_format(head: bytes) -> str:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from dam import removal
+from dam.decoder import manifests
 from dam.errors import IngestError
 from dam.models import AssetVersion, Making
 from dam.provenance import credentials
@@ -107,7 +108,7 @@ def _signed(item: GenerationItem, label: Label, picture: bytes, mime: str, answe
     paid for, and the doctor says what is wrong."""
     if not credentials.is_configured() or mime not in credentials.SIGNED_TYPES:
         return picture
-    came_with = credentials.said_in(BytesIO(answer), mime)
+    came_with = manifests.said_in(BytesIO(answer), mime)
     try:
         signed = credentials.signed(picture, mime, label, answer if came_with else None)
     except credentials.CannotSign:

@@ -23,6 +23,7 @@ from search.index.standing import standing_of
 from search.spaces import index_of, live_space
 from tests.certificates import make_chain
 from tests.factories import AssetFactory
+from tests.planted import planted
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +48,16 @@ def test_the_password_of_the_broker_is_not_told(settings: Any) -> None:
     sentence = doctor()["broker"]["sentence"]
     assert "127.0.0.1:9" in sentence
     assert "correct-horse" not in sentence
+
+
+def test_whether_uploads_can_be_decoded_is_tried(settings: Any, tmp_path: Path) -> None:
+    assert doctor()["decoder"]["level"] == "ok"
+    settings.DAM_DECODER_MEGABYTES = 512
+    finding = doctor()["decoder"]
+    assert (finding["level"], "1043 MB" in finding["advice"]) == ("warning", True)
+    with planted(tmp_path, "raise SystemExit(1)"):
+        finding = doctor()["decoder"]
+    assert (finding["level"], "(exit 1)" in finding["sentence"]) == ("problem", True)
 
 
 def test_what_is_away_is_a_problem_with_a_sentence(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

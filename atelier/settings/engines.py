@@ -7,6 +7,10 @@ from atelier.settings.environment import DATA_DIR, env
 # Bounds checked before a picture is decoded (bytes of file, pixels of one frame).
 DAM_MAX_FILE_BYTES = env.int("DAM_MAX_FILE_BYTES", default=100 * 1024 * 1024)
 DAM_MAX_PIXELS = env.int("DAM_MAX_PIXELS", default=120_000_000)
+# What one file may take of the process that decodes it: seconds of computing (and twice that by the clock),
+# and MB of memory, in all.
+DAM_DECODER_SECONDS = env.int("DAM_DECODER_SECONDS", default=20)
+DAM_DECODER_MEGABYTES = env.int("DAM_DECODER_MEGABYTES", default=2048)
 # After so many days in the trash an asset is deleted for good; 0: never.
 DAM_TRASH_DAYS = env.int("DAM_TRASH_DAYS", default=30)
 # A stored file that no row names is left for so many hours: ingest stores before it writes the row.

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from dam import duplicates, pictures
 from dam.fingerprints import HASH_BITS, fingerprint
 from dam.models import Asset, AssetOrigin, AssetVersion, Making
-from dam.provenance import credentials, makers
+from dam.provenance import makers
 from dam.provenance.keeping import declared_of
 from dam.provenance.labels import OF_AI, SCHEME, Declared, declared
 from dam.provenance.makers import Made
@@ -194,7 +194,7 @@ def of_file(file: IO[bytes], sha256: str, viewer: User | AnonymousUser) -> Answe
     if known.certainty == Certainty.EXACT:
         return known
     picture = pictures.read(file, LOOKED_AT, settings.DAM_MAKE_WAIT_SECONDS)
-    says = declared(credentials.with_manifest(picture, file))
+    says = declared(picture.metadata)
     alike = _alike(picture, viewer)
     if says.making:
         asset, likeness = alike or (None, None)

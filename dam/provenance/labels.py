@@ -7,7 +7,6 @@ rest stands in a namespace of Atelier's own: who asks the library with a file in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from dam import xmp
+from dam.decoder.manifests import CODE_OR_ADDRESS
 from dam.models import Making
 from dam.provenance import aigc
 from dam.provenance.aigc import AIGCLabel
@@ -34,7 +34,6 @@ SOURCE_TYPES = {
 }
 COMPOSITES = {COMPOSITE_SYNTHETIC, COMPOSITE, COMPOSITE_CAPTURE, EDITED_BY_AI}
 OF_AI = (Making.AI, Making.PARTLY_AI)
-CODE = re.compile(r"(?:.*/)?([A-Za-z]{3,60})/?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -158,5 +157,5 @@ def _part(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _code(value: Any) -> str:
     """IPTC's code, whether the file gives its address or the bare word."""
-    found = CODE.match(xmp.text_of(value).strip())
+    found = CODE_OR_ADDRESS.match(xmp.text_of(value).strip())
     return found[1] if found else ""

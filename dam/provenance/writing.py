@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import IO, cast
 
-from PIL import Image
-
 from dam import pictures, xmp
 from dam.containers import kinds
 from dam.containers.pieces import PiecedFile, Unwritable
 from dam.metadata_edit import MetadataEdit
+from dam.pictures import open_header
 from dam.provenance.labels import Label
-from dam.sniffing import open_header
 
 ANOTHER_FORM = "PNG"  # for files that cannot hold a label
 MAX_SIDE = 100_000
@@ -60,7 +58,7 @@ def _edited(picture: bytes, mime: str, label: Label) -> bytes:
 
 def _another(picture: bytes) -> bytes:
     """The same pixels in a kind of file that can hold a label."""
-    image: Image.Image = pictures.read(BytesIO(picture), at_most=MAX_SIDE).image
+    image = pictures.pixels(BytesIO(picture), at_most=MAX_SIDE)
     out = BytesIO()
     image.save(out, ANOTHER_FORM)
     return out.getvalue()

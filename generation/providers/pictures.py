@@ -7,16 +7,20 @@ from io import BytesIO
 
 from PIL import Image
 
+from dam.errors import IngestError
+from dam.pictures import read
+
 SMALLER_EDGES = (1600, 1280, 1024, 768)
 
 
 def mime_of(data: bytes) -> str | None:
-    """The type by content; None where the bytes are no whole picture."""
+    """The type by content; None where the bytes are no whole picture.
+
+    A vendor may answer with anything: it is read as a stranger's file is.
+    """
     try:
-        with Image.open(BytesIO(data)) as image:
-            image.load()
-            return Image.MIME.get(image.format or "")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return read(BytesIO(data), at_most=1).header.mime
+    except IngestError:
         return None
 
 

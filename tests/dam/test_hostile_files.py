@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from PIL import Image
 from rest_framework.test import APIClient
 
-from dam import tasks
+from dam import decoders, tasks
 from dam.addresses import original_url, rendition_url
 from dam.models import Asset, Import, ImportState
 from dam.tables import FORMULA_STARTS
@@ -36,20 +36,24 @@ pytestmark = [
 ASSETS, UPLOADS, IMPORTS = "/api/v1/assets/", "/api/v1/uploads/", "/api/v1/imports/"
 SECONDS = 25.0  # a drawing has 20; everything else takes far less
 MEGABYTES = 1600  # of this process, at its highest, beyond what it had before
+DECODER_MEGABYTES = 2048 + 100  # of each that decodes: its bound, and the file itself
 RASTER = {"image/webp", "image/jpeg", "image/png", "image/avif"}
 ORIGINAL = RASTER | {"image/gif", "image/tiff", "image/bmp", "image/heic"}
 INERT = "default-src 'none'; sandbox"
 
 
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_megabytes(whose: int = resource.RUSAGE_SELF) -> float:
+    return resource.getrusage(whose).ru_maxrss / 1024
 
 
 @pytest.fixture
 def bounded() -> Iterator[None]:
-    before = peak_megabytes()
+    decoders.end()
+    before, decoders_before = peak_megabytes(), peak_megabytes(resource.RUSAGE_CHILDREN)
     yield
+    decoders.end()  # from here on they count
     assert peak_megabytes() - before < MEGABYTES
+    assert peak_megabytes(resource.RUSAGE_CHILDREN) <= max(decoders_before, DECODER_MEGABYTES)
 
 
 def body_of(response: Any) -> bytes:
@@ -97,6 +101,7 @@ def test_hostile_pictures_are_taken_as_pictures_or_refused_in_a_sentence(
     assert len(every) >= 400
     problems: list[str] = []
     statuses: Counter[int] = Counter()
+    codes: Counter[str] = Counter()
     for file in every:
         began = time.monotonic()
         answer = sent(api, file)
@@ -108,11 +113,13 @@ def test_hostile_pictures_are_taken_as_pictures_or_refused_in_a_sentence(
             asset = Asset.objects.select_related("current").get(public_id=answer.json()["id"])
             problems += [f"{file.what}: {wrong}" for wrong in wrong_with_files(asset, client)]
         elif answer.status_code in (400, 413, 415, 422):
+            codes[answer.json().get("code")] += 1
             if not answer.json().get("detail") and not answer.json().get("errors"):
                 problems.append(f"{file.what}: refused without a sentence: {answer.content[:200]!r}")
         else:
             problems.append(f"{file.what}: answered {answer.status_code}: {answer.content[:200]!r}")
     assert not problems, f"{len(problems)} of {len(every)}:\n" + "\n".join(problems)
+    assert not codes["crash"]  # refused they would be too; but a decoder that breaks down is one to replace
     # Sound pictures with bad names and words are taken; what is no picture is not.
     assert statuses[201] > 60
     assert sum(statuses.values()) - statuses[201] - statuses[200] > 150

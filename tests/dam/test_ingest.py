@@ -115,18 +115,19 @@ def test_a_broken_profile_is_no_reason_to_refuse() -> None:
     assert take(picture(format="PNG", colour="red", icc_profile=b"no profile")).asset.colour_family == "red"
 
 
+@pytest.mark.parametrize(("size", "shown"), [((90, 60), (90, 60)), ((1800, 1200), (320, 213))])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "CMYK", "RGBA", "F"])
-def test_every_kind_of_pixel_gives_a_thumbnail(mode: str) -> None:
-    image = (
-        Image.new("I;16", (90, 60), 30_000) if mode == "I;16" else Image.new("L", (90, 60), 128).convert(mode)
-    )
+def test_every_kind_of_pixel_gives_a_thumbnail(
+    mode: str, size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    image = Image.new("I;16", size, 30_000) if mode == "I;16" else Image.new("L", size, 128).convert(mode)
     content = io.BytesIO()
     image.save(content, "TIFF" if mode in {"CMYK", "F"} else "PNG")
 
     version = take(content.getvalue()).asset.current
 
     with version.renditions.get().file.open() as file, Image.open(file) as thumbnail:
-        assert thumbnail.size == (90, 60)
+        assert thumbnail.size == shown
 
 
 def test_transparency_is_kept_and_transparent_pixels_have_no_colour() -> None:

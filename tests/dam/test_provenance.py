@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from dam.versions import add_version
 from tests.factories import AssetFactory
 from tests.metadata_files import camera_exif, with_segment, xmp_packet
 from tests.pictures import picture, text_as_jpg
+from tests.planted import NO_C2PA, planted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("space")]
 
@@ -154,18 +156,18 @@ def test_uploads_that_ai_made_elsewhere_are_shown_told_and_found(
 
 
 @pytest.mark.parametrize(
-    ("package", "state", "sentence"),
-    [("nothing_of_this_name", "unread", "cannot be read here"), ("c2pa", "unreadable", "that is damaged")],
+    ("code", "state", "sentence"),
+    [(NO_C2PA, "unread", "cannot be read here"), ("", "unreadable", "that is damaged")],
 )
 def test_a_manifest_that_nobody_can_read_is_said_to_be_there(
-    client: Client, editor: User, monkeypatch: pytest.MonkeyPatch, package: str, state: str, sentence: str
+    client: Client, editor: User, tmp_path: Path, code: str, state: str, sentence: str
 ) -> None:
-    if package == "c2pa":
+    if not code:
         pytest.importorskip("c2pa", reason="c2pa-python is optional")
-    monkeypatch.setattr("dam.provenance.credentials.PACKAGE", package)
     box = b"\0\0\0\x30jumb\0\0\0\x28jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\3c2pa\0" + bytes(8)
     content = with_segment(picture(seed=8), 0xEB, b"JP\0\1\0\0\0\1" + box)
-    asset = AssetFactory(file=content)
+    with planted(tmp_path, code or "pass"):
+        asset = AssetFactory(file=content)
     assert (asset.current.metadata["c2pa"], asset.making) == ({"state": state}, "")
     client.force_login(editor)
     assert sentence in client.get(f"/admin/dam/asset/{asset.pk}/change/").content.decode()

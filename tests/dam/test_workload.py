@@ -51,7 +51,7 @@ class Meter:
 @pytest.fixture
 def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
     meter = Meter()
-    monkeypatch.setattr(pictures, "_upright", meter.around(pictures._upright))
+    monkeypatch.setattr(pictures, "upright", meter.around(pictures.upright))
     return meter
 
 

@@ -20,9 +20,9 @@ from dam import editing, presets
 from dam.addresses import original_url, rendition_url, written_url
 from dam.containers import kinds
 from dam.containers.pieces import PiecedFile
+from dam.decoder import manifests
 from dam.metadata_edit import MetadataEdit
 from dam.models import Asset, AssetOrigin, AssetState, RenditionPreset
-from dam.provenance import credentials
 from generation import running
 from generation.models import GenerationItem, GenerationJob, ItemState, SpendEntry
 from generation.planning import Manner, plan_edit, plan_outfits
@@ -390,7 +390,7 @@ def test_a_crash_after_signing_adds_no_second_picture(
     item = job.items.get()
     assert (item.state, item.output, len(engine.ledger)) == (ItemState.SUCCEEDED, made, 1)
     assert Asset.objects.filter(origin=AssetOrigin.GENERATED).count() == 1
-    assert (item.answer.name, credentials.said_in(io.BytesIO(content_of(made)), "image/png")["state"]) == (
+    assert (item.answer.name, manifests.said_in(io.BytesIO(content_of(made)), "image/png")["state"]) == (
         "", "valid"
     )  # fmt: skip
 
