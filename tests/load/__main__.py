@@ -28,7 +28,7 @@ import psutil
 from tests.stack import ROOT, Site, running_site, say
 
 PAGE = ROOT / "docs" / "load.md"
-RATES = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80)
+RATES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80)
 STEP_SECONDS = 45.0
 MOST_MS = 300.0
 SAMPLE_SECONDS = 10.0
