@@ -23,4 +23,4 @@ class Scheduler(PersistentScheduler):
 
 
 def _is_ahead(entry: ScheduleEntry) -> bool:
-    return bool(entry.last_run_at > entry.default_now())
+    return entry.last_run_at is not None and bool(entry.last_run_at > entry.default_now())

@@ -64,8 +64,13 @@ def _nothing(_world: World) -> None:
     """It mends itself: what ended is started again by whoever keeps the processes."""
 
 
-def _dies(name: str, of: Callable[[World], Server]) -> Fault:
-    return Fault(f"{name} dies, and is back", lambda world: of(world).kill(), lambda world: of(world).start())
+def _dies(name: str, of: Callable[[World], Server], remark: str = "") -> Fault:
+    return Fault(
+        f"{name} dies, and is back",
+        lambda world: of(world).kill(),
+        lambda world: of(world).start(),
+        remark=remark,
+    )
 
 
 def _cut(name: str, of: Callable[[World], Server], remark: str = "") -> Fault:
@@ -137,7 +142,12 @@ FAULTS = [
     _cut("Redis", lambda world: world.site.servers.redis),
     _dies("PostgreSQL", lambda world: world.site.servers.postgres),
     _cut("PostgreSQL", lambda world: world.site.servers.postgres),
-    _dies("Milvus", lambda world: world.site.servers.milvus),
+    _dies(
+        "Milvus",
+        lambda world: world.site.servers.milvus,
+        remark="Milvus may answer for up to half a minute before it has loaded its collections again (seen in "
+        "one run of two). Until then words are searched.",
+    ),
     _cut("Milvus", lambda world: world.site.servers.milvus),
     _cut(
         "S3",
