@@ -145,8 +145,8 @@ FAULTS = [
     _dies(
         "Milvus",
         lambda world: world.site.servers.milvus,
-        remark="Milvus may answer for up to half a minute before it has loaded its collections again (seen in "
-        "one run of two). Until then words are searched.",
+        remark="Milvus may answer for up to half a minute before it has loaded its collections again "
+        "(seen in one run of two). Until then words are searched.",
     ),
     _cut("Milvus", lambda world: world.site.servers.milvus),
     _cut(
