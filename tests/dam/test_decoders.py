@@ -29,7 +29,7 @@ from tests.environment import runs
 from tests.pictures import picture, pixel_bomb_png
 from tests.planted import BROKEN_JPEG, over, planted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ASSETS = "/api/v1/assets/"
 UPLOAD_PAGE = "/admin/dam/asset/upload/"

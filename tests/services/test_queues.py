@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
 from django.conf import settings
 
 from atelier.celery import app
@@ -20,6 +21,7 @@ from tests.pictures import picture
 from tests.services.processes import Process, eventually
 
 
+@pytest.mark.services
 def test_each_worker_takes_its_own_queue(worker: Callable[..., Process]) -> None:
     model, garment = (
         AssetFactory(kind=kind, file=picture(format="PNG", size=(300, 400), alpha=True, seed=seed))

@@ -76,6 +76,7 @@ def lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.services
 @pytest.mark.usefixtures("transactional_db", "clean_broker", "static_files")
 def test_one_request_is_followed_to_the_worker(editor: User, tmp_path: Path) -> None:
     port = free_ports(1)[0]
