@@ -122,5 +122,7 @@ def test_milvus_is_away_during_an_upload(
 
     stack.milvus.start()
     eventually(swept(lambda: all_indexed([first, second])), "the second is indexed too", process=process)
+    # Milvus takes rows before it has loaded those that it has; nobody is kept waiting for that.
+    eventually(lambda: not uploader.search("kettle")["degraded"], "search is whole again", process=process)
     answer = uploader.search("kettle")
     assert (answer["results"][0]["id"], answer["degraded"]) == (str(second.public_id), "")
