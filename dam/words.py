@@ -114,17 +114,17 @@ def _some(
         return either(conditions)
     if at_least == len(conditions):
         return both(conditions)
-    halves = conditions[: len(conditions) // 2], conditions[len(conditions) // 2 :]
-    ways = [
-        [_some(half, number, either, both) for half, number in zip(halves, numbers, strict=True) if number]
-        for first in range(at_least + 1)
-        if (numbers := (first, at_least - first)) and all(map(_can, halves, numbers))
-    ]
-    return either([way[0] if len(way) == 1 else both(way) for way in ways])
-
-
-def _can(conditions: Sequence[T], number: int) -> bool:
-    return number <= len(conditions)
+    middle = len(conditions) // 2
+    left, right = conditions[:middle], conditions[middle:]
+    fewest, most = max(0, at_least - len(right)), min(at_least, len(left))
+    return either(
+        both(
+            _some(half, number, either, both)
+            for half, number in ((left, first), (right, at_least - first))
+            if number
+        )
+        for first in range(fewest, most + 1)
+    )
 
 
 def rewrite(asset_ids: Sequence[int]) -> None:
