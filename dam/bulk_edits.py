@@ -146,7 +146,7 @@ def work(key: int, *, seconds: float) -> bool:
     """Do slices of an edit for so long. Returns whether there is more to do."""
     free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     held = BulkEdit.objects.filter(free, pk=key, state__in=AT_WORK)
-    if not held.update(leased_until=clock.now() + LEASE):
+    if not held.update(leased_until=clock.after(LEASE)):
         return False
     until = time.monotonic() + seconds
     more = True
@@ -179,7 +179,7 @@ def _slice(key: int) -> bool:
     outcome, deed, end = steps[edit.state]
     if edit.role and edit.owner is not None:
         lower(edit.owner, Role(edit.role))
-    BulkEdit.objects.filter(pk=key).update(leased_until=clock.now() + LEASE)
+    BulkEdit.objects.filter(pk=key).update(leased_until=clock.after(LEASE))
     items = list(edit.items.filter(outcome=outcome).order_by("pk")[:SLICE])
     if not items:
         BulkEdit.objects.filter(pk=key).update(state=end, finished=timezone.now())

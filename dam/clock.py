@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import DateTimeField, QuerySet, Value, functions
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 
@@ -22,8 +23,16 @@ class Now(functions.Now):
         return compiler.compile(Value(timezone.now(), output_field=DateTimeField()))
 
 
+def after(time: timedelta) -> Combinable:
+    """So long from now, for a row that is written: the database reckons it, and is not asked before."""
+    return Now() + time
+
+
 def now() -> datetime:
-    """That clock, for what is reckoned with it. SQLite has its machine's, on which all its processes run."""
+    """That clock, for what is reckoned with it here: it costs a query.
+
+    SQLite has its machine's, on which all its processes run.
+    """
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:

@@ -60,13 +60,16 @@ def claim(caller: str, key: str, fingerprint: str) -> Claim | Answer:
     Raises:
         KeyReused, UnderWay
     """
-    now = clock.now()
-    KeptAnswer.objects.filter(caller=caller, key=key, created__lt=now - KEPT).delete()
+    KeptAnswer.objects.filter(caller=caller, key=key, created__lt=clock.after(-KEPT)).delete()
     token = uuid4()
     try:
         with transaction.atomic():
             row = KeptAnswer.objects.create(
-                caller=caller, key=key, fingerprint=fingerprint, claim=token, claimed_until=now + LEASE
+                caller=caller,
+                key=key,
+                fingerprint=fingerprint,
+                claim=token,
+                claimed_until=clock.after(LEASE),
             )
     except IntegrityError:
         return _came_before(caller, key, fingerprint)
@@ -100,7 +103,7 @@ def _held(held: Claim) -> QuerySet[KeptAnswer]:
 
 def sweep() -> None:
     """Forget what was kept for its time."""
-    old = KeptAnswer.objects.filter(created__lt=clock.now() - KEPT).order_by("pk")
+    old = KeptAnswer.objects.filter(created__lt=clock.after(-KEPT)).order_by("pk")
     while keys := list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
         KeptAnswer.objects.filter(pk__in=keys).delete()
 

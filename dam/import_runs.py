@@ -308,7 +308,7 @@ def _claim(key: int) -> Import | None:
     free = Q(leased_until=None) | Q(leased_until__lt=clock.Now())
     token = uuid.uuid4()
     taken = Import.objects.filter(free, pk=key, state__in=AT_WORK).update(
-        claim=token, leased_until=clock.now() + LEASE, attempts=F("attempts") + 1
+        claim=token, leased_until=clock.after(LEASE), attempts=F("attempts") + 1
     )
     if not taken:
         return None
@@ -456,7 +456,7 @@ class _Slice:
             for outcome, column in COUNTED.items()
         }
         kept = self._guarded().update(
-            leased_until=clock.now() + LEASE, **counts, **({"attempts": 0} if rows else {}), **changes
+            leased_until=clock.after(LEASE), **counts, **({"attempts": 0} if rows else {}), **changes
         )
         if not kept:
             raise _Lost

@@ -32,7 +32,7 @@ def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> It
         try:
             while not done.wait(lease.total_seconds() / 3):
                 try:
-                    rows.update(**{field: clock.now() + lease})
+                    rows.update(**{field: clock.after(lease)})
                 except Error as error:  # it may be back before the lease is over
                     log.warning("A lease could not be renewed: %s", error)
                     connection.close()

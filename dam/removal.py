@@ -46,7 +46,7 @@ def held() -> Iterator[None]:
 
     Who begins to copy files inside finds all that any row named when it began, deleted since or not.
     """
-    hold = RemovalHold.objects.create(until=clock.now() + HOLD)
+    hold = RemovalHold.objects.create(until=clock.after(HOLD))
     try:
         with renewed(RemovalHold.objects.filter(pk=hold.pk), HOLD, "until"):
             yield

@@ -161,7 +161,7 @@ def _note_one(delivery: WebhookDelivery, answer: Answer) -> None:
         outcome |= {"state": DeliveryState.DEAD}
         log.warning("Webhook message %s is given up: %s", delivery, answer.problem)
     else:
-        outcome |= {"next_attempt_at": clock.now() + wait_after(delivery.attempts)}
+        outcome |= {"next_attempt_at": clock.after(wait_after(delivery.attempts))}
     # Not if the lease ran out and another sender has it.
     WebhookDelivery.objects.filter(pk=delivery.pk, claimed_until=delivery.claimed_until).update(**outcome)
 
@@ -185,4 +185,4 @@ def _note_endpoint(sent: Sent) -> None:
     if sent[-1][1].status is None:
         failures = row.values_list("failures", flat=True).first() or 1
         pause = min(wait_after(failures), timedelta(seconds=LONGEST_PAUSE))
-        row.update(paused_until=clock.now() + pause)
+        row.update(paused_until=clock.after(pause))

@@ -114,7 +114,7 @@ def _gathered(job: GenerationJob, size: int) -> GenerationBatch | None:
             job=job, key=uuid.uuid4().hex, leased_until=clock.now() + LEASE
         )
         GenerationItem.objects.filter(pk__in=claimed).update(
-            batch=batch, leased_until=clock.now() + LONGEST_WAIT
+            batch=batch, leased_until=clock.after(LONGEST_WAIT)
         )
     return batch
 
@@ -137,7 +137,7 @@ def _go_on(batch: GenerationBatch, provider: BatchProvider, *, fresh: bool = Fal
             _end(batch, error)
     except Exception:  # whatever a vendor's library raises: the batch is looked at again
         logger.exception("batch %s cannot be gone on with", batch)
-    row.update(leased_until=None, not_before=clock.now() + timedelta(seconds=POLL_SECONDS))
+    row.update(leased_until=None, not_before=clock.after(timedelta(seconds=POLL_SECONDS)))
 
 
 def _step(batch: GenerationBatch, provider: BatchProvider) -> None:

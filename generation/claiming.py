@@ -131,6 +131,7 @@ class _Turns:
         self._most = most
         self._goes_on: dict[int, bool] = {}
         self._served: dict[int | None, datetime] = {}
+        self._turns: dict[int | None, int] = {}
         jobs = list(_active(provider, only).annotate(is_due=_has_due()).order_by("pk"))
         for job in jobs:
             if job.served:
@@ -147,7 +148,7 @@ class _Turns:
             job = min(self._jobs, key=self._rank)
             for item in self._jobs[job]:
                 if self._take(item):
-                    self._served[job.owner_id] = clock.now()
+                    self._turns[job.owner_id] = 1 + max(self._turns.values(), default=0)
                     return item
             del self._jobs[job]
         return None
@@ -156,9 +157,11 @@ class _Turns:
         """Of these, as many as are wanted."""
         return [item for item in items.select_related("job__owner")[: self._most] if self._take(item)]
 
-    def _rank(self, job: GenerationJob) -> tuple[int, datetime, int]:
+    def _rank(self, job: GenerationJob) -> tuple[int, int, datetime, int]:
+        """Whom this claim has served comes after all that it has not, in the same order again."""
         never = datetime.min.replace(tzinfo=timezone.get_current_timezone())
-        return -job.priority, self._served.get(job.owner_id, never), job.pk
+        turn = self._turns.get(job.owner_id, 0)
+        return -job.priority, turn, self._served.get(job.owner_id, never), job.pk
 
     def _due(self, job: GenerationJob) -> Iterator[GenerationItem]:
         """What a crash cut off comes first: its money is set aside already."""
@@ -177,13 +180,12 @@ def take(item: GenerationItem) -> bool:
     """Claim by conditional update: of two workers that saw the same item, one changes the row."""
     if item.job.state == JobState.QUEUED:
         GenerationJob.objects.filter(pk=item.job_id, state=JobState.QUEUED).update(state=JobState.RUNNING)
-    lease = clock.now() + LEASE
     taken = GenerationItem.objects.filter(
         pk=item.pk, state=item.state, attempts=item.attempts, leased_until=item.leased_until
-    ).update(state=ItemState.RUNNING, attempts=item.attempts + 1, leased_until=lease)
+    ).update(state=ItemState.RUNNING, attempts=item.attempts + 1, leased_until=clock.after(LEASE))
     if not taken:
         return False
-    item.state, item.leased_until = ItemState.RUNNING, lease
+    item.state = ItemState.RUNNING
     item.attempts += 1
     return True
 

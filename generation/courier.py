@@ -122,7 +122,7 @@ def _deliver(item_id: int, attempt: int) -> None:
     try:
         held = _held(item_id, attempt)
         item = held.select_related("job__owner").first()
-        if item and held.update(leased_until=clock.now() + LEASE):
+        if item and held.update(leased_until=clock.after(LEASE)):
             running.deliver(item)
     except Exception:
         logger.exception("item %s is left to the next worker", item_id)

@@ -148,5 +148,5 @@ def _settle(end: JobEnd, became: str) -> None:
         became = JobEnd.Mail.NONE
         logger.error("the letter about job %s is given up after %s attempts", end.job_id, attempts)
     JobEnd.objects.filter(pk=end.pk).update(
-        mail=became, attempts=attempts, not_before=clock.now() + timedelta(minutes=2**attempts)
+        mail=became, attempts=attempts, not_before=clock.after(timedelta(minutes=2**attempts))
     )

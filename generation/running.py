@@ -330,7 +330,7 @@ def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: f
     cancelled = GenerationJob.objects.filter(pk=item.job_id, state=JobState.CANCELLED).exists()
     if cancelled:
         return _end(item, ItemState.CANCELLED, reason)
-    not_before = clock.now() + timedelta(seconds=delay)
+    not_before = clock.after(timedelta(seconds=delay))
     return _release(item, ItemState.QUEUED, reason, not_before=not_before, leased_until=None, cause=cause)
 
 

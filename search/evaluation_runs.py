@@ -75,7 +75,7 @@ def work(key: int) -> None:
     claimed = EvaluationRun.objects.filter(pk=key).filter(
         Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, leased_until__lt=clock.Now())
     )
-    if not claimed.update(state=RunState.RUNNING, leased_until=clock.now() + LEASE):
+    if not claimed.update(state=RunState.RUNNING, leased_until=clock.after(LEASE)):
         return
     run = EvaluationRun.objects.select_related("space").get(pk=key)
     try:

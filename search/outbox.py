@@ -160,7 +160,7 @@ def _claim(space: Space, size: int) -> list[IndexEntry]:
             due = due.select_for_update(skip_locked=True, no_key=True)
         entries = list(due[:size])
         IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
-            state=IndexState.WORKING, leased_until=clock.now() + LEASE
+            state=IndexState.WORKING, leased_until=clock.after(LEASE)
         )
     return entries
 
@@ -354,7 +354,7 @@ def _await(encoding: Future[Encoded], waiting: Sequence[Batch]) -> Encoded:
 def _renew(entries: Sequence[IndexEntry], lease: timedelta) -> None:
     """Begin the lease anew, also of those that were changed meanwhile: they wait for this worker."""
     held = IndexEntry.objects.filter(pk__in=[entry.pk for entry in entries], leased_until__isnull=False)
-    held.filter(state__in=OPEN_STATES).update(leased_until=clock.now() + lease)
+    held.filter(state__in=OPEN_STATES).update(leased_until=clock.after(lease))
 
 
 def _settle(
@@ -413,7 +413,7 @@ def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
             attempts=entry.attempts + 1,
             last_error=broken[entry.asset_key],
             leased_until=None,
-            not_before=clock.now() + timedelta(seconds=2 ** (entry.attempts + 1)),
+            not_before=clock.after(timedelta(seconds=2 ** (entry.attempts + 1))),
         )
     return failed
 

@@ -277,7 +277,7 @@ class Accountant:
                 files=[["", None]]
                 if call.purpose == Purpose.CALIBRATE  # it belongs to no asset: one row a call
                 else [[key, self.assets.get(key)] for key in call.keys],
-                expires=clock.now() + RESERVED_FOR,
+                expires=clock.after(RESERVED_FOR),
             )
 
     @transaction.atomic

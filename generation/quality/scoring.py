@@ -77,11 +77,9 @@ def _claimed() -> list[GenerationItem]:
 
 def _take(item: GenerationItem) -> bool:
     """Claim by conditional update: of two workers that saw the same item, one changes the row."""
-    lease = clock.now() + LEASE
     taken = GenerationItem.objects.filter(
         pk=item.pk, quality_state=QualityState.DUE, quality_due__lte=clock.Now()
-    ).update(quality_due=lease, quality_attempts=F("quality_attempts") + 1)
-    item.quality_due = lease
+    ).update(quality_due=clock.after(LEASE), quality_attempts=F("quality_attempts") + 1)
     item.quality_attempts += 1
     return bool(taken)
 
@@ -169,7 +167,7 @@ def _postpone(items: Sequence[GenerationItem], error: EncoderError) -> None:
     """Nothing is wrong with these: they wait until the encoder answers, however long that takes."""
     logger.warning("%s results wait to be scored: %s", len(items), error)
     GenerationItem.objects.filter(pk__in=[item.pk for item in items], quality_state=QualityState.DUE).update(
-        quality_due=clock.now() + LATER,
+        quality_due=clock.after(LATER),
         quality_attempts=0,
         scores={"problem": Problem.NO_ENCODER, "reason": str(error)},
     )
