@@ -180,9 +180,10 @@ class VectorIndex:
             )
         if capabilities.full_text:
             _add_full_text(schema, indexes, capabilities)
-        client.create_collection(
-            self.name, schema=schema, index_params=indexes, consistency_level="Bounded", timeout=CALL_SECONDS
-        )
+        client.create_collection(self.name, schema=schema, consistency_level="Bounded", timeout=CALL_SECONDS)
+        # Given along with the collection, each would be waited for: half a second, for none of its rows.
+        client.create_index(self.name, indexes, timeout=CALL_SECONDS, sync=False)
+        client.load_collection(self.name, timeout=CALL_SECONDS)
 
     @reporting_outages
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:

@@ -158,14 +158,18 @@ def dress() -> None:
 def insert(
     cursor: Any, model: type[Model], expressions: dict[str, str], source: str, *arguments: object
 ) -> None:
-    """Rows of a model in one statement; columns without an expression get their field's default.
+    """Rows of a model in one statement; columns without an expression get their field's or their own default.
 
     Rows that are made later, by people, get ids after these.
     """
     from django.core.management.color import no_style
     from django.db import connection
 
-    others = [field for field in model._meta.concrete_fields if field.column not in expressions]
+    others = [
+        field
+        for field in model._meta.concrete_fields
+        if field.column not in expressions and (field.has_default() or not field.has_db_default())
+    ]
     defaults = [field.get_db_prep_save(field.get_default(), cursor.db) for field in others]
     columns = ", ".join([*expressions, *(field.column for field in others)])
     values = ", ".join([*expressions.values(), *["%s"] * len(others)])
