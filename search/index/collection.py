@@ -133,6 +133,7 @@ class VectorIndex:
                 if not client.has_collection(self.name, timeout=CALL_SECONDS):  # else somebody else was first
                     raise
         self._check_space(client)
+        self._index(client, capabilities)
         self._made_for = id(client)
 
     def _check_space(self, client: MilvusClient) -> None:
@@ -171,19 +172,30 @@ class VectorIndex:
             )
         for name in ("collections", "palette"):
             schema.add_field(name, DataType.ARRAY, element_type=DataType.INT64, max_capacity=LIST_CAPACITY)
-        indexes = client.prepare_index_params()
-        if capabilities.lite:  # exact, and faster than its HNSW up to where Lite should be left anyway
-            indexes.add_index("vector", index_type="FLAT", metric_type="COSINE")
-        else:
-            indexes.add_index(
-                "vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200}
-            )
         if capabilities.full_text:
-            _add_full_text(schema, indexes, capabilities)
+            _add_full_text(schema, capabilities)
         client.create_collection(self.name, schema=schema, consistency_level="Bounded", timeout=CALL_SECONDS)
-        # Given along with the collection, each would be waited for: half a second, for none of its rows.
-        client.create_index(self.name, indexes, timeout=CALL_SECONDS, sync=False)
-        client.load_collection(self.name, timeout=CALL_SECONDS)
+
+    def _index(self, client: MilvusClient, capabilities: Capabilities) -> None:
+        """Give it the indexes that it lacks: a new collection all, one whose maker was killed the rest.
+
+        They are not waited for: pymilvus looks half a second later, at each, for what is over at once.
+        """
+
+        def lacks(field: str) -> bool:
+            return not client.list_indexes(self.name, field_name=field, timeout=SEARCH_SECONDS)
+
+        wanted = client.prepare_index_params()
+        if lacks("vector"):
+            # In Lite exact, and faster than its HNSW up to where Lite should be left anyway.
+            graph = {} if capabilities.lite else {"M": 16, "efConstruction": 200}
+            kind = "FLAT" if capabilities.lite else "HNSW"
+            wanted.add_index("vector", index_type=kind, metric_type="COSINE", params=graph)
+        if "words" in self._fields and lacks("words"):
+            wanted.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+        if wanted:
+            client.create_index(self.name, wanted, timeout=CALL_SECONDS, sync=False)
+            client.load_collection(self.name, timeout=CALL_SECONDS)
 
     @reporting_outages
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
@@ -351,7 +363,7 @@ def breadth(rows: int, limit: int) -> int:
     return max(settings.SEARCH_EF or by_size, limit)
 
 
-def _add_full_text(schema: Any, indexes: Any, capabilities: Capabilities) -> None:
+def _add_full_text(schema: Any, capabilities: Capabilities) -> None:
     # The text is cut into lexemes before it is sent: the analyser only has to split at spaces.
     # Milvus Lite knows no tokenizer of that name; its standard one splits there too.
     schema.add_field(
@@ -370,7 +382,6 @@ def _add_full_text(schema: Any, indexes: Any, capabilities: Capabilities) -> Non
             output_field_names=["words"],
         )
     )
-    indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
 
 
 def _dimension(description: Any) -> int:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from PIL import Image
-from pymilvus import CollectionSchema
+from pymilvus import CollectionSchema, MilvusClient
 from rest_framework.test import APIClient
 
 from dam import editing
@@ -391,6 +391,26 @@ def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
     assert index.count() == 1
     assert titles(search(SearchRequest(colours=("#0a7f80",)), user=None)) == ["Lamp"]
     assert IndexEntry.objects.get(asset_key=kept.pk).state == IndexState.INDEXED
+
+
+@pytest.mark.own_collections
+def test_a_collection_whose_maker_was_killed_in_the_middle_is_finished_by_the_next(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing in the code catches it."""
+
+    def die(*_args: object, **_named: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying, pytest.raises(Killed):
+        dying.setattr(MilvusClient, "create_index", die)
+        index_of(live_space()).ensure()
+    AssetFactory(title="Lamp")
+    index_now()
+    results = search(SearchRequest(text="lamp"), user=None)
+    assert (titles(results), results.degraded) == (["Lamp"], "")
+    assert "cosine" in results.hits[0].legs
 
 
 @pytest.mark.own_collections
