@@ -36,4 +36,11 @@ def _sentence(error: Exception) -> str:
         return reason
     if any(words in reason for words in _NOT_SET_UP):
         return f"The database is not set up ({reason.splitlines()[0]}). Set it up with: manage.py migrate"
-    return f"The database does not answer: {reason}. Check DATABASE_URL, or unset it for SQLite."
+    return database_away(error)
+
+
+def database_away(error: Exception) -> str:
+    """What to do about a database that does not answer, on one line; drivers write several."""
+    reason = "; ".join(line.strip() for line in str(error).strip().splitlines())
+    stop = "" if reason.endswith((".", "?", "!")) else "."
+    return f"The database does not answer: {reason}{stop} Check DATABASE_URL, or unset it for SQLite."

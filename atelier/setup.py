@@ -13,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import OperationalError
 
+from atelier.commandline import database_away
+
 
 class SetupError(Exception):
     """Something outside Atelier stands in the way; the message says what and what to do."""
@@ -36,9 +38,7 @@ def prepare() -> None:
     try:
         call_command("migrate", verbosity=0, interactive=False)
     except OperationalError as error:
-        raise SetupError(
-            f"The database does not answer: {str(error).strip()}. Check DATABASE_URL, or unset it for SQLite."
-        ) from error
+        raise SetupError(database_away(error)) from error
     call_command("collectstatic", verbosity=0, interactive=False)
 
 
