@@ -78,7 +78,7 @@ def why_not(fault: Fault, disk: Path) -> str:
     """What this machine lacks for the fault; empty for nothing."""
     if "disk" in fault.name and not os.path.ismount(disk):
         return "needs root, to mount a small disk"
-    if "cut" in fault.name and not firewall.is_up():
+    if ("cut" in fault.name or "S3" in fault.name) and not firewall.is_up():
         return "needs root and iptables, for a network of its own"
     if "clock" in fault.name and not Path(FAKETIME).exists():
         return "needs libfaketime (Debian: faketime)"

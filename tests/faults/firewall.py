@@ -1,4 +1,4 @@
-"""A firewall before the servers, in a network of this process's own: packets vanish, nobody is told."""
+"""A firewall before the servers, in a network of this process's own: it drops packets or refuses them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,27 @@ def is_up() -> bool:
 
 
 def cut(port: int) -> None:
-    """Nothing reaches the server of this port, or comes from it."""
-    _change("--insert", port)
+    """Nothing reaches the server of this port, or comes from it, and nobody is told."""
+    for way in _BOTH_WAYS:
+        _rule("--insert", way, port, "DROP")
 
 
 def mend(port: int) -> None:
     """All goes through again; TCP sends again what has vanished."""
-    _change("--delete", port)
-
-
-def _change(how: str, port: int) -> None:
     for way in _BOTH_WAYS:
-        rule = ["INPUT", "--protocol", "tcp", way, str(port), "--jump", "DROP"]
-        subprocess.run(["iptables", "--wait", how, *rule], check=True)
+        _rule("--delete", way, port, "DROP")
+
+
+def refuse(port: int) -> None:
+    """Whoever talks to the server of this port is told at once that none is there, as when it has ended."""
+    _rule("--insert", "--dport", port, "REJECT", "--reject-with", "tcp-reset")
+
+
+def accept(port: int) -> None:
+    """It is there again."""
+    _rule("--delete", "--dport", port, "REJECT", "--reject-with", "tcp-reset")
+
+
+def _rule(how: str, way: str, port: int, *then: str) -> None:
+    rule = ["INPUT", "--protocol", "tcp", way, str(port), "--jump", *then]
+    subprocess.run(["iptables", "--wait", how, *rule], check=True)

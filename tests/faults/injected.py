@@ -149,11 +149,14 @@ FAULTS = [
         "(seen in one run of two). Until then words are searched.",
     ),
     _cut("Milvus", lambda world: world.site.servers.milvus),
-    _cut(
-        "S3",
-        lambda world: world.site.servers.s3,
-        remark="S3 is not killed here: what stands in for it keeps its objects in memory.",
+    Fault(
+        "S3 dies, and is back",
+        lambda world: firewall.refuse(world.site.servers.s3.port),
+        lambda world: firewall.accept(world.site.servers.s3.port),
+        remark="What stands in for S3 keeps its objects in memory, so it goes on: whoever talks to it is "
+        "refused and cut off, as by a machine on which it has ended.",
     ),
+    _cut("S3", lambda world: world.site.servers.s3),
     Fault("the vendor fails", _vendor(fails=True), _vendor()),
     Fault(
         "the vendor hangs",
