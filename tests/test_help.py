@@ -126,6 +126,7 @@ def completed(folder: Path, *lines: str, before: int = 1) -> list[list[str]]:
     return [[word.strip() for word in answer.split("\n") if word] for answer in answers]
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_a_shell_completes_commands_options_and_values(tmp_path: Path) -> None:
     AdministratorFactory(username="ada")

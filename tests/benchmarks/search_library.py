@@ -87,7 +87,7 @@ def build(photos: Vectors, count: int) -> dict[str, float]:
     fill(count)
     dress()
     space = live_space()
-    _enter(space)
+    enter(space)
     index = index_of(space)
     started = time.perf_counter()
     _write(index, photos, count)
@@ -96,7 +96,8 @@ def build(photos: Vectors, count: int) -> dict[str, float]:
     return {"upsert_s": written - started, "indexing_s": time.perf_counter() - written}
 
 
-def _enter(space: Space) -> None:
+def enter(space: Space) -> None:
+    """Entries in the outbox that are done: for the first version of every asset."""
     from django.db import connection
 
     from search.models import IndexEntry

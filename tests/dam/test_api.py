@@ -614,5 +614,6 @@ class TestProblems:
         assert response.status_code == 404
         assert "thumbnail" in response.json()["detail"]
 
+    @pytest.mark.once
     def test_the_schema_describes_everything(self) -> None:
         call_command("spectacular", "--validate", "--fail-on-warn", "--file", "/dev/null")

@@ -228,6 +228,7 @@ def test_a_list_of_items_takes_a_fixed_number_of_queries(
         staff_api.get(f"{JOBS}{job.public_id}/items/")
 
 
+@pytest.mark.once
 def test_the_schema_describes_generation_without_a_warning(
     db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from tests.factories import AssetFactory, ReviewerFactory
 from tests.journeys.visits import sign_in
 from tests.services.processes import Process, Web
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
+pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.usefixtures("real_passwords")]
 MOST_TABS = 40
 
 
