@@ -7,17 +7,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, Protocol
 
 from django.db import Error, connection
-from django.db.models import QuerySet
 
 from dam import clock
 
 log = logging.getLogger(__name__)
 
 
+class Rows(Protocol):
+    """A queryset, or what finds out anew which rows there are."""
+
+    def update(self, **changes: Any) -> int: ...
+
+
 @contextmanager
-def renewed(rows: QuerySet, lease: timedelta, field: str = "leased_until") -> Iterator[None]:
+def renewed(rows: Rows, lease: timedelta, field: str = "leased_until") -> Iterator[None]:
     """Renew the lease of these rows as long as the caller is at work on them.
 
     Args:

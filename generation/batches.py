@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from dam import clock
 from dam.leases import renewed
-from generation.claiming import take
+from generation.claiming import jobs_with_due_batches, take
 from generation.delivery import InputMissing
 from generation.jobs import finish_job_if_done
 from generation.models import (
@@ -39,7 +39,7 @@ from generation.providers.base import (
     Transient,
 )
 from generation.providers.registry import get_provider
-from generation.running import request_of, reserved, take_outcome
+from generation.running import deliver, request_of, reserved, take_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def advance(job: GenerationJob) -> float | None:
     for batch in _due(job.batches.all()):
         if _leased(batch):
             _go_on(batch, provider)
+    _take_in_what_is_paid(job)
     while new := _gathered(job, provider.capability.batch_size):
         _go_on(new, provider, fresh=True)
     return _seconds_until_due(job)
@@ -75,10 +76,9 @@ def mend_waits() -> None:
 
 
 def jobs_due() -> list[int]:
-    """Jobs with batches to look at."""
-    return list(
-        _due(GenerationBatch.objects.all()).order_by("job_id").values_list("job_id", flat=True).distinct()
-    )
+    """Jobs with batches to look at, or with items that wait for one."""
+    looked_at = _due(GenerationBatch.objects.all()).order_by().values_list("job_id", flat=True).distinct()
+    return sorted({*looked_at, *jobs_with_due_batches()})
 
 
 def _due(batches: QuerySet[GenerationBatch]) -> QuerySet[GenerationBatch]:
@@ -96,9 +96,17 @@ def _leased(batch: GenerationBatch) -> bool:
     return True
 
 
+def _take_in_what_is_paid(job: GenerationJob) -> None:
+    """Answers that are kept since the storage or the database did not take the picture; nobody is called."""
+    kept = job.items.claimable().exclude(answer="").select_related("job__owner").order_by("position")
+    for item in kept:
+        if take(item):
+            deliver(item)
+
+
 def _gathered(job: GenerationJob, size: int) -> GenerationBatch | None:
     """A batch of the next items that wait, claimed and within the budget; None where there is none."""
-    waiting = job.items.queued().select_related("job__owner").order_by("position")
+    waiting = job.items.queued().filter(answer="").select_related("job__owner").order_by("position")
     with transaction.atomic():
         # The job before its items, as cancelling does it: no deadlock.
         GenerationJob.objects.filter(pk=job.pk).update(served=clock.Now())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -60,7 +61,7 @@ def claim_some(
         most: so many of them at most.
         only: items of this job alone.
     """
-    if get_provider(provider).capability.batch_size:  # its items go in batches
+    if in_batches(provider):
         return None
     # Asked in vain, it locks nothing.
     if not _active(provider, only).filter(_has_due()).exists():
@@ -227,11 +228,29 @@ def lease_kept(item: GenerationItem) -> Iterator[None]:
         yield
 
 
+def in_batches(provider: str) -> bool:
+    """Whether its items are handed in together (`generation.batches`)."""
+    return bool(get_provider(provider).capability.batch_size)
+
+
+def jobs_with_due_batches() -> list[int]:
+    """Jobs whose items are handed in together, and of which some are due."""
+    due = _with_due([name for name in settings.GENERATION_PROVIDERS if in_batches(name)])
+    return list(due.values_list("pk", flat=True))
+
+
+def _with_due(providers: Sequence[str]) -> QuerySet[GenerationJob]:
+    return GenerationJob.objects.filter(_has_due(), provider__in=providers, state__in=ACTIVE_STATES)
+
+
 def providers_with_work() -> dict[str, int]:
-    """Providers with due items that nobody takes, and how many calls more each could make."""
-    due = GenerationJob.objects.filter(_has_due(), state__in=ACTIVE_STATES).order_by().distinct()
+    """Providers with due items that nobody takes, and how many calls more each could make.
+
+    What goes in batches is for `generation.batches`; for a provider that is declared no more, for nobody.
+    """
+    due = _with_due([name for name in settings.GENERATION_PROVIDERS if not in_batches(name)])
     found = {}
-    for provider in due.values_list("provider", flat=True):
+    for provider in due.order_by().values_list("provider", flat=True).distinct():
         if free := _free_calls(provider):
             found[provider] = max(0, free)
     return found

@@ -90,7 +90,7 @@ def report(since: date | None = None, until: date | None = None) -> Report:
         BadDays: they end before they begin, or are more than 400.
     """
     until = until or timezone.localdate()
-    since = since or until - timedelta(days=29)
+    since = since or max(until, date.min + timedelta(days=29)) - timedelta(days=29)
     if since > until:
         raise BadDays(_("The first day comes after the last one."))
     if (until - since).days >= MOST_DAYS:

@@ -19,12 +19,13 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import Error, close_old_connections, connection
 
 from dam import clock
+from dam.leases import renewed
 from generation import running
 from generation.claiming import LEASE, Wait, claim_some, lease_kept, seconds_until_provider_due
 from generation.jobs import finish_job_if_done
@@ -86,6 +87,7 @@ class Courier:
     def __init__(self) -> None:
         self.employer = os.getpid()
         self._lock = threading.Lock()
+        self._arrived = _Arrived()
         self._process = subprocess.Popen(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "courier"],
             stdin=subprocess.PIPE,
@@ -109,11 +111,38 @@ class Courier:
             _write(self._process.stdin, provider)
 
     def _listen(self) -> None:
-        with ThreadPoolExecutor(_DELIVERIES, thread_name_prefix="generation-delivery") as pool:
+        with (
+            renewed(self._arrived, LEASE),  # a slow storage lets them wait for longer than one
+            ThreadPoolExecutor(_DELIVERIES, thread_name_prefix="generation-delivery") as pool,
+        ):
             for line in self._process.stdout or ():
                 item, attempt = json.loads(line)
-                pool.submit(_deliver, int(item), int(attempt))
+                self._arrived.add(int(item), int(attempt))
+                pool.submit(self._take_in, int(item), int(attempt))
         self._process.wait()
+
+    def _take_in(self, item: int, attempt: int) -> None:
+        try:
+            _deliver(item, attempt)
+        finally:
+            self._arrived.discard(item, attempt)
+
+
+class _Arrived:
+    """Answers that wait to be taken in: what `renewed` asks of rows."""
+
+    def __init__(self) -> None:
+        self._waiting: set[tuple[int, int]] = set()
+
+    def add(self, item: int, attempt: int) -> None:
+        self._waiting.add((item, attempt))
+
+    def discard(self, item: int, attempt: int) -> None:
+        self._waiting.discard((item, attempt))
+
+    def update(self, **changes: Any) -> int:
+        """How many of them are held still."""
+        return sum(_held(*one).update(**changes) for one in self._waiting.copy())
 
 
 def _deliver(item_id: int, attempt: int) -> None:

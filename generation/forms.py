@@ -21,7 +21,7 @@ from unfold.widgets import (
 
 from generation import wording
 from generation.models import CombinationRule, PromptTemplate, StyleSet
-from generation.orders import MOST_TOGETHER, ORDERED, SELECTIONS, Order
+from generation.orders import MOST_TOGETHER, ORDERED, SELECTIONS, Order, is_slot
 from generation.prompts import Template, TemplateError
 from generation.providers.registry import get_provider
 from generation.rules import RuleError, check_terms
@@ -180,7 +180,7 @@ class StudioForm(forms.Form):
 
 def _slot_choices(data: QueryDict) -> dict[int, str]:
     numbers = {name: name.removeprefix(SLOT_PREFIX) for name in data if name.startswith(SLOT_PREFIX)}
-    return {int(number): str(data[name]) for name, number in numbers.items() if number.isdigit()}
+    return {int(number): str(data[name]) for name, number in numbers.items() if is_slot(number)}
 
 
 class TryOnForm(forms.Form):

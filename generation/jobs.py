@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -219,9 +219,10 @@ def cancel(job: GenerationJob, *, actor: User | None) -> None:
     with transaction.atomic():
         if not _move(job, (*ACTIVE_STATES, JobState.PAUSED), JobState.CANCELLED):
             raise JobError(_("This job has ended already."))
-        job.items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED)).update(
-            state=ItemState.CANCELLED, finished=now
-        )
+        waiting = job.items.filter(state__in=(ItemState.PLANNED, ItemState.QUEUED))
+        waiting.filter(answer="").update(state=ItemState.CANCELLED, finished=now)
+        # Paid and not taken in yet: left to the sweep (`generation.running.mend_cancelled`).
+        waiting.exclude(answer="").update(state=ItemState.RUNNING, leased_until=clock.Now())
         GenerationJob.objects.filter(pk=job.pk).update(finished=now)
         record(actor, "job.cancelled", job)
     job.finished = now
@@ -266,6 +267,7 @@ def queue_again(
     budget: Decimal | None = None,
 ) -> int:
     """Queue ended items of a job once more; how many. To be called in a transaction."""
+    _locked(job.pk)  # else it could be finished between the items and itself
     count = items.update(
         state=ItemState.QUEUED,
         attempts_before=F("attempts"),
@@ -323,7 +325,28 @@ def progress_of(job: GenerationJob) -> JobProgress:
 
 def finish_job_if_done(job_id: int) -> None:
     """A job without unfinished items is finished; safe to call by several workers at once."""
-    if not GenerationItem.objects.filter(job_id=job_id).unfinished().exists():
-        GenerationJob.objects.filter(pk=job_id, state__in=ACTIVE_STATES).update(
-            state=JobState.FINISHED, finished=timezone.now()
-        )
+    unfinished = GenerationItem.objects.filter(job_id=job_id).unfinished()
+    if unfinished.exists():
+        return
+    with transaction.atomic():
+        if _locked(job_id) in ACTIVE_STATES and not unfinished.exists():
+            GenerationJob.objects.filter(pk=job_id).update(state=JobState.FINISHED, finished=timezone.now())
+
+
+def finish_all_that_are_done() -> None:
+    """Jobs whose last item ended without anybody who would say so."""
+    unfinished = GenerationItem.objects.filter(job=OuterRef("pk")).unfinished()
+    done = GenerationJob.objects.filter(~Exists(unfinished), state__in=ACTIVE_STATES)
+    for key in list(done.values_list("pk", flat=True)):
+        finish_job_if_done(key)
+
+
+def is_cancelled(job_id: int) -> bool:
+    """Whether somebody has given the job up; nobody does before the end of the caller's transaction."""
+    return _locked(job_id) == JobState.CANCELLED
+
+
+def _locked(job_id: int) -> str | None:
+    """The state of a job, whose row is locked: whoever adds items to it, or ends it, waits."""
+    jobs = GenerationJob.objects.select_for_update(no_key=True).filter(pk=job_id)
+    return jobs.values_list("state", flat=True).first()

@@ -57,6 +57,11 @@ LABELS = {
 }
 
 
+def is_slot(number: str) -> bool:
+    """Whether it may number a slot of a composition."""
+    return number.isascii() and number.isdigit() and len(number) < 5
+
+
 @dataclass(frozen=True)
 class Order:
     """A kind of job and, by name, what each selection is to hold (see `select_assets`)."""

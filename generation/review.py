@@ -177,6 +177,7 @@ def undo(deed: uuid.UUID, *, actor: User | None) -> Undone:
     if any(entry.actor_id is None or entry.actor != actor for entry in entries):
         workflow.check_role(actor, Role.REVIEWER)
     items = {item.pk: item for item in _locked([entry.item_id for entry in entries], with_jobs=True)}
+    entries = list(_entries(deed))  # by a second click it may have been taken back meanwhile
     latest = _latest_of(items)
     reasons: list[str] = []
     back: list[VerdictEntry] = []

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -31,7 +32,16 @@ from generation.claiming import (
     seconds_until_provider_due,
     take,
 )
-from generation.jobs import JobError, cancel, create_job, finish_job_if_done, pause, resume, retry
+from generation.jobs import (
+    JobError,
+    cancel,
+    create_job,
+    finish_job_if_done,
+    is_cancelled,
+    pause,
+    resume,
+    retry,
+)
 from generation.models import GenerationItem, GenerationJob, ItemState, JobKind, JobState
 from generation.providers.base import (
     Blocked,
@@ -227,7 +237,9 @@ def _wait_for_tomorrow(item: GenerationItem, error: money.CapReached) -> bool:
         "cause": Cause.CAP,
     }
     item.job.items.filter(state=ItemState.QUEUED).update(reason=reason, **held)
-    return _release(item, ItemState.QUEUED, reason, leased_until=None, **held)
+    # Nobody was called: it is no try.
+    tries = F("attempts_before") + 1
+    return _release(item, ItemState.QUEUED, reason, leased_until=None, attempts_before=tries, **held)
 
 
 def take_outcome(item: GenerationItem, outcome: ProviderResult | ProviderError) -> None:
@@ -327,9 +339,6 @@ def _put_back(item: GenerationItem, reason: str, *, cause: Cause, retry_after: f
     """Queue the item for later: exponential, with jitter, and never before the vendor's own word."""
     delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (item.tries - 1))
     delay = max(delay * random.uniform(0.5, 1.0), (retry_after or 0) * random.uniform(1.0, 1.1))  # noqa: S311
-    cancelled = GenerationJob.objects.filter(pk=item.job_id, state=JobState.CANCELLED).exists()
-    if cancelled:
-        return _end(item, ItemState.CANCELLED, reason)
     not_before = clock.after(timedelta(seconds=delay))
     return _release(item, ItemState.QUEUED, reason, not_before=not_before, leased_until=None, cause=cause)
 
@@ -344,9 +353,15 @@ def _end(
 def _release(item: GenerationItem, state: ItemState, reason: str, **changes: Any) -> bool:
     """Write the outcome unless the claim was lost. Always False: there is no answer to go on with.
 
-    A call that is still open then got no answer.
+    A call that is still open then got no answer. In a cancelled job nothing is queued again: what is paid
+    stays with the sweep (`mend_cancelled`), the rest is given up.
     """
     with transaction.atomic():
+        if state == ItemState.QUEUED and is_cancelled(item.job_id):
+            if item.answer:
+                state, changes = ItemState.RUNNING, {"leased_until": clock.after(LEASE)}
+            else:
+                state, changes = ItemState.CANCELLED, {"finished": timezone.now(), "leased_until": None}
         held = GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING)
         if held.update(state=state, reason=reason, **changes):
             money.assume(item)
@@ -374,8 +389,10 @@ def mend_cancelled() -> None:
     for item in left.select_related("job__owner"):
         if not take(item):
             continue
-        if item.answer:
-            with lease_kept(item):
-                _ingest(item)
-        else:
+        if not item.answer:
             _end(item, ItemState.CANCELLED)
+            continue
+        try:
+            deliver(item)
+        except Exception:  # the others of the sweep go on
+            logger.exception("the answer of item %s waits for the next sweep", item.public_id)

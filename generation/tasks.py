@@ -8,9 +8,8 @@ import threading
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from generation import batches, claiming, courier, notices, pace, retention, running, tryon
+from generation import batches, claiming, courier, jobs, notices, pace, retention, running, tryon
 from generation.models import GenerationJob, JobState
-from generation.providers.registry import get_provider
 from generation.quality import scoring
 
 logger = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ def run_job(job_id: int) -> None:
     job = GenerationJob.objects.filter(pk=job_id).first()
     if job is None or job.state in (JobState.CANCELLED, JobState.FINISHED):
         return
-    if get_provider(job.provider).capability.batch_size:
+    if claiming.in_batches(job.provider):
         run_batches.delay(job_id)
         return
     _start(job.provider, min(job.items.unfinished().count(), pace.parallel_calls(job.provider)))
@@ -50,7 +49,7 @@ def _start(provider: str, calls: int) -> None:
 @shared_task
 def run_items(provider: str) -> None:
     """One slice of a provider's items, and the next one when there is more to do soon."""
-    if courier.attends(provider):  # as long as there is something to do
+    if claiming.in_batches(provider) or courier.attends(provider):  # as long as there is something to do
         return
     wait = running.work(provider, seconds=SLICE_SECONDS)
     if wait is not None and wait < _SWEEP_SECONDS:
@@ -72,6 +71,7 @@ def sweep() -> None:
     """Start what a crash or a lost message left behind."""
     running.mend_waits()
     running.mend_cancelled()
+    jobs.finish_all_that_are_done()
     for provider, free in claiming.providers_with_work().items():
         _start(provider, free)
     batches.mend_waits()

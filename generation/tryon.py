@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from dam.errors import IngestError
 from dam.languages import reader_language
 from dam.models import Asset
 from generation import prompts
-from generation.jobs import LEFT_OUT, idempotency_key, opened, require_payable
+from generation.jobs import LEFT_OUT, finish_job_if_done, idempotency_key, opened, require_payable
 from generation.models import (
     GenerationItem,
     GenerationJob,
@@ -262,6 +263,8 @@ def delete_photo(photo: PersonPhoto, *, actor: User | None) -> None:
     rows.update(result="", mime="")
     PersonPhoto.objects.filter(pk=held.pk).update(file="", deleted=now)
     record(actor, "person_photo.deleted", held)
+    for job in set(items.order_by().values_list("job", flat=True)):
+        transaction.on_commit(partial(finish_job_if_done, job))
     photo.deleted = now
 
 

@@ -25,7 +25,7 @@ from generation.models import (
     JobPriority,
     VerdictEntry,
 )
-from generation.orders import KINDS, MOST_TOGETHER, SELECTIONS, Order
+from generation.orders import KINDS, MOST_TOGETHER, SELECTIONS, Order, is_slot
 from generation.planning import MAX_CELLS
 from generation.progress import Watched
 from generation.prompts import LANGUAGES
@@ -142,7 +142,7 @@ class OrderSerializer(ChoicesSerializer):
         return kind
 
     def validate_choices(self, choices: dict[str, Any]) -> dict[int, str]:
-        if not all(number.isdigit() for number in choices):
+        if not all(map(is_slot, choices)):
             raise serializers.ValidationError(_("The slots are numbered from 0."))
         return {int(number): str(asset_id) for number, asset_id in choices.items()}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.core.exceptions import ValidationError
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from dam.addresses import thumbnail_url
 from generation import jobs
 from generation.claiming import why_waiting
+from generation.forms import budget_field
 from generation.jobs import JobError, JobProgress
 from generation.models import ACTIVE_STATES, GenerationItem, GenerationJob, ItemState, JobState
 from generation.parameters import parameters_in_words
@@ -27,6 +29,7 @@ from generation.quality.wording import quality_of
 from generation.wording import money
 
 CELLS_A_PAGE = 120
+MOST_DIGITS = 18  # of a key
 VERBS: dict[str, tuple[Callable[..., Any], Any]] = {
     "pause": (jobs.pause, gettext_lazy("The job is paused.")),
     "resume": (jobs.resume, gettext_lazy("The job goes on.")),
@@ -95,16 +98,15 @@ def job_verb(request: HttpRequest, key: str, verb: str) -> HttpResponse:
     act, said = VERBS[verb]
     try:
         act(job, actor=request.user, **_new_budget(request, verb))
-    except (JobError, InvalidOperation) as error:
-        sentence = str(error) if isinstance(error, JobError) else _("The budget is not an amount of money.")
-        messages.error(request, sentence)
+    except JobError as error:
+        messages.error(request, str(error))
     else:
         messages.success(request, said)
     return redirect("admin:generation_generationjob_change", job.pk)
 
 
 def _job(key: str) -> GenerationJob:
-    if not key.isdigit():
+    if not key.isdecimal() or len(key) > MOST_DIGITS:
         raise Http404
     return get_object_or_404(GenerationJob.objects.select_related("owner"), pk=int(key))
 
@@ -113,10 +115,11 @@ def _new_budget(request: HttpRequest, verb: str) -> dict[str, Decimal]:
     amount = request.POST.get("budget", "").strip()
     if verb != "retry" or not amount:
         return {}
-    budget = Decimal(amount)
-    if not budget.is_finite() or budget < 0:
-        raise InvalidOperation
-    return {"budget": budget}
+    try:
+        budget = budget_field().clean(amount)
+    except ValidationError as error:
+        raise JobError(_("The budget is not an amount of money.")) from error
+    return {} if budget is None else {"budget": budget}
 
 
 def _cells(request: HttpRequest, job: GenerationJob) -> Page:

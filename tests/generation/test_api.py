@@ -73,6 +73,9 @@ def test_a_composition_shows_its_slots(
     assert (slot["role"], slot["text"]) == ("character", "Character 1")
     assert slot["chosen"]["id"] == str(first.public_id)
     assert picked["slots"][0]["chosen"]["id"] == str(second.public_id)
+    for number in ("²", "9" * 5000, "one"):
+        wrong = staff_api.post(PLANS, {**sent, "choices": {number: str(second.public_id)}}, format="json")
+        assert wrong.status_code == 400
 
 
 def test_a_job_is_made_run_and_read(job: GenerationJob, staff_api: APIClient, editor: User) -> None:

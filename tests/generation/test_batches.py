@@ -18,6 +18,7 @@ from generation.jobs import create_job
 from generation.models import GenerationBatch, GenerationItem, GenerationJob, ItemState, JobState
 from generation.planning import Plan, plan_outfits
 from generation.providers import gemini_batch
+from tests.dam.storages import AwayStorage
 from tests.generation import gemini_batch_server as vendor
 from tests.generation import gemini_server as gemini
 from tests.generation.gemini_batch_server import GeminiBatchServer
@@ -277,6 +278,36 @@ def test_the_sweep_comes_back_to_batches_that_are_under_way(
     later()
     tasks.sweep()
     assert states(job) == [ItemState.SUCCEEDED] * 2
+
+
+def test_the_sweep_hands_in_what_no_message_has_told_of(
+    server: GeminiBatchServer, outfits: Outfits, eager: None
+) -> None:
+    job = create_job(outfits(2), owner=None, in_background=False)
+    assert claiming.providers_with_work() == {}, "nobody calls for a single picture"
+    tasks.sweep()
+    assert len(server.store.batches[0].lines) == 2
+    tasks.sweep()
+    assert (len(server.store.batches), states(job)) == (1, [ItemState.RUNNING] * 2)
+
+
+@pytest.mark.usefixtures("away_storage")
+def test_answers_that_the_storage_did_not_take_are_not_handed_in_again(
+    server: GeminiBatchServer, outfits: Outfits, eager: None
+) -> None:
+    job = create_job(outfits(2), owner=None, in_background=False)
+    batches.advance(job)
+    server.finish(server.store.batches[0])
+    AwayStorage.away = True
+    look(job)
+    assert states(job) == [ItemState.QUEUED] * 2
+    look(job)
+    AwayStorage.away = False
+    later()
+    tasks.sweep()
+    job.refresh_from_db()
+    assert (states(job), job.state) == ([ItemState.SUCCEEDED] * 2, JobState.FINISHED)
+    assert (len(server.store.batches), job.items.first().cost) == (1, PAID)
 
 
 def test_the_command_waits_for_its_batches(

@@ -200,6 +200,7 @@ def test_another_candidate_of_a_slot_can_be_picked(
     }
 
     plan = staff.post(STUDIO, sent, HTTP_X_FRAGMENT="plan").context["plan"]
+    sent |= {"slot-²": "1"}  # a digit, and no number
     picked = staff.post(STUDIO, {**sent, "slot-0": str(second.public_id)}, HTTP_X_FRAGMENT="plan")
 
     assert plan.slots[0].chosen == first
@@ -271,10 +272,11 @@ def test_a_job_over_its_budget_goes_on_with_a_larger_one(
     run_job(job)
     address = reverse("admin:generation_job_verb", args=[job.pk, "retry"])
 
-    refused = staff.post(address, {"budget": "a lot"}, follow=True)
-    job.refresh_from_db()
-    assert "The budget is not an amount of money." in refused.content.decode()
-    assert job.state == JobState.FINISHED
+    for amount in ("a lot", "-1", "NaN", "100000000"):
+        refused = staff.post(address, {"budget": amount}, follow=True)
+        job.refresh_from_db()
+        assert "The budget is not an amount of money." in refused.content.decode()
+        assert job.state == JobState.FINISHED
     staff.post(address, {"budget": "0.3"})
 
     job.refresh_from_db()

@@ -569,6 +569,76 @@ def test_a_cancelled_jobs_dead_worker_leaves_nothing_running(
     assert states(job) == [ItemState.CANCELLED, ItemState.CANCELLED]
 
 
+def _away(_request: ProviderRequest) -> None:
+    """While the provider paints, the storage goes away."""
+    AwayStorage.away = True
+
+
+@pytest.mark.usefixtures("away_storage")
+@pytest.mark.parametrize("when", ["after the call", "in the call"])
+def test_what_a_cancelled_job_has_paid_for_is_taken_in_when_the_storage_is_back(
+    painter: Configure, outfits: Callable[..., Plan], when: str
+) -> None:
+    engine = painter(price="0.1")
+    job = create_job(outfits(1, 1), owner=None)
+    key = job.items.get().pk
+
+    def cancelled_meanwhile(request: ProviderRequest) -> None:
+        cancel(job, actor=None)
+        _away(request)
+
+    engine.incidents.append(_away if when == "after the call" else cancelled_meanwhile)
+    assert run_item(key)
+    if when == "after the call":
+        cancel(GenerationJob.objects.get(pk=job.pk), actor=None)
+    lease_runs_out(job)
+    tasks.sweep()  # still away
+    AwayStorage.away = False
+    lease_runs_out(job)
+    tasks.sweep()
+
+    item = job.items.get()
+    assert (item.state, item.cost, len(engine.ledger)) == (ItemState.SUCCEEDED, Decimal("0.1"), 1)
+    assert item.output is not None
+    assert (HeldAnswer.objects.count(), GenerationJob.objects.get().state) == (0, JobState.CANCELLED)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_nothing_is_queued_again_in_a_job_that_was_cancelled_meanwhile(
+    painter: Configure, outfits: Callable[..., Plan]
+) -> None:
+    engine = painter(price="0.1")
+    job = create_job(outfits(1, 1), owner=None)
+
+    def cancelled(_request: ProviderRequest) -> None:
+        cancel(job, actor=None)
+        raise Transient("Overloaded.")
+
+    engine.incidents.append(cancelled)
+    assert run_item(job.items.get().pk)
+    assert states(job) == [ItemState.CANCELLED]
+
+
+def test_a_job_whose_worker_died_after_its_last_picture_is_finished_by_the_sweep(
+    painter: Configure, outfits: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter()
+    job = create_job(outfits(1, 1), owner=None)
+
+    def die(_job: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying, pytest.raises(Killed):
+        dying.setattr(running, "finish_job_if_done", die)
+        run_item(job.items.get().pk)
+    job.refresh_from_db()
+    assert (states(job), job.state) == ([ItemState.SUCCEEDED], JobState.RUNNING)
+    tasks.sweep()
+    job.refresh_from_db()
+    assert job.state == JobState.FINISHED
+    assert job.finished is not None
+
+
 def test_who_did_what_is_in_the_audit_log(
     painter: Configure, outfits: Callable[..., Plan], editor: User
 ) -> None:

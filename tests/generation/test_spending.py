@@ -22,6 +22,7 @@ from generation.claiming import claim, why_waiting
 from generation.costs import report
 from generation.jobs import pause, progress_of, resume, retry
 from generation.models import (
+    GenerationItem,
     GenerationJob,
     ItemState,
     SpendEntry,
@@ -260,6 +261,22 @@ def test_a_cap_lets_the_rest_wait_for_tomorrow_and_says_so(
     assert (why_waiting(job), len(engine.ledger)) == ("", 5)
 
 
+def test_waiting_for_a_cap_is_no_try_however_often(
+    painter: Configure, job_of: Callable[..., GenerationJob], editor: User
+) -> None:
+    engine = painter(price="0.1")
+    SpendingCap.objects.create(user=editor, amount=Decimal("0.05"))
+    job = job_of(editor, 1)
+    for _day in range(running.MAX_ATTEMPTS + 1):
+        GenerationItem.objects.update(not_before=timezone.now())
+        run_job(job)
+        assert states(job) == {ItemState.QUEUED: 1}
+    SpendingCap.objects.update(amount=1)
+    GenerationItem.objects.update(not_before=timezone.now())
+    run_job(job)
+    assert (states(job), len(engine.ledger)) == ({ItemState.SUCCEEDED: 1}, 1)
+
+
 def test_yesterdays_spending_counts_for_yesterday(
     painter: Configure, job_of: Callable[..., GenerationJob], editor: User
 ) -> None:
@@ -336,3 +353,8 @@ def test_costs_say_what_may_have_been_charged_without_an_answer(
     }
     told = staff_api.get("/api/v1/generation/costs/").json()
     assert [(one["pictures"], one["cost"], one["assumed"]) for one in told["totals"]] == [(2, 0.3, 0.1)]
+
+
+@pytest.mark.parametrize("days", ["until=0001-01-05", "since=9999-12-30", "since=0001-01-01"])
+def test_costs_of_days_at_either_end_of_time_are_told_or_refused(staff_api: APIClient, days: str) -> None:
+    assert staff_api.get(f"/api/v1/generation/costs/?{days}").status_code in (200, 400)

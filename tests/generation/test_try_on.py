@@ -24,7 +24,15 @@ from rest_framework.test import APIClient
 from dam.models import Asset, AuditEntry
 from dam.tasks import remove_files
 from generation import tryon
-from generation.models import GenerationItem, GenerationJob, HeldAnswer, ItemState, PersonPhoto, TryOn
+from generation.models import (
+    GenerationItem,
+    GenerationJob,
+    HeldAnswer,
+    ItemState,
+    JobState,
+    PersonPhoto,
+    TryOn,
+)
 from generation.planning import plan_outfits
 from generation.providers.registry import get_provider
 from generation.quality.scoring import score_due
@@ -170,7 +178,7 @@ def test_a_picture_is_deleted_at_once_with_everything_made_of_it(
     assert (answer.status_code, stored()) == (204, set())
     assert photo.deleted is not None
     assert (photo.file.name, set(TryOn.objects.values_list("result", flat=True))) == ("", {""})
-    assert job.items.get().state == ItemState.CANCELLED
+    assert (job.items.get().state, job.state) == (ItemState.CANCELLED, JobState.FINISHED)
     assert staff_api.get(f"{API}{photo.public_id}/picture/").status_code == 404
     again = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json")
     assert (again.status_code, photo.consent != "") == (404, True)
