@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -162,3 +166,29 @@ def test_no_secret_is_logged_audited_or_shown(
     for where, words in told.items():
         for secret in secrets:
             assert secret not in words, f"{secret[:6]}… is in {where}"
+
+
+@pytest.mark.parametrize("written", ["line", "json"])
+def test_a_traceback_in_the_log_shows_no_values(written: str) -> None:
+    code = """
+import logging
+def sign_in(password):
+    raise ValueError("it failed")
+try:
+    sign_in("zqsecretvalue" + "4")
+except ValueError:
+    logging.getLogger("dam").exception("not signed in")
+"""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", code],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "LOG_FORMAT": written},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "not signed in" in done.stderr
+    assert "sign_in" in done.stderr, "where it failed is said"
+    assert "it failed" in done.stderr
+    assert "zqsecretvalue4" not in done.stderr

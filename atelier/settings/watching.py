@@ -17,11 +17,21 @@ _of_each_line: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+# Tracebacks without the values of variables, which structlog adds otherwise: passwords, keys and whole files
+# may be among them. Drawn for a terminal, a traceback also costs seconds of computing where a server is away.
+_traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 _as_json: list[Any] = [
-    structlog.processors.dict_tracebacks,
+    structlog.processors.ExceptionRenderer(_traceback),
     structlog.processors.JSONRenderer(ensure_ascii=False),
 ]
-_as_line: list[Any] = [structlog.dev.ConsoleRenderer(colors=False, sort_keys=False, pad_event_to=0)]
+_as_line: list[Any] = [
+    structlog.dev.ConsoleRenderer(
+        colors=False,
+        sort_keys=False,
+        pad_event_to=0,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+]
 if LOG_FORMAT not in ("line", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT}; it can be “line” or “json”.")
 _written = _as_json if LOG_FORMAT == "json" else _as_line
