@@ -176,6 +176,10 @@ def _slice(key: int) -> bool:
     }
     if edit.state not in steps:
         return False
+    if edit.owner is None and edit.state == BulkState.RUNNING:
+        # Whose rights bounded it is gone, and no account is the system, which may everything.
+        BulkEdit.objects.filter(pk=key).update(state=BulkState.STOPPED, finished=timezone.now())
+        return False
     outcome, deed, end = steps[edit.state]
     if edit.role and edit.owner is not None:
         lower(edit.owner, Role(edit.role))
