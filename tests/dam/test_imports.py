@@ -307,6 +307,7 @@ class TestS3:
         for name, content in {
             "inbox/a.jpg": picture(seed=1), "inbox/below/b": picture(seed=2), "inbox/.hidden.jpg": b"x",
             "inbox/list.jpg": text_as_jpg(), "inbox/notes.txt": b"x", "outbox/c.jpg": picture(seed=3),
+            "inboxes/x.jpg": picture(seed=4),
         }.items():  # fmt: skip
             client.put_object(Bucket="atelier", Key=name, Body=content)
         yield server, client
@@ -318,6 +319,15 @@ class TestS3:
         assert set(Asset.objects.values_list("current__original_name", flat=True)) == {"a.jpg", "b"}
         again = worked(create(staff_api, s3="s3://atelier/inbox", dry_run=False))
         assert counts(again) == (ImportState.DONE, 0, 2, 1)
+
+    def test_a_whole_bucket_is_imported_where_the_site_says_so(
+        self, staff_api: APIClient, bucket: Any, settings: Settings
+    ) -> None:
+        settings.DAM_IMPORT_S3 = ["atelier"]
+        run = worked(create(staff_api, s3="s3://atelier", dry_run=False))
+        assert counts(run) == (ImportState.DONE, 4, 0, 1)
+        begins_alike = worked(create(staff_api, s3="s3://atelier/inb", dry_run=False))
+        assert counts(begins_alike) == (ImportState.DONE, 0, 3, 1)
 
     def test_with_a_manifest_beside_the_pictures(self, staff_api: APIClient, bucket: Any) -> None:
         _server, client = bucket
