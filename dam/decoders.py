@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import UnsupportedOperation
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -237,7 +238,7 @@ def _descriptor(file: IO[bytes]) -> Iterator[int]:
     file.seek(0)
     try:
         descriptor = file.fileno()
-    except (OSError, AttributeError):
+    except (UnsupportedOperation, AttributeError):  # not what a full disk says, which has lost a part of it
         with TemporaryFile() as copy:
             shutil.copyfileobj(file, copy)
             copy.flush()

@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -16,7 +18,8 @@ from django.utils.translation import gettext as _
 from dam import sniffing
 from dam.archive_entries import normalised
 from dam.archives import ArchiveError, Entry, EntryError, is_archive, open_archive
-from dam.arrivals import Source
+from dam.arrivals import Source, on_our_disk
+from dam.errors import IngestError
 from dam.manifest import ImportProblem
 
 MANIFEST_NAMES = ("manifest.csv", "manifest.xlsx")
@@ -188,12 +191,21 @@ def _unpacked(entry: Entry) -> Found:
     """The picture copied aside, since the archive goes on while it is decoded."""
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by who takes it
     try:
-        with entry.open() as stream:
+        with on_our_disk(entry.name), entry.open() as stream:
             shutil.copyfileobj(stream, spool)
-    except EntryError as error:
-        spool.close()
+            spool.flush()
+    except (EntryError, IngestError) as error:
+        with suppress(OSError):  # what a full disk did not take, it does not take now; it is freed
+            spool.close()
+        if isinstance(error, IngestError):
+            return Found(entry.name, entry.name, partial(_refuse, error))
         return Found(entry.name, entry.name, b"", str(error))
     return Found(entry.name, entry.name, spool)
+
+
+def _refuse(error: IngestError) -> bytes:
+    """In place of a picture: where it is taken in, what its error means is known."""
+    raise error
 
 
 def _head(file: Path) -> bytes:

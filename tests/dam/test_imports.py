@@ -35,6 +35,7 @@ from dam.models import (
 from dam.signals import assets_changed
 from tests.archive_files import tar_of, zip_of
 from tests.clients import api_of
+from tests.dam.storages import full_disk
 from tests.factories import AssetFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, eventually
@@ -214,6 +215,28 @@ class TestGoingOn:
         Import.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
         assert counts(worked(run)) == (ImportState.DONE, 120, 0, 0)
         assert Asset.objects.count() == 120
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    @pytest.mark.parametrize("source", ["archive", "folder"])
+    def test_our_full_disk_rejects_nothing(
+        self, administrator_api: APIClient, settings: Settings, tmp_path: Path, source: str, dry_run: bool
+    ) -> None:
+        sizes = {"small.bmp": (64, 48), "large.bmp": (800, 600)}
+        files = {name: picture(size=size, format="BMP") for name, size in sizes.items()}
+        settings.DAM_IMPORT_FOLDERS = [str(tmp_path)]
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        given = (
+            {"folder": str(tmp_path)}
+            if source == "folder"
+            else {"upload": uploaded(administrator_api, tar_of(files))}
+        )
+        run = create(administrator_api, dry_run=dry_run, **given)
+        with full_disk():
+            assert counts(worked(run)) == (ImportState.FAILED, 0, 0, 0)
+        assert "does not take files (No space left on device)" in run.problem
+        assert administrator_api.post(f"{IMPORTS}{run.public_id}/resume/").status_code == 200
+        assert counts(worked(run)) == (ImportState.READY if dry_run else ImportState.DONE, 2, 0, 0)
 
     def test_one_import_has_one_worker(self, staff_api: APIClient) -> None:
         run = create(staff_api, upload=uploaded(staff_api, archive_of(1)), dry_run=False)

@@ -28,6 +28,7 @@ from dam import custom_fields, editing, tasks, upload_spool, uploads
 from dam.models import Asset, AssetKind, AssetState, CustomField, UploadSession, UploadState
 from tests.clients import api_of
 from tests.cut_connections import CutConnections
+from tests.dam.storages import full_disk
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
 
@@ -369,6 +370,19 @@ class TestOutcomes:
         tasks.sweep_uploads()
         assert staff_api.get(addresses[1]).json()["state"] == "created"
         assert Asset.objects.count() == 2
+
+    @pytest.mark.parametrize("size", [(64, 48), (800, 600)], ids=["in memory", "on disk"])
+    def test_a_file_that_our_full_disk_does_not_take_waits(
+        self, staff_api: APIClient, size: tuple[int, int]
+    ) -> None:
+        content = picture(size=size, format="BMP", seed=15)
+        address = begin(staff_api, len(content))
+        with full_disk():
+            answer = piece(staff_api, address, 0, content)
+        assert (answer["Atelier-State"], answer["Atelier-Problem"]) == ("receiving", "storage")
+        assert not Asset.objects.exists()
+        tasks.sweep_uploads()
+        assert staff_api.get(address).json()["state"] == "created"
 
 
 def client_of(url: str, user: User) -> TusClient:
