@@ -159,6 +159,7 @@ def test_the_number_of_queries_does_not_grow_with_the_slice(editor: User) -> Non
         (Change({"title": "All alike"}), "Not for many"),
         (Change({"kind": "nothing"}), "kind"),
         (Change({"rights_expire_on": "soon"}), "date"),
+        (Change({"rights_expire_on": 20270101}), "“20270101” is no date"),
         (Change({"licence": "x" * 300}), "255"),
     ],
 )
