@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from dam import sniffing
-from dam.archive_entries import normalised
+from dam.archive_entries import normalised, printable
 from dam.archives import ArchiveError, Entry, EntryError, is_archive, open_archive
 from dam.arrivals import Source, on_our_disk
 from dam.errors import IngestError
@@ -88,7 +88,9 @@ class FolderSource:
         self._root = path.resolve()
         self.manifest: tuple[str, IO[bytes]] | None = None
         self.problems: list[tuple[str, str]] = []
-        self.names = {self._key(file): str(file.relative_to(path)) for file in self._files()}
+        self.names: dict[str, str] = {}
+        for file in self._files():
+            self._add(self._key(file), str(file.relative_to(path)))
 
     def key(self, name: str) -> str:
         return self._key(self._base / name.replace("\\", "/"))
@@ -96,7 +98,8 @@ class FolderSource:
     def why_not(self, key: str) -> str:
         if not Path(key).is_relative_to(self._root):
             return _("The file lies outside the folder that is imported.")
-        return "" if Path(key).is_file() else _("There is no such file.")
+        is_file = os.path.isfile(key)  # noqa: PTH113  `Path.is_file` raises over a name longer than any file's
+        return "" if is_file else _("There is no such file.")
 
     def pictures(self, wanted: Mapping[str, object]) -> Iterator[Found]:
         for key in wanted:
@@ -105,7 +108,17 @@ class FolderSource:
             yield Found(key, name, self._base / name)
 
     def _key(self, file: Path) -> str:
-        return str(file.resolve())
+        return os.path.realpath(file)  # not `resolve`, which links in a circle make fail
+
+    def _add(self, key: str, name: str) -> None:
+        """The system's names are bytes; those that are no text cannot be kept."""
+        try:
+            (key + name).encode()
+        except UnicodeEncodeError:
+            reason = _("The name of the file is no text in UTF-8. Rename it.")
+            self.problems.append((printable(name), reason))
+        else:
+            self.names[key] = name
 
     def _files(self) -> Iterator[Path]:
         """In a fixed order."""
@@ -119,7 +132,7 @@ class FolderSource:
 
     def _note(self, error: OSError) -> None:
         reason = _("The folder cannot be read (%(reason)s).") % {"reason": error.strerror}
-        self.problems.append((str(error.filename), reason))
+        self.problems.append((printable(str(error.filename)), reason))
 
 
 class FileSource(FolderSource):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -311,6 +312,31 @@ class TestFolders:
             assert api.post(IMPORTS, {"folder": folder}, format="json").status_code == status
         run = worked(create(administrator_api, folder=wanted, dry_run=False))
         assert counts(run) == (ImportState.DONE, 1, 0, 0)
+
+    def test_odd_names_and_cells_are_rejected_and_stop_nothing(
+        self, administrator_api: APIClient, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.DAM_IMPORT_FOLDERS = [str(tmp_path)]
+        (tmp_path / "good.jpg").write_bytes(picture(seed=1))
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")).write_bytes(picture(seed=2))
+        (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+        run = worked(create(administrator_api, folder=str(tmp_path), dry_run=False))
+        assert counts(run) == (ImportState.DONE, 1, 0, 2)
+        told = dict(run.rows.filter(outcome="rejected").values_list("name", "problem"))
+        assert told["caf\ufffd.jpg"] == "The name of the file is no text in UTF-8. Rename it."
+        assert told["circle.jpg"].startswith("The file cannot be read")
+
+        rows = ["good.jpg,Good", f"{'x' * 300}.jpg,Long", "go\0od.jpg,Zero", "other.jpg,Ze\0ro"]
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "good.jpg").write_bytes(picture(seed=3))
+        table = uploaded(administrator_api, "\n".join(["file,title", *rows]).encode(), "list.csv")
+        folder = str(tmp_path / "photos")
+        run = worked(create(administrator_api, folder=folder, manifest=table, dry_run=False))
+        assert counts(run) == (ImportState.DONE, 1, 0, 3)
+        problems = dict(run.rows.filter(outcome="rejected").values_list("number", "problem"))
+        assert problems[3] == "There is no such file."
+        assert "zero byte" in problems[4] and "zero byte" in problems[5]
+        assert r"\x00" not in str(list(run.rows.values_list("name", "cells")))
 
 
 class TestS3:
