@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -383,6 +384,28 @@ class TestOutcomes:
         assert not Asset.objects.exists()
         tasks.sweep_uploads()
         assert staff_api.get(address).json()["state"] == "created"
+
+    def test_one_that_fails_keeps_the_sweep_from_no_other(
+        self, staff_api: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        contents = [picture(seed=16), picture(seed=17)]
+        addresses = [begin(staff_api, len(content)) for content in contents]
+        for address, content in zip(addresses, contents, strict=True):
+            upload_spool.path_of(UUID(address.split("/")[-2])).write_bytes(content)
+        ingest, failed = uploads.ingest, []
+
+        def fail_once(*given: Any, **named: Any) -> Any:
+            if not failed:
+                failed.append(given)
+                raise RuntimeError("what nobody has thought of")
+            return ingest(*given, **named)
+
+        monkeypatch.setattr(uploads, "ingest", fail_once)
+        tasks.sweep_uploads()
+        states = [staff_api.get(address).json()["state"] for address in addresses]
+        assert sorted(states) == ["created", "receiving"]
+        tasks.sweep_uploads()
+        assert Asset.objects.count() == 2
 
 
 def client_of(url: str, user: User) -> TusClient:
