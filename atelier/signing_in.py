@@ -19,13 +19,6 @@ from dam.models import AuditEntry
 LOCKED_OUT = "user.locked_out"
 
 
-def client_address(request: HttpRequest) -> str:
-    """Whose request it is. What a request says of itself is believed of our own proxy only, which writes
-    the address that it has seen behind all others."""
-    said = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.BEHIND_PROXY else ""
-    return said.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
-
-
 def locked_out(
     request: HttpRequest, original_response: HttpResponse | None, credentials: dict[str, Any]
 ) -> HttpResponse:

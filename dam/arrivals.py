@@ -9,7 +9,7 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -64,7 +64,8 @@ class Arrival:
         self.file.seek(0)
         if sniffing.is_svg(self.file.read(sniffing.HEAD_BYTES)):
             self.file.seek(0)
-            rendered = _rendered(self.file, self.size)
+            with on_our_disk(self.filename):
+                rendered = _rendered(self.file, self.size)
             self.close()
             self._spool(io.BytesIO(rendered))
 
@@ -74,8 +75,7 @@ class Arrival:
         Raises:
             IngestError: not a usable picture, or the storage does not take it; nothing is left there.
         """
-        assert self.file is not None  # noqa: S101  received before
-        picture = pictures.read(self.file, at_most=ANALYSED_SIDE)
+        picture = self._decoded()
         main_colours = colours.dominant_colours(picture.image)
         asset.colour_family = colours.main_family(main_colours)
         asset.aspect = aspect_of(picture.width, picture.height)
@@ -103,8 +103,7 @@ class Arrival:
         Raises:
             IngestError: not a usable picture.
         """
-        assert self.file is not None  # noqa: S101  received before
-        return pictures.read(self.file, at_most=ANALYSED_SIDE).metadata
+        return self._decoded().metadata
 
     def put_back(self, version: AssetVersion) -> bool:
         """Store the file again where the storage has lost it, or keeps less than all of it.
@@ -150,7 +149,8 @@ class Arrival:
     def close(self) -> None:
         """Free the spooled copy."""
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # what a full disk did not take, it does not take now; it is freed
+                self.file.close()
             self.file = None
 
     def _spool(self, stream: IO[bytes]) -> None:
@@ -158,15 +158,23 @@ class Arrival:
         self.size = 0
         spool: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by close()
         self.file = spool
-        while block := stream.read(BLOCK):
+        while block := _read(stream):
             self.size += len(block)
             if self.size > settings.DAM_MAX_FILE_BYTES:
                 raise _too_large()
             digest.update(block)
-            spool.write(block)
+            with on_our_disk(self.filename):
+                spool.write(block)
+        with on_our_disk(self.filename):
+            spool.flush()
         if not self.size:
             raise IngestError("empty", _("The file is empty. Check the source and upload it again."))
         self.sha256 = digest.hexdigest()
+
+    def _decoded(self) -> pictures.Picture:
+        assert self.file is not None  # noqa: S101  received before
+        with on_our_disk(self.filename):  # where small ones go now, for the process that decodes them
+            return pictures.read(self.file, at_most=ANALYSED_SIDE)
 
     def _store(self, version: AssetVersion, image: Image.Image) -> None:
         assert self.file is not None  # noqa: S101  received before
@@ -201,24 +209,41 @@ def aspect_of(width: int, height: int) -> str:
 
 
 @contextmanager
+def on_our_disk(filename: str) -> Iterator[None]:
+    """What fails here is no fault of the file: our disk is full, or broken.
+
+    Raises:
+        IngestError: "storage": the file may come again.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _no_storage(filename, error) from error
+
+
+@contextmanager
 def _opened(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, Path):
         try:
-            with source.open("rb") as stream:
-                yield stream
+            stream = source.open("rb")
         except OSError as error:
-            raise IngestError(
-                "unreadable",
-                _("The file cannot be read (%(reason)s). Check that it is there and its permissions."),
-                reason=error.strerror or type(error).__name__,
-            ) from error
+            raise _unreadable(error) from error
+        with stream:
+            yield stream
     elif callable(source):
         yield io.BytesIO(source())
     else:
         source.seek(0)
         yield source
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(BLOCK)
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
 def _rendered(drawing: IO[bytes], size: int) -> bytes:
@@ -241,6 +266,14 @@ def _no_storage(filename: str, error: Exception) -> IngestError:
         "storage",
         _("The file storage does not take files (%(reason)s). Nothing was kept; try again later."),
         reason=getattr(error, "strerror", None) or type(error).__name__,
+    )
+
+
+def _unreadable(error: OSError) -> IngestError:
+    return IngestError(
+        "unreadable",
+        _("The file cannot be read (%(reason)s). Check that it is there and its permissions."),
+        reason=error.strerror or type(error).__name__,
     )
 
 

@@ -176,6 +176,10 @@ def _slice(key: int) -> bool:
     }
     if edit.state not in steps:
         return False
+    if edit.owner is None and edit.state == BulkState.RUNNING:
+        # Whose rights bounded it is gone, and no account is the system, which may everything.
+        BulkEdit.objects.filter(pk=key).update(state=BulkState.STOPPED, finished=timezone.now())
+        return False
     outcome, deed, end = steps[edit.state]
     if edit.role and edit.owner is not None:
         lower(edit.owner, Role(edit.role))
@@ -384,6 +388,9 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         column = Asset._meta.get_field(name)
         try:
             checked[name] = column.clean(value, None)  # type: ignore[union-attr]
+        except TypeError as error:  # a number, which JSON has; all others are taken as text
+            sentence = _("“%(text)s” is no date; write it like 2027-12-31.") % {"text": value}
+            raise CannotEdit(sentence) from error
         except ValidationError as error:
             raise CannotEdit(f"{column.verbose_name}: {' '.join(error.messages)}") from error  # type: ignore[union-attr]
     return checked

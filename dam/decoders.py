@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import shutil
 import signal
@@ -19,11 +20,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from io import UnsupportedOperation
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from django.conf import settings
 from PIL import Image
@@ -31,10 +34,12 @@ from PIL import Image
 from dam.decoder.channel import Channel, Values
 from dam.decoder.pixels import Picture
 from dam.errors import Undecodable
-from dam.sniffing import Header
+from dam.refusals import refusal
+from dam.sniffing import FORMATS, Header
 from dam.workload import Busy, pixel_budget, seconds_left
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MOST = min(4, os.cpu_count() or 1)  # at once; each keeps about 30 MB of its own while it waits
 FILES = 2000  # that one reads before another takes its place: libraries leak, and crumble
@@ -63,12 +68,7 @@ def picture(file: IO[bytes], at_most: int, patience: float | None) -> Picture:
         Busy: patience ran out.
     """
     job = {"work": "picture", "at_most": at_most, "max_pixels": settings.DAM_MAX_PIXELS}
-    said, content = _asked(job, file, max(MOST_SAID, 4 * at_most**2), patience)
-    try:
-        image = Image.frombytes(said["mode"], tuple(said["size"]), content)
-        return Picture(image, said["width"], said["height"], Header(**said["header"]), said["metadata"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise Undecodable("crash", how=type(error).__name__) from error
+    return _asked(job, file, max(MOST_SAID, 4 * at_most**2), patience, partial(_picture_in, job))
 
 
 def drawing(file: IO[bytes]) -> bytes:
@@ -77,7 +77,7 @@ def drawing(file: IO[bytes]) -> bytes:
     Raises:
         Undecodable: it cannot be rendered, or crossed a bound.
     """
-    return _asked({"work": "drawing"}, file, MOST_DRAWN, None)[1]
+    return _asked({"work": "drawing"}, file, MOST_DRAWN, None, lambda _said, content: content)
 
 
 def end() -> None:
@@ -117,8 +117,16 @@ class _Decoder:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, job: Values, descriptor: int, most: int, deadline: float | None) -> tuple[Values, bytes]:
-        """Let it do this job on this open file; returns what it says, and at most so many bytes.
+    def ask(
+        self,
+        job: Values,
+        descriptor: int,
+        most: int,
+        deadline: float | None,
+        read: Callable[[Values, bytes], T],
+    ) -> T:
+        """Let it do this job on this open file; returns what is read in all that it says, of which at most so
+        many bytes.
 
         Raises:
             Undecodable: it refuses the file, or takes too long over it.
@@ -132,15 +140,15 @@ class _Decoder:
             self._channel.send(job, descriptor=descriptor)
             said, content = self._hear(most)
             if "pixels" not in said:
-                return said, content
+                return read(said, content)
             try:
-                with pixel_budget.take(int(said["pixels"]), seconds_left(deadline)):
+                with pixel_budget.take(_pixels_in(job, said), seconds_left(deadline)):
                     self._channel.send({"go": True})
-                    return self._hear(most)
+                    return read(*self._hear(most))
             except Busy:
                 self._channel.send({"go": False})
                 raise
-        except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        except (EOFError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._died(error, job["seconds"]) from error
 
     def end(self) -> None:
@@ -156,7 +164,7 @@ class _Decoder:
     def _hear(self, most: int) -> tuple[Values, bytes]:
         said, content = self._channel.receive(most)
         if "refused" in said:
-            raise Undecodable(str(said["refused"]), **said["values"])
+            raise _refusal_in(said)
         return said, content
 
     def _died(self, error: Exception, seconds: int) -> Exception:
@@ -171,7 +179,70 @@ class _Decoder:
         return _Died(signal.Signals(-code).name if code < 0 else f"exit {code}")
 
 
-def _asked(job: Values, file: IO[bytes], most: int, patience: float | None) -> tuple[Values, bytes]:
+def _pixels_in(job: Values, said: Values) -> int:
+    """How many it asks for; never more than the picture may have."""
+    pixels = said["pixels"]
+    if not isinstance(pixels, int) or not 0 < pixels <= job["max_pixels"]:
+        raise ValueError("pixels")
+    return pixels
+
+
+def _refusal_in(said: Values) -> Undecodable:
+    values = dict(said["values"])
+    if not all(
+        isinstance(value, int) or (isinstance(value, str) and value.isprintable())
+        for value in values.values()
+    ):
+        raise ValueError("values")
+    refused = Undecodable(said["refused"], **values)
+    str(refusal(refused))  # there is such a sentence, with no more in it than this
+    return refused
+
+
+def _picture_in(job: Values, said: Values, content: bytes) -> Picture:
+    """What it says, if that can be the picture that it was asked for.
+
+    Raises:
+        KeyError, TypeError, ValueError: it cannot.
+    """
+    header, (width, height) = Header(**said["header"]), said["size"]
+    sides = (width, height, said["width"], said["height"], header.width, header.height)
+    if not all(isinstance(side, int) and 0 < side <= job["max_pixels"] for side in sides):
+        raise ValueError("sides")
+    bands = {"RGB": 3, "RGBA": 4}[said["mode"]]
+    if max(width, height) > job["at_most"] or len(content) != width * height * bands:
+        raise ValueError("size")
+    if (header.mime, header.extension) not in FORMATS.values():
+        raise ValueError("format")
+    if not isinstance(said["metadata"], dict):
+        raise TypeError("metadata")
+    _check_keepable(said["metadata"])
+    image = Image.frombytes(said["mode"], (width, height), content)
+    return Picture(image, said["width"], said["height"], header, said["metadata"])
+
+
+def _check_keepable(value: Any) -> None:
+    """JSON has texts and numbers that databases refuse.
+
+    Raises:
+        ValueError: there is one of these.
+    """
+    if isinstance(value, dict):
+        _check_keepable([*value.keys(), *value.values()])
+    elif isinstance(value, list):
+        for each in value:
+            _check_keepable(each)
+    elif isinstance(value, str):
+        value.encode()  # no half of a surrogate pair
+        if "\0" in value:
+            raise ValueError("zero byte")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("no number")
+
+
+def _asked(
+    job: Values, file: IO[bytes], most: int, patience: float | None, read: Callable[[Values, bytes], T]
+) -> T:
     """The answer of a process. A crash counts where nothing was read before: what broke it may else have been
     another file."""
     bounds = {"seconds": settings.DAM_DECODER_SECONDS, "megabytes": settings.DAM_DECODER_MEGABYTES}
@@ -180,7 +251,7 @@ def _asked(job: Values, file: IO[bytes], most: int, patience: float | None) -> t
         for new in (False, True):
             try:
                 with _decoder(deadline, new=new) as decoder:
-                    return decoder.ask(job | bounds, descriptor, most, deadline)
+                    return decoder.ask(job | bounds, descriptor, most, deadline, read)
             except _Died as death:
                 log.warning("a decoder ended over its file number %d: %s", decoder.files, death.how)
                 if decoder.files == 1:
@@ -237,7 +308,7 @@ def _descriptor(file: IO[bytes]) -> Iterator[int]:
     file.seek(0)
     try:
         descriptor = file.fileno()
-    except (OSError, AttributeError):
+    except (UnsupportedOperation, AttributeError):  # not what a full disk says, which has lost a part of it
         with TemporaryFile() as copy:
             shutil.copyfileobj(file, copy)
             copy.flush()

@@ -37,7 +37,7 @@ from dam.models import (
     UploadState,
 )
 from dam.roles import Role, has_role
-from dam.s3_source import S3Source, parse_address
+from dam.s3_source import SCHEME, S3Source, parse_address
 from dam.sniffing import HEAD_BYTES
 from dam.tables import Row, write_errors
 
@@ -104,7 +104,7 @@ def create_import(
         location = _archive_name(upload, owner)
     elif source == ImportSource.S3:
         upload = None
-        _require_prefix(owner, location)
+        location = _required_prefix(owner, location)
     else:
         upload = None
         _require_folder(owner, location)
@@ -226,16 +226,21 @@ def _archive_name(upload: UploadSession | None, owner: User) -> str:
     return upload.name
 
 
-def _require_prefix(owner: User, address: str) -> None:
+def _required_prefix(owner: User, address: str) -> str:
+    """The address; with a slash where it is a place of the site's, since S3 lists what begins like it too."""
     bucket, prefix = parse_address(address)
     if not has_role(owner, Role.EDITOR):
         raise NotForThisRole(_("Importing from S3 takes the role “%(role)s”.") % {"role": Role.EDITOR.label})
-    allowed = [place.strip("/") + "/" for place in settings.DAM_IMPORT_S3]
-    if not f"{bucket}/{prefix}/".startswith(tuple(allowed)):
+    allowed = tuple(place.strip("/") + "/" for place in settings.DAM_IMPORT_S3)
+    asked = f"{bucket}/{prefix}"
+    if f"{asked}/" in allowed:
+        return f"{SCHEME}{asked}/"
+    if not asked.startswith(allowed):
         raise ImportProblem(
             _("This site imports from no such place in S3; possible are: %(places)s.")
             % {"places": ", ".join(settings.DAM_IMPORT_S3) or "–"}
         )
+    return address
 
 
 def _require_folder(owner: User, folder: str) -> None:

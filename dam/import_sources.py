@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -14,9 +16,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from dam import sniffing
-from dam.archive_entries import normalised
+from dam.archive_entries import normalised, printable
 from dam.archives import ArchiveError, Entry, EntryError, is_archive, open_archive
-from dam.arrivals import Source
+from dam.arrivals import Source, on_our_disk
+from dam.errors import IngestError
 from dam.manifest import ImportProblem
 
 MANIFEST_NAMES = ("manifest.csv", "manifest.xlsx")
@@ -85,7 +88,9 @@ class FolderSource:
         self._root = path.resolve()
         self.manifest: tuple[str, IO[bytes]] | None = None
         self.problems: list[tuple[str, str]] = []
-        self.names = {self._key(file): str(file.relative_to(path)) for file in self._files()}
+        self.names: dict[str, str] = {}
+        for file in self._files():
+            self._add(self._key(file), str(file.relative_to(path)))
 
     def key(self, name: str) -> str:
         return self._key(self._base / name.replace("\\", "/"))
@@ -93,7 +98,8 @@ class FolderSource:
     def why_not(self, key: str) -> str:
         if not Path(key).is_relative_to(self._root):
             return _("The file lies outside the folder that is imported.")
-        return "" if Path(key).is_file() else _("There is no such file.")
+        is_file = os.path.isfile(key)  # noqa: PTH113  `Path.is_file` raises over a name longer than any file's
+        return "" if is_file else _("There is no such file.")
 
     def pictures(self, wanted: Mapping[str, object]) -> Iterator[Found]:
         for key in wanted:
@@ -102,7 +108,17 @@ class FolderSource:
             yield Found(key, name, self._base / name)
 
     def _key(self, file: Path) -> str:
-        return str(file.resolve())
+        return os.path.realpath(file)  # not `resolve`, which links in a circle make fail
+
+    def _add(self, key: str, name: str) -> None:
+        """The system's names are bytes; those that are no text cannot be kept."""
+        try:
+            (key + name).encode()
+        except UnicodeEncodeError:
+            reason = _("The name of the file is no text in UTF-8. Rename it.")
+            self.problems.append((printable(name), reason))
+        else:
+            self.names[key] = name
 
     def _files(self) -> Iterator[Path]:
         """In a fixed order."""
@@ -116,7 +132,7 @@ class FolderSource:
 
     def _note(self, error: OSError) -> None:
         reason = _("The folder cannot be read (%(reason)s).") % {"reason": error.strerror}
-        self.problems.append((str(error.filename), reason))
+        self.problems.append((printable(str(error.filename)), reason))
 
 
 class FileSource(FolderSource):
@@ -188,12 +204,21 @@ def _unpacked(entry: Entry) -> Found:
     """The picture copied aside, since the archive goes on while it is decoded."""
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by who takes it
     try:
-        with entry.open() as stream:
+        with on_our_disk(entry.name), entry.open() as stream:
             shutil.copyfileobj(stream, spool)
-    except EntryError as error:
-        spool.close()
+            spool.flush()
+    except (EntryError, IngestError) as error:
+        with suppress(OSError):  # what a full disk did not take, it does not take now; it is freed
+            spool.close()
+        if isinstance(error, IngestError):
+            return Found(entry.name, entry.name, partial(_refuse, error))
         return Found(entry.name, entry.name, b"", str(error))
     return Found(entry.name, entry.name, spool)
+
+
+def _refuse(error: IngestError) -> bytes:
+    """In place of a picture: where it is taken in, what its error means is known."""
+    raise error
 
 
 def _head(file: Path) -> bytes:

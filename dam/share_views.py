@@ -22,6 +22,7 @@ from dam import downloads, sharing
 from dam.errors import IngestError
 from dam.models import Asset, AssetVersion, ShareLink
 from dam.packing import MOST_AT_ONCE, NOT_TO_BE_SENT, archive_response
+from dam.people import client_address
 from dam.presets import BUILT_IN
 from dam.renditions import open_rendition
 from dam.views import download_name
@@ -74,9 +75,7 @@ def unlock(request: HttpRequest, token: str) -> HttpResponseBase:
     if not link.is_open:
         return redirect("share", token)
     try:
-        right = sharing.try_password(
-            link, request.POST.get("password", ""), request.META.get("REMOTE_ADDR", "")
-        )
+        right = sharing.try_password(link, request.POST.get("password", ""), client_address(request))
     except sharing.TooManyTries as error:
         return _private(_page(request, link, status=429, asks=True, wrong=str(error)))
     if not right:

@@ -148,8 +148,6 @@ def _take(row: Row, columns: list[str], read: SKUTable) -> None:
     sentences = [row.problem] if row.problem else []
     if any(row.cells[len(columns) :]):
         sentences.append(_("It has more cells than there are columns; put quotes around commas."))
-    if any("\0" in cell for cell in row.cells):
-        sentences.append(_("It holds a sign that is no text (zero byte); type its cells anew."))
     if code and code in read.named:
         first = read.rows.get(code)
         sentences.append(

@@ -67,6 +67,10 @@ def read_table(source: Path | IO[bytes]) -> Iterator[Row]:
         count += 1
         if count > MAX_ROWS + 1:  # and one with the names of the columns
             raise TableError(_("It has more than %(limit)s rows. Split it.") % {"limit": f"{MAX_ROWS:,}"})
+        if any("\0" in cell for cell in cells):  # which PostgreSQL keeps in no text
+            cells = [cell.replace("\0", "") for cell in cells]
+            told = _("It holds a sign that is no text (zero byte); type its cells anew.")
+            problem = f"{problem} {told}".strip()
         yield Row(number, [_armed(cell) for cell in cells], problem)
 
 

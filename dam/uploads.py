@@ -181,9 +181,12 @@ def discard(upload: UploadSession) -> None:
 def sweep() -> None:
     """Finish what was cut off after its last byte, and remove what nobody continued in time."""
     for upload in UploadSession.objects.filter(state=UploadState.RECEIVING).iterator():
-        with suppress(Missing):
-            if upload_spool.size_of(upload.public_id) == upload.length:
-                _finish(upload)
+        try:
+            with suppress(Missing):
+                if upload_spool.size_of(upload.public_id) == upload.length:
+                    _finish(upload)
+        except Exception:  # whatever this one meets, the others do not wait for it
+            log.exception("The upload %s could not be finished", upload.public_id)
     for upload in UploadSession.objects.filter(expires__lt=timezone.now()).iterator():
         with suppress(Busy):
             discard(upload)

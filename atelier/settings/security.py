@@ -28,7 +28,7 @@ AXES_FAILURE_LIMIT = env.int("SIGN_IN_TRIES", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("SIGN_IN_WAIT_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "atelier.signing_in.client_address"
+AXES_CLIENT_IP_CALLABLE = "dam.people.client_address"
 AXES_LOCKOUT_CALLABLE = "atelier.signing_in.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True

@@ -1,11 +1,14 @@
-"""Storages that behave as real ones do at their worst."""
+"""Storages, and a disk, that behave as real ones do at their worst."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
@@ -76,3 +79,24 @@ class AwayStorage(FileSystemStorage):
     def _require(self) -> None:
         if AwayStorage.away:
             raise StorageUnavailable("The file storage does not answer.")
+
+
+class _Full(io.FileIO):
+    """Takes no byte, as the kernel says it, and has none."""
+
+    def __init__(self, **_given: Any) -> None:
+        super().__init__("/dev/full", "r+")
+
+    def readinto(self, buffer: Any) -> int:
+        return 0
+
+    def readall(self) -> bytes:
+        return b""
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Temporary files find no room; what lies in memory stays there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.TemporaryFile", lambda **given: io.BufferedRandom(_Full(**given)))
+        yield

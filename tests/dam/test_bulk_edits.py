@@ -79,6 +79,21 @@ def test_what_may_not_be_changed_is_left_and_counted(editor: User, stranger: Use
     assert dict(bulk_edits.outcomes(approving)) == {"skipped": 5}
 
 
+def test_an_edit_of_an_account_that_is_deleted_ends(
+    editor: User, stranger: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_edits, "SLICE", 2)
+    many(2, owner=stranger)
+    many(3, owner=editor)
+    edit = bulk_edits.start(Asset.objects.all(), Change({"licence": "CC0"}), actor=stranger)
+    stranger.delete()
+    finish(edit)
+    assert (edit.state, dict(bulk_edits.outcomes(edit))) == (BulkState.STOPPED, {"waiting": 5})
+    assert edit.finished is not None
+    assert not Asset.objects.filter(licence="CC0").exists()
+    assert bulk_edits.due() == []
+
+
 def test_a_worker_that_is_killed_repeats_nothing(editor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_edits, "SLICE", 4)
     many(10)
@@ -144,6 +159,7 @@ def test_the_number_of_queries_does_not_grow_with_the_slice(editor: User) -> Non
         (Change({"title": "All alike"}), "Not for many"),
         (Change({"kind": "nothing"}), "kind"),
         (Change({"rights_expire_on": "soon"}), "date"),
+        (Change({"rights_expire_on": 20270101}), "“20270101” is no date"),
         (Change({"licence": "x" * 300}), "255"),
     ],
 )

@@ -120,6 +120,37 @@ def test_who_crumbles_after_another_file_is_not_taken_for_the_culprit(api: APICl
     assert sent(api, picture(seed=4)).status_code == 201
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "{'refused': 'nonsense', 'values': {}}",
+        "{'refused': 'too_many_pixels', 'values': {}}",
+        "{'refused': 'too_many_pixels', 'values': {'width': '9', 'height': 9, 'pixels': 9}}",
+        "{'refused': 'rare', 'values': {'name': chr(0)}}",
+        "{'refused': 'broken', 'values': None}",
+        "{'pixels': float('inf')}",
+        "{'pixels': -9}",
+        "{**values, 'width': '64'}",
+        "{**values, 'size': [64, 47]}",
+        "{**values, 'size': [64]}",
+        "{**values, 'height': 10**12}",
+        "{**values, 'metadata': []}",
+        "{**values, 'metadata': {'exif': {'Artist': [chr(0)]}}}",
+        "{**values, 'metadata': {'exif': float('nan')}}",
+        "{**values, 'header': {**values['header'], 'extension': '.html'}}",
+    ],
+)
+def test_a_process_that_says_what_makes_no_sense_counts_as_broken_down(
+    api: APIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    monkeypatch.setattr(decoders, "GRACE", 1)
+    with planted(tmp_path, LYING + lie):
+        answer = sent(api, picture())
+        assert (answer.status_code, answer.json()["code"]) == (422, "crash")
+        assert children_of(os.getpid()) == []
+    assert sent(api, picture()).status_code == 201
+
+
 def test_a_picture_of_permitted_size_that_needs_too_much_memory_is_refused(
     api: APIClient, settings: Settings
 ) -> None:
@@ -199,6 +230,13 @@ def test_none_outlives_the_process_that_it_reads_for(tmp_path: Path, how: int) -
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
+
+# Instead of each answer, what the expression behind it gives.
+LYING = """
+from dam.decoder.channel import Channel
+send = Channel.send
+Channel.send = lambda self, values, content=b"": send(self, said(values), content)
+said = lambda values: """
 
 READER = """
 import sys, threading, time

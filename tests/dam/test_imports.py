@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -35,6 +36,7 @@ from dam.models import (
 from dam.signals import assets_changed
 from tests.archive_files import tar_of, zip_of
 from tests.clients import api_of
+from tests.dam.storages import full_disk
 from tests.factories import AssetFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import Process, eventually
@@ -215,6 +217,28 @@ class TestGoingOn:
         assert counts(worked(run)) == (ImportState.DONE, 120, 0, 0)
         assert Asset.objects.count() == 120
 
+    @pytest.mark.parametrize("dry_run", [True, False])
+    @pytest.mark.parametrize("source", ["archive", "folder"])
+    def test_our_full_disk_rejects_nothing(
+        self, administrator_api: APIClient, settings: Settings, tmp_path: Path, source: str, dry_run: bool
+    ) -> None:
+        sizes = {"small.bmp": (64, 48), "large.bmp": (800, 600)}
+        files = {name: picture(size=size, format="BMP") for name, size in sizes.items()}
+        settings.DAM_IMPORT_FOLDERS = [str(tmp_path)]
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        given = (
+            {"folder": str(tmp_path)}
+            if source == "folder"
+            else {"upload": uploaded(administrator_api, tar_of(files))}
+        )
+        run = create(administrator_api, dry_run=dry_run, **given)
+        with full_disk():
+            assert counts(worked(run)) == (ImportState.FAILED, 0, 0, 0)
+        assert "does not take files (No space left on device)" in run.problem
+        assert administrator_api.post(f"{IMPORTS}{run.public_id}/resume/").status_code == 200
+        assert counts(worked(run)) == (ImportState.READY if dry_run else ImportState.DONE, 2, 0, 0)
+
     def test_one_import_has_one_worker(self, staff_api: APIClient) -> None:
         run = create(staff_api, upload=uploaded(staff_api, archive_of(1)), dry_run=False)
         Import.objects.update(leased_until=timezone.now() + timedelta(seconds=60))
@@ -289,6 +313,31 @@ class TestFolders:
         run = worked(create(administrator_api, folder=wanted, dry_run=False))
         assert counts(run) == (ImportState.DONE, 1, 0, 0)
 
+    def test_odd_names_and_cells_are_rejected_and_stop_nothing(
+        self, administrator_api: APIClient, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.DAM_IMPORT_FOLDERS = [str(tmp_path)]
+        (tmp_path / "good.jpg").write_bytes(picture(seed=1))
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")).write_bytes(picture(seed=2))
+        (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+        run = worked(create(administrator_api, folder=str(tmp_path), dry_run=False))
+        assert counts(run) == (ImportState.DONE, 1, 0, 2)
+        told = dict(run.rows.filter(outcome="rejected").values_list("name", "problem"))
+        assert told["caf\ufffd.jpg"] == "The name of the file is no text in UTF-8. Rename it."
+        assert told["circle.jpg"].startswith("The file cannot be read")
+
+        rows = ["good.jpg,Good", f"{'x' * 300}.jpg,Long", "go\0od.jpg,Zero", "other.jpg,Ze\0ro"]
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "good.jpg").write_bytes(picture(seed=3))
+        table = uploaded(administrator_api, "\n".join(["file,title", *rows]).encode(), "list.csv")
+        folder = str(tmp_path / "photos")
+        run = worked(create(administrator_api, folder=folder, manifest=table, dry_run=False))
+        assert counts(run) == (ImportState.DONE, 1, 0, 3)
+        problems = dict(run.rows.filter(outcome="rejected").values_list("number", "problem"))
+        assert problems[3] == "There is no such file."
+        assert "zero byte" in problems[4] and "zero byte" in problems[5]
+        assert r"\x00" not in str(list(run.rows.values_list("name", "cells")))
+
 
 class TestS3:
     @pytest.fixture
@@ -307,6 +356,7 @@ class TestS3:
         for name, content in {
             "inbox/a.jpg": picture(seed=1), "inbox/below/b": picture(seed=2), "inbox/.hidden.jpg": b"x",
             "inbox/list.jpg": text_as_jpg(), "inbox/notes.txt": b"x", "outbox/c.jpg": picture(seed=3),
+            "inboxes/x.jpg": picture(seed=4),
         }.items():  # fmt: skip
             client.put_object(Bucket="atelier", Key=name, Body=content)
         yield server, client
@@ -318,6 +368,15 @@ class TestS3:
         assert set(Asset.objects.values_list("current__original_name", flat=True)) == {"a.jpg", "b"}
         again = worked(create(staff_api, s3="s3://atelier/inbox", dry_run=False))
         assert counts(again) == (ImportState.DONE, 0, 2, 1)
+
+    def test_a_whole_bucket_is_imported_where_the_site_says_so(
+        self, staff_api: APIClient, bucket: Any, settings: Settings
+    ) -> None:
+        settings.DAM_IMPORT_S3 = ["atelier"]
+        run = worked(create(staff_api, s3="s3://atelier", dry_run=False))
+        assert counts(run) == (ImportState.DONE, 4, 0, 1)
+        begins_alike = worked(create(staff_api, s3="s3://atelier/inb", dry_run=False))
+        assert counts(begins_alike) == (ImportState.DONE, 0, 3, 1)
 
     def test_with_a_manifest_beside_the_pictures(self, staff_api: APIClient, bucket: Any) -> None:
         _server, client = bucket

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from dam import sharing
@@ -157,6 +158,22 @@ def test_a_password_is_asked_for_and_tries_are_bounded(
     link.set_password("another one")
     link.save()
     assert client.get(f"/share/{link.token}/").status_code == 401
+
+
+def test_behind_a_proxy_tries_count_for_the_address_that_the_proxy_saw(
+    collection: Collection, editor: User, settings: Settings
+) -> None:
+    settings.BEHIND_PROXY = True
+    address = f"/share/{link_to(collection, editor, password=PASSWORD).token}/password/"
+
+    def enter(password: str, seen: str) -> int:
+        said = f"203.0.113.1, {seen}"
+        return Client().post(address, {"password": password}, HTTP_X_FORWARDED_FOR=said).status_code
+
+    for _ in range(sharing.TRIES):
+        enter("wrong", "198.51.100.1")
+    assert enter(PASSWORD, "198.51.100.1") == 429
+    assert enter(PASSWORD, "198.51.100.2") == 302
 
 
 @pytest.mark.parametrize("end", ["expired", "revoked"])

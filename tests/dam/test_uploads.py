@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -28,6 +29,7 @@ from dam import custom_fields, editing, tasks, upload_spool, uploads
 from dam.models import Asset, AssetKind, AssetState, CustomField, UploadSession, UploadState
 from tests.clients import api_of
 from tests.cut_connections import CutConnections
+from tests.dam.storages import full_disk
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
 
@@ -368,6 +370,41 @@ class TestOutcomes:
         assert (answer.status_code, answer["Atelier-State"]) == (204, "created")
         tasks.sweep_uploads()
         assert staff_api.get(addresses[1]).json()["state"] == "created"
+        assert Asset.objects.count() == 2
+
+    @pytest.mark.parametrize("size", [(64, 48), (800, 600)], ids=["in memory", "on disk"])
+    def test_a_file_that_our_full_disk_does_not_take_waits(
+        self, staff_api: APIClient, size: tuple[int, int]
+    ) -> None:
+        content = picture(size=size, format="BMP", seed=15)
+        address = begin(staff_api, len(content))
+        with full_disk():
+            answer = piece(staff_api, address, 0, content)
+        assert (answer["Atelier-State"], answer["Atelier-Problem"]) == ("receiving", "storage")
+        assert not Asset.objects.exists()
+        tasks.sweep_uploads()
+        assert staff_api.get(address).json()["state"] == "created"
+
+    def test_one_that_fails_keeps_the_sweep_from_no_other(
+        self, staff_api: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        contents = [picture(seed=16), picture(seed=17)]
+        addresses = [begin(staff_api, len(content)) for content in contents]
+        for address, content in zip(addresses, contents, strict=True):
+            upload_spool.path_of(UUID(address.split("/")[-2])).write_bytes(content)
+        ingest, failed = uploads.ingest, []
+
+        def fail_once(*given: Any, **named: Any) -> Any:
+            if not failed:
+                failed.append(given)
+                raise RuntimeError("what nobody has thought of")
+            return ingest(*given, **named)
+
+        monkeypatch.setattr(uploads, "ingest", fail_once)
+        tasks.sweep_uploads()
+        states = [staff_api.get(address).json()["state"] for address in addresses]
+        assert sorted(states) == ["created", "receiving"]
+        tasks.sweep_uploads()
         assert Asset.objects.count() == 2
 
 
