@@ -142,7 +142,8 @@ def resume(run: Reindex, *, actor: User | None = None) -> None:
     Raises:
         ReindexError: it is neither paused nor failed.
     """
-    state = ReindexState.RUNNING if run.space_id else ReindexState.CHECKING
+    # One of a space that was there before has it from the beginning, and is not under way before its check.
+    state = ReindexState.RUNNING if run.space_id and run.started else ReindexState.CHECKING
     before = (ReindexState.PAUSED, ReindexState.FAILED)
     _move(run, before, state, actor, paused=None, measured=None, last_error="")
 

@@ -36,6 +36,7 @@ from search.query import SearchRequest, search
 from search.reindex import ReindexError
 from search.spaces import declare_space, index_of, live_alias, live_space, live_spaces
 from search.worker import work_off
+from tests.encoders import ColourEncoder
 from tests.factories import AssetFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colours")]
@@ -206,6 +207,33 @@ def test_nothing_is_made_before_the_encoder_loads(library: list[Asset]) -> None:
     with pytest.raises(ReindexError, match="the one that search uses"):
         reindex.start("colours:8")
     assert Reindex.objects.get().state == ReindexState.CANCELLED
+
+
+def test_a_failed_check_of_a_space_that_was_there_before_is_done_again(
+    library: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = live_space()
+    reindex.reindex(OTHER)
+    dropping.let_go(old)
+    run = reindex.start(old.encoder)
+
+    def broken(*_args: object) -> None:
+        raise EncoderError("The weights of colours are not there; put them back.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(ColourEncoder, "_encode_texts", broken)
+        work_off()
+    run.refresh_from_db()
+    assert (run.state, run.space, run.started) == (ReindexState.FAILED, old, None)
+    reindex.resume(run)
+    assert run.state == ReindexState.CHECKING
+    late = AssetFactory()
+    while work_off():
+        pass
+    run.refresh_from_db()
+    old.refresh_from_db()
+    assert (run.state, old.state) == (ReindexState.COMPLETE, SpaceState.BUILDING)
+    assert late.pk in in_milvus(old)
 
 
 def test_a_policy_waits_for_an_open_reindex_to_its_encoder_and_says_so(
