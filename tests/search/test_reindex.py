@@ -308,6 +308,35 @@ def test_a_switch_that_loses_pictures_is_refused_until_somebody_wants_it(library
     assert (body["reindex"]["state"], live_space().encoder) == ("switched", OTHER)
 
 
+def test_what_could_not_be_switched_to_when_it_was_complete_is_switched_to_by_a_sweep(
+    library: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = live_space()
+    run = reindex.start(OTHER, switch_when_complete=True)
+
+    def refuse(*_args: object) -> None:
+        raise ReindexError("The library is being written to.")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(reindex, "switch", refuse)
+        while work_off():
+            pass
+        Reindex.objects.update(last_error="")
+        tasks.sweep()
+    run.refresh_from_db()
+    assert (run.state, run.last_error) == (ReindexState.COMPLETE, "The library is being written to.")
+    tasks.sweep()
+    run.refresh_from_db()
+    assert (run.state, run.last_error, live_space()) == (ReindexState.SWITCHED, "", run.space)
+
+    back = reindex.start(old.encoder, switch_when_complete=True)
+    assert back.state == ReindexState.COMPLETE, "its space was kept up to date"
+    tasks.sweep()
+    back.refresh_from_db()
+    assert (back.state, live_space()) == (ReindexState.SWITCHED, old)
+    assert the_alias() == old.collection
+
+
 def test_the_command_starts_pauses_goes_on_and_cancels(library: list[Asset]) -> None:
     body = run_command("--reindex", OTHER, "--no-switch")
     assert body["report"]["encoded"] == 9
