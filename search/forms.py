@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
@@ -30,6 +31,9 @@ CHOICES: dict[str, list[tuple[str, Any]]] = {
     "colour": [(name, name) for name in FAMILIES],
 }
 NAMES = ("tag", "not_tag", "sku", "not_sku")
+DIGITS = 18
+"""No key has more; a database takes no number beyond 64 bits."""
+_no_null = ProhibitNullCharactersValidator()
 _PICTURE = re.compile(r"[\w-]{1,40}")
 
 
@@ -46,6 +50,8 @@ class Repeated(forms.Field):
         given = list(dict.fromkeys(value.strip() for value in values or [] if value.strip()))
         if len(given) > self.most:
             raise forms.ValidationError(_("At most %(most)d at once."), params={"most": self.most})
+        for value in given:
+            _no_null(value)
         return given
 
 
@@ -149,9 +155,10 @@ class SearchForm(forms.Form):
 
     def clean_collection(self) -> list[Any]:
         """Those that the account may see; of others nothing is told, not even what is in them."""
-        keys = [int(value) for value in self.cleaned_data["collection"] if value.isdecimal()]
+        given = self.cleaned_data["collection"]
+        keys = [int(value) for value in given if value.isdecimal() and len(value) <= DIGITS]
         shown = list(collections_of(self.user).filter(pk__in=keys))
-        if len(shown) < len(self.cleaned_data["collection"]):
+        if len(shown) < len(given):
             raise forms.ValidationError(_("This collection is not there any more."))
         return shown
 

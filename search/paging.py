@@ -95,7 +95,7 @@ def read_cursor(text: str) -> Cursor:
     """
     try:
         return Cursor(*signing.loads(text, salt=CURSOR_SALT))
-    except (signing.BadSignature, TypeError) as error:
+    except (signing.BadSignature, TypeError, UnicodeEncodeError) as error:
         raise SearchError(_("This cursor was not made by this search; start again without one.")) from error
 
 

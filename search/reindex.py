@@ -142,7 +142,8 @@ def resume(run: Reindex, *, actor: User | None = None) -> None:
     Raises:
         ReindexError: it is neither paused nor failed.
     """
-    state = ReindexState.RUNNING if run.space_id else ReindexState.CHECKING
+    # One of a space that was there before has it from the beginning, and is not under way before its check.
+    state = ReindexState.RUNNING if run.space_id and run.started else ReindexState.CHECKING
     before = (ReindexState.PAUSED, ReindexState.FAILED)
     _move(run, before, state, actor, paused=None, measured=None, last_error="")
 
@@ -268,9 +269,20 @@ def advance(key: int) -> bool:
         if not noted and not waiting:
             run.state, run.measured, run.finished = ReindexState.COMPLETE, None, timezone.now()
         run.save()
-    if run.state == ReindexState.COMPLETE and run.switch_when_complete and not _worse(run.space):
-        switch(run.space)
+    switch_if_due(run)
     return bool(noted)
+
+
+def switch_if_due(run: Reindex) -> None:
+    """Switch to what was to be switched to when complete, and is, unless it would lose pictures.
+
+    Raises:
+        EncoderError, IndexUnavailable, ReindexError: see `switch`.
+    """
+    if run.state != ReindexState.COMPLETE or not run.switch_when_complete or run.space is None:
+        return
+    if run.space.state in (SpaceState.BUILDING, SpaceState.STANDBY) and not _worse(run.space):
+        switch(run.space)
 
 
 def _measure(run: Reindex, waiting: int) -> None:
@@ -381,7 +393,7 @@ def switch(space: Space, *, actor: User | None = None, despite_failures: bool = 
             before.exclude(pk=space.pk).update(state=SpaceState.STANDBY)
             Space.objects.filter(pk=space.pk).update(state=SpaceState.LIVE)
             runs = Reindex.objects.filter(space=space, state=ReindexState.COMPLETE)
-            runs.update(state=ReindexState.SWITCHED, finished=timezone.now())
+            runs.update(state=ReindexState.SWITCHED, finished=timezone.now(), last_error="")
             audit.record(actor, "space.switched", space, encoder=space.encoder)
     space.refresh_from_db()
     repair_alias()

@@ -75,6 +75,7 @@ def sweep() -> None:
     if evaluation_runs.due():
         request_evaluation()
     drain_outbox()
+    worker.switch_what_is_complete()
     try:
         upgrade.upgrade_outdated()
         calibration.calibrate_due()

@@ -2,8 +2,8 @@
 
 The collection that is there answers while its successor is built beside it. Then the space points to the
 successor, and whatever changed meanwhile is indexed once more; a drain that goes on beside it notices
-(`search.outbox`). A crash at any moment leaves the old one in place; a sweep begins anew when the lease is
-over.
+(`search.outbox`). A crash before that moment leaves the old one in place, and a sweep begins anew when the
+lease is over; a crash after it loses nothing that changed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -97,18 +98,30 @@ def _replace(space: Space, lease: _Lease) -> bool:
             return False
         _copy(space, keys, successor)
     successor.flush()
-    mine = Space.objects.filter(pk=space.pk, collection=old.name)
-    if not mine.exclude(state=SpaceState.DROPPING).update(collection=successor.name):
+    _forget_deleted(space, successor)
+    if not _put_in_place(space, old, successor, started):
         successor.drop()
         return False
-    space.collection = successor.name
+    time.sleep(GRACE_SECONDS)
+    enqueue(_changed_since(space, started), [space])  # by drains that still knew the old one
+    _forget_deleted(space, successor)
     if space.state == SpaceState.LIVE and space.coverage == SpaceCoverage.ALL:
         successor.point_alias(live_alias())
-    time.sleep(GRACE_SECONDS)
-    enqueue(_changed_since(space, started), [space])
-    _forget_deleted(space, successor)
     old.drop()
     logger.info("%s is rebuilt as %s.", old.name, successor.name)
+    return True
+
+
+@transaction.atomic
+def _put_in_place(space: Space, old: VectorIndex, successor: VectorIndex, started: datetime) -> bool:
+    """Point the space to the successor and note what changed meanwhile, both or neither: after a crash nobody
+    would know of it any more. Whether the old one was still the space's.
+    """
+    mine = Space.objects.filter(pk=space.pk, collection=old.name)
+    if not mine.exclude(state=SpaceState.DROPPING).update(collection=successor.name):
+        return False
+    space.collection = successor.name
+    enqueue(_changed_since(space, started), [space])
     return True
 
 
@@ -119,16 +132,26 @@ def claim_collection(space: Space) -> None:
     Raises:
         IndexUnavailable: Milvus does not answer.
     """
+    before = space.collection
+    while not _ensured(space):
+        space.collection = _successor(space.collection)
+    if space.collection == before:
+        return
+    entries = IndexEntry.objects.filter(space=space, state=IndexState.INDEXED)
+    with transaction.atomic():
+        Space.objects.filter(pk=space.pk).update(collection=space.collection)
+        entries.update(content_hash="")
+        enqueue(entries.values_list("asset_key", flat=True), [space])
+
+
+def _ensured(space: Space) -> bool:
+    """Whether the collection of that name is there and the space's own."""
     try:
         index_of(space).ensure()
     except IndexMismatch as error:
         logger.warning("%s", error)
-        space.collection = _successor(space.collection)
-        Space.objects.filter(pk=space.pk).update(collection=space.collection)
-        claim_collection(space)
-        entries = IndexEntry.objects.filter(space=space, state=IndexState.INDEXED)
-        entries.update(content_hash="")
-        enqueue(entries.values_list("asset_key", flat=True), [space])
+        return False
+    return True
 
 
 def _successor(name: str) -> str:

@@ -43,6 +43,8 @@ SINGLE = {
     "colour": ("colour_family", "colour_family"),
     "owner": ("owner", "owner_id"),
 }
+_FIRST_DAY, _LAST_DAY = date(2, 1, 1), date(9998, 12, 31)
+"""Midnight of days within these has a number in every time zone; no asset is of another."""
 # Made pictures that a review has rejected are found by those alone who ask for that state.
 _REFUSED: dict[str, str] = {"state": AssetState.REJECTED.value, "origin": AssetOrigin.GENERATED.value}
 
@@ -176,13 +178,17 @@ class Where:
     def _created(self) -> tuple[int | None, int | None]:
         """Unix seconds of the first and the last moment."""
         filters = self.request.filters
-        first = _midnight(filters.created_from) if filters.created_from else None
-        last = _midnight(filters.created_to + timedelta(days=1)) - 1 if filters.created_to else None
+        first = _midnight(_near(filters.created_from)) if filters.created_from else None
+        last = _midnight(_near(filters.created_to) + timedelta(days=1)) - 1 if filters.created_to else None
         return first, last
 
 
 def _slugs_below(tag: Tag) -> list[str]:
     return list(Tag.objects.filter(pk__in=tag_tree.keys_below([tag.pk])).values_list("slug", flat=True))
+
+
+def _near(day: date) -> date:
+    return min(max(day, _FIRST_DAY), _LAST_DAY)
 
 
 def _midnight(day: date) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from search import reindex
 from search.encoders.base import EncoderError
@@ -44,11 +46,28 @@ def _checked(run: Reindex) -> Reindex | None:
     return reindex.open_reindex()
 
 
+def switch_what_is_complete() -> None:
+    """What a killed worker, or one that was refused, has left to be switched to. Not in each round: a switch
+    that has to wait for others keeps every search waiting.
+    """
+    run = reindex.open_reindex()
+    if run is not None:
+        with _noted(run):
+            reindex.switch_if_due(run)
+
+
 def _advanced(run: Reindex) -> bool:
     report = DrainReport()
-    try:
+    with _noted(run):
         return reindex.work_on(run, report) and not report.postponed
+    return False
+
+
+@contextmanager
+def _noted(run: Reindex) -> Iterator[None]:
+    """Why it does not go on stands in the log and on its page."""
+    try:
+        yield
     except (EncoderError, IndexUnavailable, IndexMismatch, reindex.ReindexError) as error:
         logger.warning("The reindex to %s waits: %s", run.encoder, error)
         Reindex.objects.filter(pk=run.pk).update(last_error=str(error))
-        return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -90,6 +91,25 @@ def test_a_range_of_days_includes_both_its_ends(shelf: dict[str, Any]) -> None:
     assert found(created_from=then, created_to=then) == {"Boot"}
     assert found(created_from=today) == {"Crown", "Dress", "Throne"}
     assert found(created_to=then - timedelta(days=1)) == set()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+def test_the_first_and_the_last_day_there_is_are_days_as_well(
+    shelf: dict[str, Any], staff_api: APIClient, zone: str
+) -> None:
+    first, last = "0001-01-01", "9999-12-31"
+    everything = {"Crown", "Dress", "Boot", "Throne"}
+    with timezone.override(zone):
+        assert rest(staff_api, f"created_from={first}&created_to={last}") == everything
+        assert rest(staff_api, f"created_from={last}") == rest(staff_api, f"created_to={first}") == set()
+        assert found(created_from=date.min, created_to=date.max) == everything
+
+
+def test_a_cursor_that_cannot_be_written_is_refused(staff_api: APIClient) -> None:
+    body = json.dumps({"q": "thing", "cursor": "a:\ud800"})
+    answer = staff_api.post(URL, body, content_type="application/json")
+    assert answer.status_code == 400
+    assert "not made by this search" in answer.content.decode()
 
 
 HOSTILE = (

@@ -108,6 +108,17 @@ def test_a_collection_and_a_day_may_be_filters(library: dict[str, Asset], page: 
     assert found(page({"created_to": "2020-01-01"})) == []
 
 
+def test_values_that_a_database_does_not_take_are_refused(
+    library: dict[str, Asset], page: Callable[..., str]
+) -> None:
+    for name in ("tag", "not_tag", "sku", "not_sku"):
+        assert "Null characters are not allowed" in page({name: "a\0b"}, status=400)
+    for key in (10**20, "9" * 5000):
+        assert "not there any more" in page({"collection": key}, status=400)
+    days = {"created_from": "0001-01-01", "created_to": "9999-12-31"}
+    assert len(found(page(days))) == len(library)
+
+
 def test_pictures_have_an_address_that_only_their_owner_can_use(
     library: dict[str, Asset], page: Callable[..., str], editor: User
 ) -> None:

@@ -20,13 +20,13 @@ from rest_framework.test import APIClient
 from dam import editing
 from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
 from dam.versions import add_version
-from search import calibration, upgrade, word_index
-from search.index import VectorIndex
+from search import calibration, tasks, upgrade, word_index
+from search.index import IndexUnavailable, VectorIndex
 from search.index.collection import breadth
 from search.index.standing import standing_of
 from search.models import Calibration, Embedding, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
 from search.query import Part, SearchError, SearchRequest, SearchResults, search
-from search.spaces import index_of, live_space
+from search.spaces import index_of, live_alias, live_space
 from search.upgrade import claim_collection, upgrade_outdated
 from tests.factories import AssetFactory
 from tests.pictures import picture
@@ -371,6 +371,40 @@ def test_a_collection_is_replaced_by_one_process_and_without_what_is_deleted_mea
 
 
 @pytest.mark.own_collections
+def test_what_changed_while_a_collection_was_replaced_is_known_after_a_failure_behind_the_switch(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.upgrade.GRACE_SECONDS", 0.0)
+    changed, deleted = AssetFactory(kind="garment"), AssetFactory()
+    index_in_earlier_schema(index_now, monkeypatch)
+    old = index_of(live_space())
+    copied = upgrade._copy
+
+    def changed_meanwhile(*args: Any) -> None:
+        copied(*args)
+        editing.update_assets([changed], actor=None, changes={"kind": "prop"})
+        editing.trash([deleted], actor=None)
+        editing.delete_forever([deleted], actor=None)
+        index_now()
+
+    def away(*_args: object) -> None:
+        raise IndexUnavailable("Milvus does not answer.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(upgrade, "_copy", changed_meanwhile)
+        failing.setattr(VectorIndex, "point_alias", away)
+        with pytest.raises(IndexUnavailable):
+            upgrade_outdated()
+    assert live_space().collection != old.name
+    tasks.sweep()
+    index = index_of(live_space())
+    rows = [row for page in index.rows(-1, changed.pk, ["kind"], consistency="Strong") for row in page]
+    assert [row["kind"] for row in rows] == ["prop"]
+    assert {key for page in index.ids() for key in page} == {changed.pk}
+    assert index.carries_alias(live_alias())
+
+
+@pytest.mark.own_collections
 def test_a_collection_of_an_earlier_schema_is_rebuilt_while_it_answers(
     index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,9 +447,20 @@ def test_a_collection_whose_maker_was_killed_in_the_middle_is_finished_by_the_ne
     assert "cosine" in results.hits[0].legs
 
 
+def _other_or_away(ensure: Callable, other: str) -> Callable:
+    """Milvus tells of the other's collection, and does not answer when a new one is to be made."""
+
+    def ensured(index: VectorIndex) -> None:
+        if index.name != other:
+            raise IndexUnavailable("Milvus does not answer.")
+        ensure(index)
+
+    return ensured
+
+
 @pytest.mark.own_collections
 def test_a_collection_of_another_dimension_is_left_alone_and_one_beside_it_filled(
-    index_now: Callable,
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     AssetFactory(title="Lamp")
     index_now()
@@ -426,11 +471,17 @@ def test_a_collection_of_another_dimension_is_left_alone_and_one_beside_it_fille
     space = live_space()
     results = search(SearchRequest(text="lamp"), user=None)
     assert (titles(results), bool(results.degraded)) == (["Lamp"], True)
+    with monkeypatch.context() as failing:
+        failing.setattr(VectorIndex, "ensure", _other_or_away(VectorIndex.ensure, other.collection))
+        with pytest.raises(IndexUnavailable):
+            claim_collection(space)
+    space = live_space()
     claim_collection(space)
     index_now()
     cache.clear()
     results = search(SearchRequest(text="lamp"), user=None)
     assert (titles(results), results.degraded) == (["Lamp"], "")
+    assert index_of(live_space()).count() == 1
     assert index_of(other).dimension == 48
     assert index_of(other).count() == 0
 

@@ -36,6 +36,7 @@ from search.query import SearchRequest, search
 from search.reindex import ReindexError
 from search.spaces import declare_space, index_of, live_alias, live_space, live_spaces
 from search.worker import work_off
+from tests.encoders import ColourEncoder
 from tests.factories import AssetFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colours")]
@@ -208,6 +209,33 @@ def test_nothing_is_made_before_the_encoder_loads(library: list[Asset]) -> None:
     assert Reindex.objects.get().state == ReindexState.CANCELLED
 
 
+def test_a_failed_check_of_a_space_that_was_there_before_is_done_again(
+    library: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = live_space()
+    reindex.reindex(OTHER)
+    dropping.let_go(old)
+    run = reindex.start(old.encoder)
+
+    def broken(*_args: object) -> None:
+        raise EncoderError("The weights of colours are not there; put them back.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(ColourEncoder, "_encode_texts", broken)
+        work_off()
+    run.refresh_from_db()
+    assert (run.state, run.space, run.started) == (ReindexState.FAILED, old, None)
+    reindex.resume(run)
+    assert run.state == ReindexState.CHECKING
+    late = AssetFactory()
+    while work_off():
+        pass
+    run.refresh_from_db()
+    old.refresh_from_db()
+    assert (run.state, old.state) == (ReindexState.COMPLETE, SpaceState.BUILDING)
+    assert late.pk in in_milvus(old)
+
+
 def test_a_policy_waits_for_an_open_reindex_to_its_encoder_and_says_so(
     library: list[Asset], settings: Any
 ) -> None:
@@ -278,6 +306,35 @@ def test_a_switch_that_loses_pictures_is_refused_until_somebody_wants_it(library
     IndexEntry.objects.filter(space=run.space, asset_key=lost.pk).update(state=IndexState.FAILED)
     body = run_command("--reindex", OTHER, "--despite-failures")
     assert (body["reindex"]["state"], live_space().encoder) == ("switched", OTHER)
+
+
+def test_what_could_not_be_switched_to_when_it_was_complete_is_switched_to_by_a_sweep(
+    library: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = live_space()
+    run = reindex.start(OTHER, switch_when_complete=True)
+
+    def refuse(*_args: object) -> None:
+        raise ReindexError("The library is being written to.")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(reindex, "switch", refuse)
+        while work_off():
+            pass
+        Reindex.objects.update(last_error="")
+        tasks.sweep()
+    run.refresh_from_db()
+    assert (run.state, run.last_error) == (ReindexState.COMPLETE, "The library is being written to.")
+    tasks.sweep()
+    run.refresh_from_db()
+    assert (run.state, run.last_error, live_space()) == (ReindexState.SWITCHED, "", run.space)
+
+    back = reindex.start(old.encoder, switch_when_complete=True)
+    assert back.state == ReindexState.COMPLETE, "its space was kept up to date"
+    tasks.sweep()
+    back.refresh_from_db()
+    assert (back.state, live_space()) == (ReindexState.SWITCHED, old)
+    assert the_alias() == old.collection
 
 
 def test_the_command_starts_pauses_goes_on_and_cancels(library: list[Asset]) -> None:
