@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -227,11 +227,12 @@ def by_colour(request: SearchRequest, where: Where, *, depth: int) -> Found:
     try:
         (main, *_others) = live_spaces()
         index = index_of(main)
-        keys = _nearest_cells(index, request, where, depth) if index.has_palette else _recent(where, depth)
+        if index.has_palette:
+            keys = _nearest_cells(index, request, where, depth)
+            return Found([replace(colour_leg(request, keys), full=len(keys) >= depth)])
     except (EncoderError, IndexMismatch, IndexUnavailable) as error:
         logger.warning("Colours are looked for in the database: %s", error)
-        keys = _recent(where, depth)
-    return Found([colour_leg(request, keys)])
+    return Found([colour_leg(request, _recent(where, depth))])
 
 
 def _nearest_cells(index: VectorIndex, request: SearchRequest, where: Where, depth: int) -> list[int]:

@@ -79,6 +79,12 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
     for space in spaces if spaces is not None else active_spaces():
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
+            entering = policy.entering(space, chunk)
+            IndexEntry.objects.bulk_create(
+                [IndexEntry(space=space, asset_key=key) for key in entering], ignore_conflicts=True
+            )
+            # Behind that: PostgreSQL shows this statement what another transaction was just entering too, for
+            # which the one above has waited.
             IndexEntry.objects.filter(space=space, asset_key__in=chunk).update(
                 state=IndexState.PENDING,
                 revision=F("revision") + 1,
@@ -86,10 +92,6 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
                 attempts=0,
                 last_error="",
                 waits_for_budget=False,
-            )
-            entering = policy.entering(space, chunk)
-            IndexEntry.objects.bulk_create(
-                [IndexEntry(space=space, asset_key=key) for key in entering], ignore_conflicts=True
             )
 
 

@@ -178,6 +178,23 @@ def test_a_picked_colour_finds_the_nearest_first(index_now: Callable, staff_api:
         search(SearchRequest(colours=("blue",)), user=None)
 
 
+def test_all_of_a_picked_colour_are_reached_however_many(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.query.CANDIDATES", 2)
+    shades = [f"#0a7f8{number}" for number in range(5)]
+    for shade in shades:
+        AssetFactory(title=shade, file=plain(shade))
+    index_now()
+    page = search(SearchRequest(colours=("#0a7f80",), limit=2), user=None)
+    assert not page.complete
+    seen = titles(page)
+    while page.next:
+        page = search(SearchRequest(colours=("#0a7f80",), limit=2, after=page.next), user=None)
+        seen += titles(page)
+    assert (sorted(seen), page.complete) == (shades, True)
+
+
 def test_parts_have_weights_and_may_be_unwanted(index_now: Callable, staff_api: APIClient) -> None:
     blue, red = (AssetFactory(title=c, file=picture(colour=c, seed=n)) for n, c in enumerate(("blue", "red")))
     other = AssetFactory(title="other", file=picture(colour="green", seed=9))
