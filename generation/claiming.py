@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -235,22 +235,19 @@ def in_batches(provider: str) -> bool:
 
 def jobs_with_due_batches() -> list[int]:
     """Jobs whose items are handed in together, and of which some are due."""
-    due = _with_due([name for name in settings.GENERATION_PROVIDERS if in_batches(name)])
-    return list(due.values_list("pk", flat=True))
+    return [key for key, provider in _with_due().values_list("pk", "provider") if in_batches(provider)]
 
 
-def _with_due(providers: Sequence[str]) -> QuerySet[GenerationJob]:
-    return GenerationJob.objects.filter(_has_due(), provider__in=providers, state__in=ACTIVE_STATES)
+def _with_due() -> QuerySet[GenerationJob]:
+    """Of providers that are declared: what others were to make waits until they are again."""
+    declared = list(settings.GENERATION_PROVIDERS)
+    return GenerationJob.objects.filter(_has_due(), provider__in=declared, state__in=ACTIVE_STATES)
 
 
 def providers_with_work() -> dict[str, int]:
-    """Providers with due items that nobody takes, and how many calls more each could make.
-
-    What goes in batches is for `generation.batches`; for a provider that is declared no more, for nobody.
-    """
-    due = _with_due([name for name in settings.GENERATION_PROVIDERS if not in_batches(name)])
+    """Providers that are called, with due items that nobody takes, and how many more calls each takes."""
     found = {}
-    for provider in due.order_by().values_list("provider", flat=True).distinct():
-        if free := _free_calls(provider):
+    for provider in _with_due().order_by().values_list("provider", flat=True).distinct():
+        if not in_batches(provider) and (free := _free_calls(provider)):
             found[provider] = max(0, free)
     return found
