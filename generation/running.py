@@ -361,7 +361,8 @@ def _release(item: GenerationItem, state: ItemState, reason: str, **changes: Any
             if item.answer:
                 state, changes = ItemState.RUNNING, {"leased_until": clock.after(LEASE)}
             else:
-                state, changes = ItemState.CANCELLED, {"finished": timezone.now(), "leased_until": None}
+                state = ItemState.CANCELLED
+                changes = {"finished": timezone.now(), "leased_until": None, "cause": ""}
         held = GenerationItem.objects.filter(pk=item.pk, attempts=item.attempts, state=ItemState.RUNNING)
         if held.update(state=state, reason=reason, **changes):
             money.assume(item)

@@ -43,8 +43,8 @@ SINGLE = {
     "colour": ("colour_family", "colour_family"),
     "owner": ("owner", "owner_id"),
 }
+# Midnight of days within these has a number in every time zone; no asset is of another.
 _FIRST_DAY, _LAST_DAY = date(2, 1, 1), date(9998, 12, 31)
-"""Midnight of days within these has a number in every time zone; no asset is of another."""
 # Made pictures that a review has rejected are found by those alone who ask for that state.
 _REFUSED: dict[str, str] = {"state": AssetState.REJECTED.value, "origin": AssetOrigin.GENERATED.value}
 
