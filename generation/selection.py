@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
+from dam.keys import is_key
 from dam.models import Asset, AssetOrigin, AssetSKU, AssetState, Collection, CollectionItem
 from dam.roles import sees_library
 from search.query import Filters, Hit, SearchError, SearchRequest, search
@@ -142,7 +143,7 @@ class Names:
         ids = [public_id for part in parts if (public_id := _as_id(part))]
         codes = {value.lower() for scheme, value in map(_scheme, parts) if scheme == "sku"}
         numbers = [
-            int(value) for scheme, value in map(_scheme, parts) if scheme == "collection" and _is_key(value)
+            int(value) for scheme, value in map(_scheme, parts) if scheme == "collection" and is_key(value)
         ]
         assets = reachable(user)
         standing = assets.exclude(state=AssetState.TRASHED)
@@ -178,7 +179,7 @@ class Names:
         elif scheme == "sku":
             found = self.by_code.get(value.lower(), [])[:limit]
         elif scheme == "collection":
-            if not _is_key(value) or int(value) not in self.collections:
+            if not is_key(value) or int(value) not in self.collections:
                 raise SelectionError(_("There is no collection “%(id)s”.") % {"id": value})
             found = self.by_collection.get(int(value), [])
         else:
@@ -193,7 +194,3 @@ class Names:
 def _scheme(part: str) -> tuple[str, str]:
     named = _NAMED.fullmatch(part)
     return (named["scheme"].lower(), named["value"].strip()) if named else ("", "")
-
-
-def _is_key(value: str) -> bool:
-    return value.isdecimal() and len(value) < 19

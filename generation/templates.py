@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from dam.audit import record
+from dam.keys import is_key
 from generation import prompts
 from generation.models import JobKind, PromptTemplate
 from generation.prompts import BUILT_IN, DEFAULTS, GIVEN, Slot, SlotType, Template, TemplateError
@@ -221,6 +222,6 @@ def _built_in(key: str, version: str) -> Template | None:
 def _own(key: str, version: str) -> Template | None:
     rows = PromptTemplate.objects.filter(key=key)
     if version:
-        rows = rows.filter(version=int(version)) if version.isdecimal() else rows.none()
+        rows = rows.filter(version=int(version)) if is_key(version) else rows.none()
     row = rows.order_by("-version").first()
     return as_template(row) if row else None

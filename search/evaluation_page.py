@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from dam.keys import is_key
 from dam.models import Asset
 from dam.people import signed_in
 from dam.table_downloads import csv_download
@@ -123,7 +124,7 @@ def _run(request: HttpRequest) -> HttpResponse:
     k = request.POST.get("k", "10")
     try:
         runs = evaluation_runs.start(
-            actor=signed_in(request), k=int(k) if k.isdigit() and int(k) in DEPTHS else 10
+            actor=signed_in(request), k=int(k) if is_key(k) and int(k) in DEPTHS else 10
         )
     except evaluation_runs.NothingJudged as error:
         messages.error(request, str(error))

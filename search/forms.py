@@ -15,6 +15,7 @@ from PIL import Image
 from dam.colours import FAMILIES
 from dam.forms import collections_of
 from dam.ingest import IngestError
+from dam.keys import is_key
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
 from search.facets import LABELS
 from search.pictures import open_query_picture
@@ -31,8 +32,6 @@ CHOICES: dict[str, list[tuple[str, Any]]] = {
     "colour": [(name, name) for name in FAMILIES],
 }
 NAMES = ("tag", "not_tag", "sku", "not_sku")
-DIGITS = 18
-"""No key has more; a database takes no number beyond 64 bits."""
 _no_null = ProhibitNullCharactersValidator()
 _PICTURE = re.compile(r"[\w-]{1,40}")
 
@@ -156,7 +155,7 @@ class SearchForm(forms.Form):
     def clean_collection(self) -> list[Any]:
         """Those that the account may see; of others nothing is told, not even what is in them."""
         given = self.cleaned_data["collection"]
-        keys = [int(value) for value in given if value.isdecimal() and len(value) <= DIGITS]
+        keys = [int(value) for value in given if is_key(value)]
         shown = list(collections_of(self.user).filter(pk__in=keys))
         if len(shown) < len(given):
             raise forms.ValidationError(_("This collection is not there any more."))

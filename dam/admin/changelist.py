@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
 from dam import facets
+from dam.keys import is_key
 from dam.models import Asset
 from dam.people import signed_in
 from dam.roles import sees_library
@@ -124,7 +125,7 @@ class KeyedChangeList(ChangeList):
     def _beyond(self, place: str, *, backwards: bool) -> Q:
         """What comes after the row at this place in the address, or before it; a broken one means all."""
         key, _separator, value = place.partition("~")
-        if not key.isdigit() or len(key) > 18:
+        if not is_key(key):
             return Q()
         _label, column, descends = self.sorts_by[self.sort]
         than = "lt" if descends != backwards else "gt"

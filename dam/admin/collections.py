@@ -21,6 +21,7 @@ from dam import editing
 from dam.admin import share_links
 from dam.admin.organiser import SHOWN_PICTURES, OrganiserAdmin
 from dam.forms import CollectionForm, collections_of
+from dam.keys import is_key
 from dam.models import Asset, Collection, CollectionItem
 from dam.people import signed_in
 
@@ -57,7 +58,7 @@ class CollectionAdmin(OrganiserAdmin):
         context = dict(extra_context or {})
         if object_id and self.has_change_permission(request):
             context["remove_url"] = reverse("admin:dam_collection_remove", args=(object_id,))
-        if object_id and object_id.isdigit():
+        if object_id and is_key(object_id):
             collection = Collection.objects.filter(pk=object_id).first()
             context |= share_links.context_for(collection, request) if collection else {}
         return super().changeform_view(request, object_id, form_url, context)

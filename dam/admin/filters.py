@@ -24,6 +24,7 @@ from dam.colours import FAMILIES
 from dam.custom_values import BadValues, Fields
 from dam.facets import DIMENSIONS
 from dam.forms import collections_of
+from dam.keys import is_key
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState, CustomField, FieldType, Making
 from dam.organising import shown_to
 from dam.people import signed_in
@@ -189,7 +190,7 @@ class CollectionFilter(LinkFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Asset]) -> QuerySet[Asset]:
         value = self.value()
-        if value and not (value.isdigit() and collections_of(signed_in(request)).filter(pk=value).exists()):
+        if value and not (is_key(value) and collections_of(signed_in(request)).filter(pk=value).exists()):
             return queryset.none()
         return super().queryset(request, queryset)
 
@@ -299,7 +300,7 @@ class CompletedFilter(AutocompleteSelectFilter):
     def _thing(self) -> Any:
         """The related thing, where the account may know of it."""
         chosen = str(self.value() or "")
-        return self._offered().filter(pk=chosen).first() if chosen.isdigit() else None
+        return self._offered().filter(pk=chosen).first() if is_key(chosen) else None
 
     def _offered(self) -> QuerySet:
         return shown_to(signed_in(self.request), self.field.remote_field.model, self.field.name)

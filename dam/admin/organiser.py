@@ -22,6 +22,7 @@ from unfold.views import ChangeList
 from dam import organising
 from dam.admin.changelist import PlainChangeList
 from dam.carrying import carried
+from dam.keys import is_key
 from dam.models import Asset, AssetState
 from dam.people import signed_in
 from dam.roles import sees_library
@@ -130,7 +131,7 @@ class OrganiserAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context = dict(extra_context or {})
-        if object_id and object_id.isdigit():
+        if object_id and is_key(object_id):
             context["pictures_of"] = self.shown_assets(int(object_id), signed_in(request))
             context["all_pictures_url"] = (
                 f"{reverse('admin:dam_asset_changelist')}?{self.asset_filter}={object_id}"

@@ -22,6 +22,7 @@ from dam.admin.sku_tables import export_view, sync_page
 from dam.articles import split_attribute, text_of
 from dam.coverage import counted, rows_of
 from dam.forms import SKUForm
+from dam.keys import is_key
 from dam.models import SKU, Asset, AssetSKU
 from dam.models.organisation import SKUQuerySet
 from dam.people import signed_in
@@ -76,7 +77,7 @@ class SKUAdmin(OrganiserAdmin):
     ) -> Any:
         """With what it has pictures of, and its variants."""
         context = dict(extra_context or {})
-        if object_id and object_id.isdigit() and (sku := SKU.objects.filter(pk=object_id).first()):
+        if object_id and is_key(object_id) and (sku := SKU.objects.filter(pk=object_id).first()):
             user = signed_in(request)
             links = counted().filter(asset__in=Asset.objects.visible_to(user))
             variants = organising.shown_to(user, SKU, "skus").filter(parent=sku).order_by("code")

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from dam import collaboration, notices, workflow
+from dam.keys import is_key
 from dam.models import Asset, Assignment
 from dam.models.collaboration import LONGEST_COMMENT
 from dam.people import signed_in
@@ -128,7 +129,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
 @require_POST
 def read_news(request: HttpRequest) -> HttpResponse:
     """One notice counts as read, or all."""
-    keys = [int(key) for key in request.POST.getlist("notice") if key.isdigit()]
+    keys = [int(key) for key in request.POST.getlist("notice") if is_key(key)]
     notices.mark_read(signed_in(request), keys or None)
     return redirect("admin:dam_my_work")
 

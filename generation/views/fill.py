@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dam.coverage import rows_of
+from dam.keys import is_key
 from dam.models import SKU, SKURole
 from generation.filling import MAX_SKUS, Filling, fillings
 from generation.forms import FILL, FILL_ROLE
@@ -56,9 +57,9 @@ def _wanted(ticked: QueryDict) -> list[tuple[int, str]]:
     wanted = []
     for cell in ticked.getlist("cell"):
         key, _colon, role = cell.partition(":")
-        if key.isdecimal() and role in SKURole.values:
+        if is_key(key) and role in SKURole.values:
             wanted.append((int(key), role))
-    keys = [int(key) for key in ticked.getlist("row") if key.isdecimal()][: MAX_SKUS + 1]
+    keys = [int(key) for key in ticked.getlist("row") if is_key(key)][: MAX_SKUS + 1]
     for row in rows_of(list(SKU.objects.filter(pk__in=keys))):
         wanted += [(row.sku.pk, role) for role in row.missing]
     return wanted

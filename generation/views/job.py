@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dam.addresses import thumbnail_url
+from dam.keys import is_key
 from generation import jobs
 from generation.claiming import why_waiting
 from generation.forms import budget_field
@@ -29,7 +30,6 @@ from generation.quality.wording import quality_of
 from generation.wording import money
 
 CELLS_A_PAGE = 120
-MOST_DIGITS = 18  # of a key
 VERBS: dict[str, tuple[Callable[..., Any], Any]] = {
     "pause": (jobs.pause, gettext_lazy("The job is paused.")),
     "resume": (jobs.resume, gettext_lazy("The job goes on.")),
@@ -106,7 +106,7 @@ def job_verb(request: HttpRequest, key: str, verb: str) -> HttpResponse:
 
 
 def _job(key: str) -> GenerationJob:
-    if not key.isdecimal() or len(key) > MOST_DIGITS:
+    if not is_key(key):
         raise Http404
     return get_object_or_404(GenerationJob.objects.select_related("owner"), pk=int(key))
 
@@ -116,10 +116,9 @@ def _new_budget(request: HttpRequest, verb: str) -> dict[str, Decimal]:
     if verb != "retry" or not amount:
         return {}
     try:
-        budget = budget_field().clean(amount)
+        return {"budget": budget_field().clean(amount)}
     except ValidationError as error:
         raise JobError(_("The budget is not an amount of money.")) from error
-    return {} if budget is None else {"budget": budget}
 
 
 def _cells(request: HttpRequest, job: GenerationJob) -> Page:

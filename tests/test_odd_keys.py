@@ -1,0 +1,47 @@
+"""Keys that are none, in addresses and forms: nothing is found by them, and nothing breaks."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from search.models import EvaluationQuery
+from tests.factories import AssetFactory
+
+ODD = ["²", "٣٤²", "9" * 30, "9" * 5000]
+ADDRESSES = [
+    "dam/asset/?collection={}",
+    "dam/asset/?after={}",
+    "dam/collection/{}/change/",
+    "dam/sku/{}/change/",
+    "dam/tag/{}/change/",
+    "generation/generationjob/{}/change/",
+    "search/?collection={}",
+]
+
+
+@pytest.fixture
+def admin(client: Client, administrator: User) -> Client:
+    client.force_login(administrator)
+    return client
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_pages_show_nothing_for_a_key_that_is_none(admin: Client, address: str) -> None:
+    AssetFactory(title="Lamp")
+    for key in ODD:
+        page = admin.get(f"/admin/{address.format(key)}", follow=True)
+        assert page.status_code in (200, 404), key
+
+
+def test_forms_take_no_key_that_is_none(admin: Client) -> None:
+    EvaluationQuery.objects.create(text="lamp", language="en")
+    for key in ODD:
+        for page in (
+            admin.get(reverse("admin:generation_fill"), {"cell": f"{key}:packshot", "row": key}),
+            admin.post(reverse("admin:dam_read_news"), {"notice": key}, follow=True),
+            admin.post(reverse("admin:search_evaluation"), {"k": key}, follow=True),
+        ):
+            assert page.status_code in (200, 400), key
