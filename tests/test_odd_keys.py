@@ -18,7 +18,7 @@ ADDRESSES = [
     "dam/sku/{}/change/",
     "dam/tag/{}/change/",
     "generation/generationjob/{}/change/",
-    "search/?collection={}",
+    "search/space/find/?collection={}",
 ]
 
 
@@ -33,7 +33,7 @@ def test_pages_show_nothing_for_a_key_that_is_none(admin: Client, address: str) 
     AssetFactory(title="Lamp")
     for key in ODD:
         page = admin.get(f"/admin/{address.format(key)}", follow=True)
-        assert page.status_code in (200, 404), key
+        assert page.status_code in (200, 400, 404), key
 
 
 def test_forms_take_no_key_that_is_none(admin: Client) -> None:
