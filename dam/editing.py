@@ -31,6 +31,7 @@ from dam.models import (
     Rendition,
     SKURole,
 )
+from dam.roles import Role, has_role
 from dam.signals import assets_changed, assets_deleted
 
 Assets = Iterable[Asset]
@@ -180,11 +181,16 @@ def trash(assets: Assets, *, actor: Actor) -> int:
 def restore(assets: Assets, *, actor: Actor) -> int:
     """Bring back from the trash, in the state before it; as drafts where they lack what that one asks for.
 
+    What was approved is reviewed again where contributors bring it back: an editor may have thrown it away
+    to take it off the storefront.
+
     Raises:
         NotPermitted: one of them is not the actor's; nothing was changed.
     """
     chosen = [asset for asset in lock(assets) if asset.is_trashed]
     workflow.check_changing(actor, chosen)
+    if not has_role(actor, Role.EDITOR):
+        _review_again(chosen)
     _rules, lacking = field_rules.lacking_for_return(chosen)
     drafts = [asset.pk for asset in chosen if asset.pk in lacking or not asset.state_before_trash]
     Asset.objects.filter(pk__in=drafts).update(state_before_trash=AssetState.DRAFT)
@@ -200,6 +206,13 @@ def restore(assets: Assets, *, actor: Actor) -> int:
         after = AssetState.DRAFT if asset.pk in drafts else asset.state_before_trash
         stories.append((asset, _without_empty(after=after, missing=lacking.get(asset.pk))))
     return _tell(chosen, actor, "asset.restored", stories, state_changed=True)
+
+
+def _review_again(thrown_away: Sequence[Asset]) -> None:
+    approved = [asset for asset in thrown_away if asset.state_before_trash == AssetState.APPROVED]
+    for asset in approved:
+        asset.state_before_trash = AssetState.IN_REVIEW
+    _all(approved).update(state_before_trash=AssetState.IN_REVIEW)
 
 
 @transaction.atomic

@@ -97,6 +97,17 @@ class TestOverREST:
         assert other.is_trashed
 
     @pytest.mark.parametrize("place", ["trash", "assets"])
+    def test_what_an_editor_took_off_the_storefront_is_reviewed_before_it_is_there_again(
+        self, api: APIClient, staff_api: APIClient, stranger: User, place: str
+    ) -> None:
+        asset = AssetFactory(owner=stranger, state="approved")
+        address = f"/api/v1/assets/{asset.public_id}/"
+        assert staff_api.delete(address).status_code == 204
+        answer = api_of(stranger).post(f"/api/v1/{place}/{asset.public_id}/restore/")
+        assert (answer.status_code, answer.json()["state"]) == (200, "in_review")
+        assert api.get(address).status_code == 404
+
+    @pytest.mark.parametrize("place", ["trash", "assets"])
     def test_it_is_restored_with_its_links(self, staff_api: APIClient, place: str) -> None:
         asset = AssetFactory(skus=[("S-1", "packshot")])
         staff_api.delete(f"/api/v1/assets/{asset.public_id}/")

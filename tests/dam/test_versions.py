@@ -111,6 +111,20 @@ def test_the_page_adds_and_restores_versions(client: Client, reviewer: User) -> 
     assert client.post(page + "versions/9/restore/").status_code == 404
 
 
+def test_what_lies_in_the_trash_gets_no_other_file(
+    client: Client, staff_api: APIClient, editor: User
+) -> None:
+    asset = AssetFactory(picture__colour="red", state="approved")
+    versions.add_version(asset, picture(colour="blue", seed=22), filename="second.jpg", actor=None)
+    staff_api.delete(f"/api/v1/assets/{asset.public_id}/")
+    client.force_login(editor)
+    page = f"/admin/dam/asset/{asset.pk}/versions/"
+    assert client.post(page, upload(picture(seed=23))).status_code == 403
+    assert client.post(f"{page}1/restore/").status_code == 403
+    restored = staff_api.post(f"/api/v1/assets/{asset.public_id}/restore/").json()
+    assert (restored["state"], restored["version"]) == ("approved", 2)
+
+
 def test_the_page_says_that_a_lost_file_is_back(client: Client, reviewer: User) -> None:
     asset = AssetFactory(file=picture(seed=20))
     versions.add_version(asset, picture(seed=21), filename="second.jpg", actor=None)
