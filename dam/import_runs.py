@@ -57,6 +57,10 @@ class NotNow(Exception):
     """The import is in a state that does not allow this; `str()` says which."""
 
 
+class _Away(Exception):
+    """The storage or the bucket does not answer; `str()` says why."""
+
+
 class _Lost(Exception):
     """Another worker has the import now."""
 
@@ -260,7 +264,7 @@ def _require_folder(owner: User, folder: str) -> None:
 def _open(run: Import) -> PictureSource:
     source: PictureSource
     if run.source == ImportSource.S3:
-        source = S3Source(run.location)
+        source = S3Source(_required_prefix(run.owner, run.location))
     elif run.source == ImportSource.FOLDER:
         _require_folder(run.owner, run.location)
         source = open_source(Path(run.location))
@@ -299,6 +303,9 @@ def work(key: int, *, seconds: float) -> bool:
         except ImportProblem as problem:
             _end(run, ImportState.FAILED, str(problem))
             return False
+        except _Away as away:
+            _wait(run, str(away))
+            return False
         except _Lost:
             return False
         except Exception:
@@ -330,6 +337,15 @@ def _claim(key: int) -> Import | None:
 
 def _release(run: Import) -> None:
     Import.objects.filter(pk=run.pk, claim=run.claim).update(leased_until=None)
+
+
+def _wait(run: Import, reason: str) -> None:
+    """What is away comes back without anybody's doing, and then the sweep goes on; it costs no attempt."""
+    Import.objects.filter(pk=run.pk, claim=run.claim, state__in=AT_WORK).update(
+        problem=_("It waits, and goes on by itself: %(reason)s") % {"reason": reason},
+        attempts=0,
+        leased_until=clock.after(LEASE),
+    )
 
 
 def _end(run: Import, state: ImportState, problem: str = "") -> None:
@@ -403,7 +419,7 @@ class _Slice:
         for answer in answers(source, wanted, verdicts):
             if answer.ends_import:
                 self._save(batch)
-                raise ImportProblem(answer.reason)
+                raise _Away(answer.reason)
             batch.append(answer)
             if len(batch) < BATCH:
                 continue
@@ -460,9 +476,8 @@ class _Slice:
             column: F(column) + sum(row.outcome == outcome for row in rows)
             for outcome, column in COUNTED.items()
         }
-        kept = self._guarded().update(
-            leased_until=clock.after(LEASE), **counts, **({"attempts": 0} if rows else {}), **changes
-        )
+        went_on = {"attempts": 0, "problem": ""} if rows else {}
+        kept = self._guarded().update(leased_until=clock.after(LEASE), **counts, **went_on, **changes)
         if not kept:
             raise _Lost
         cells = {row.number: row.cells for row in self.report.table}

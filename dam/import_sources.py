@@ -27,12 +27,17 @@ IN_MEMORY = 256 * 1024  # of each unpacked picture; a hundred of them wait at on
 
 
 class Found(NamedTuple):
-    """A picture of a source: what the source calls it, where its bytes are, or why there are none."""
+    """A picture of a source: what the source calls it, where its bytes are, or why there are none.
+
+    Attributes:
+        size: bytes, where they are known before it is read.
+    """
 
     key: str
     name: str
     source: Source
     problem: str = ""
+    size: int = 0
 
 
 class PictureSource(Protocol):

@@ -260,7 +260,7 @@ def checking(items: Iterable[IngestItem]) -> Iterator[Verdict]:
 
 
 def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdicts) -> Iterator[Answer]:
-    """What becomes of each wanted picture of a source, a hundred at a time."""
+    """What becomes of each wanted picture of a source, a hundred at a time or fewer."""
     under_way: deque[tuple[str, str, int]] = deque()  # key, name and row of the items not yet answered
     refused: deque[Answer] = deque()
 
@@ -271,7 +271,7 @@ def answers(source: PictureSource, wanted: Mapping[str, Wanted], verdicts: Verdi
                 refused.append(Answer(found.key, found.name, known.row, reason=found.problem, code="entry"))
                 continue
             under_way.append((found.key, found.name, known.row))
-            yield IngestItem(found.source, Path(found.name).name, known.metadata)
+            yield IngestItem(found.source, Path(found.name).name, known.metadata, size=found.size)
 
     for item, asset, is_new, error, notice in verdicts(items()):
         while refused:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 BATCH = 100
+CHUNK_BYTES = 256 * 1024**2
 THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for files that are decoded in other processes
 
 
@@ -113,12 +115,17 @@ class ParentLink:
 
 @dataclass(frozen=True)
 class IngestItem:
-    """One file on its way in; a callable source is asked for its bytes in a worker thread."""
+    """One file on its way in; a callable source is asked for its bytes in a worker thread.
+
+    Attributes:
+        size: bytes of a callable source, where they are known before it is asked.
+    """
 
     source: Source
     filename: str
     metadata: AssetMetadata = AssetMetadata()
     parents: Sequence[ParentLink] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,23 +200,47 @@ def ingest_many(
 ) -> Iterator[Outcome]:
     """Take many files in, in order; a refused one does not stop the others.
 
-    Files are decoded and stored on all cores, rows are written a hundred at a time, each hundred in one
-    transaction: an interrupted run leaves complete assets only, and can simply be run again.
+    Files are decoded and stored on all cores, rows are written a hundred at a time (fewer of large files),
+    each hundred in one transaction: an interrupted run leaves complete assets only, and can simply be run
+    again.
     """
-    remaining = iter(items)
     with ThreadPoolExecutor(THREADS, "ingest") as pool:
         intake = _Intake(owner, origin, action, pool.map)
-        while chunk := list(islice(remaining, BATCH)):
+        for chunk in _chunks(items):
             yield from intake.take(chunk)
 
 
 def check_many(items: Iterable[IngestItem]) -> Iterator[Check]:
     """Say what would become of each item, in order; nothing is written."""
-    remaining = iter(items)
     seen: set[str] = set()
     with ThreadPoolExecutor(THREADS, "check") as pool:
-        while chunk := list(islice(remaining, BATCH)):
+        for chunk in _chunks(items):
             yield from _checked(chunk, pool, seen)
+
+
+def _chunks(items: Iterable[IngestItem]) -> Iterator[list[IngestItem]]:
+    """Those that are taken together, which all wait on disk meanwhile."""
+    chunk: list[IngestItem] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += item.size or _size(item.source)
+        if len(chunk) == BATCH or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _size(source: Source) -> int:
+    """In bytes; 0 where only reading it would tell."""
+    if isinstance(source, bytes):
+        return len(source)
+    if isinstance(source, Path):
+        with suppress(OSError):  # what cannot be read is told where it is read
+            return source.stat().st_size
+        return 0
+    return 0 if callable(source) else source.seek(0, os.SEEK_END)
 
 
 def is_own_arrival(asset: Asset, owner: User | None, origin: AssetOrigin, since: datetime) -> bool:

@@ -51,6 +51,7 @@ class S3Source:
         self._bucket, self._prefix = parse_address(address)
         self._client = _client()
         self.names: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
         self.problems: list[tuple[str, str]] = []
         self.manifest: tuple[str, IO[bytes]] | None = None
         try:
@@ -70,7 +71,7 @@ class S3Source:
 
     def pictures(self, wanted: Mapping[str, object]) -> Iterator[Found]:
         for key in wanted:
-            yield Found(key, self.names[key], partial(self._read, key))
+            yield Found(key, self.names[key], partial(self._read, key), size=self._sizes[key])
 
     @property
     def _base(self) -> str:
@@ -98,7 +99,7 @@ class S3Source:
                 limit = f"{settings.DAM_MAX_FILE_BYTES / 1024**2:g}"
                 self.problems.append((name, _("The file is larger than %(limit)s MB.") % {"limit": limit}))
             else:
-                self.names[key] = name
+                self.names[key], self._sizes[key] = name, size
 
     def _read(self, key: str) -> bytes:
         """Asked in a worker thread, where the picture is needed.

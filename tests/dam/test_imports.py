@@ -23,7 +23,7 @@ from openpyxl import load_workbook
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from dam import tasks, upload_spool
+from dam import import_runs, tasks, upload_spool
 from dam.models import (
     Asset,
     AssetKind,
@@ -234,9 +234,13 @@ class TestGoingOn:
         )
         run = create(administrator_api, dry_run=dry_run, **given)
         with full_disk():
-            assert counts(worked(run)) == (ImportState.FAILED, 0, 0, 0)
-        assert "does not take files (No space left on device)" in run.problem
-        assert administrator_api.post(f"{IMPORTS}{run.public_id}/resume/").status_code == 200
+            at_work = ImportState.CHECKING if dry_run else ImportState.RUNNING
+            assert counts(worked(run)) == (at_work, 0, 0, 0)
+            assert "goes on by itself: " in run.problem
+            assert "does not take files (No space left on device)" in run.problem
+            assert run.pk not in import_runs.due(), "it does not try again at once"
+        Import.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+        assert import_runs.due() == [run.pk]
         assert counts(worked(run)) == (ImportState.READY if dry_run else ImportState.DONE, 2, 0, 0)
 
     def test_one_import_has_one_worker(self, staff_api: APIClient) -> None:
@@ -368,6 +372,22 @@ class TestS3:
         assert set(Asset.objects.values_list("current__original_name", flat=True)) == {"a.jpg", "b"}
         again = worked(create(staff_api, s3="s3://atelier/inbox", dry_run=False))
         assert counts(again) == (ImportState.DONE, 0, 2, 1)
+
+    def test_one_that_was_noted_without_the_slash_takes_no_sibling(
+        self, staff_api: APIClient, bucket: Any
+    ) -> None:
+        run = create(staff_api, s3="s3://atelier/inbox", dry_run=False)
+        Import.objects.update(location="s3://atelier/inbox")
+        run.refresh_from_db()
+        assert counts(worked(run)) == (ImportState.DONE, 2, 0, 1)
+
+    def test_a_place_that_the_site_allows_no_more_is_not_gone_on_with(
+        self, staff_api: APIClient, bucket: Any, settings: Settings
+    ) -> None:
+        run = create(staff_api, s3="s3://atelier/inbox/", dry_run=False)
+        settings.DAM_IMPORT_S3 = ["atelier/outbox"]
+        assert worked(run).state == ImportState.FAILED
+        assert "imports from no such place" in run.problem
 
     def test_a_whole_bucket_is_imported_where_the_site_says_so(
         self, staff_api: APIClient, bucket: Any, settings: Settings

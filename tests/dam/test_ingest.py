@@ -486,3 +486,31 @@ def test_iptc_captions_are_read() -> None:
     with_iptc = content[:2] + b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block + content[2:]
 
     assert take(with_iptc).asset.current.metadata["iptc"] == {"Caption-Abstract": "Crown"}
+
+
+@pytest.mark.parametrize("kind_of_source", ["bytes", "path", "stream", "callable"])
+def test_few_large_files_wait_on_disk_at_once(
+    kind_of_source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [picture(seed=number) for number in range(6)]
+    monkeypatch.setattr("dam.ingest.CHUNK_BYTES", len(contents[0]) + len(contents[1]))
+    taken: list[int] = []
+
+    def source(number: int) -> Any:
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(contents[number])
+        return {
+            "bytes": contents[number], "path": path, "stream": io.BytesIO(contents[number]),
+            "callable": lambda: contents[number],
+        }[kind_of_source]  # fmt: skip
+
+    def items() -> Iterator[IngestItem]:
+        for number in range(6):
+            taken.append(number)
+            yield IngestItem(source(number), f"{number}.jpg", size=len(contents[number]))
+
+    outcomes = ingest_many(items(), owner=None, origin=AssetOrigin.IMPORTED)
+    assert next(outcomes).result is not None
+    assert len(taken) < 4
+    assert len(list(outcomes)) == 5
+    assert Asset.objects.count() == 6
