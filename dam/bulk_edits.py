@@ -18,12 +18,12 @@ from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import CharField, Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dam import audit, clock, custom_fields, editing, tagging, territories, workflow
-from dam.custom_values import BadValues, Fields, cleaned, merged, sayable
+from dam.custom_values import BadValues, Fields, cleaned, is_storable, merged, sayable
 from dam.field_rules import Incomplete
 from dam.leases import renewed
 from dam.models import Asset, AssetState, BulkEdit, BulkEditItem, BulkOutcome, BulkState
@@ -386,6 +386,8 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
             checked[name] = value
             continue
         column = Asset._meta.get_field(name)
+        if isinstance(column, CharField):
+            _check_text(str(column.verbose_name), value)
         try:
             checked[name] = column.clean(value, None)  # type: ignore[union-attr]
         except TypeError as error:  # a number, which JSON has; all others are taken as text
@@ -394,6 +396,17 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             raise CannotEdit(f"{column.verbose_name}: {' '.join(error.messages)}") from error  # type: ignore[union-attr]
     return checked
+
+
+def _check_text(field: str, value: Any) -> None:
+    """A column of text makes a text of whatever JSON has."""
+    if not isinstance(value, str):
+        raise CannotEdit(_("“%(field)s” takes a text.") % {"field": field})
+    if not is_storable(value):
+        raise CannotEdit(
+            _("“%(field)s” holds a character that no database keeps. Type the text anew, or paste it.")
+            % {"field": field}
+        )
 
 
 def _history(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def _text(field: CustomField, value: Any, kept: Any) -> str:
             length=len(value),
             limit=limit,
         )
-    if not _is_storable(value):
+    if not is_storable(value):
         raise _bad(
             field, _("“%(field)s” holds a character that no database keeps. Type the text anew, or paste it.")
         )
@@ -184,7 +184,8 @@ def _text(field: CustomField, value: Any, kept: Any) -> str:
     return " ".join(value.split()) if field.type == FieldType.TEXT else value.replace("\r\n", "\n")
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Whether every database keeps all of its characters."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -160,6 +160,10 @@ def test_the_number_of_queries_does_not_grow_with_the_slice(editor: User) -> Non
         (Change({"kind": "nothing"}), "kind"),
         (Change({"rights_expire_on": "soon"}), "date"),
         (Change({"rights_expire_on": 20270101}), "“20270101” is no date"),
+        (Change({"licence": "CC\0"}), "a character that no database keeps"),
+        (Change({"licence": "CC\ud800"}), "a character that no database keeps"),
+        (Change({"licence": ["CC0"]}), "takes a text"),
+        (Change({"territories": [5]}), "Give a list of countries"),
         (Change({"licence": "x" * 300}), "255"),
     ],
 )
