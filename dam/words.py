@@ -24,16 +24,15 @@ from django.db.models.expressions import RawSQL
 from django.db.models.fields import BooleanField
 
 from dam import custom_fields
+from dam.chinese import CHINESE, IS_CHINESE
 from dam.custom_values import words_of as words_in
 from dam.models import Asset, AssetSKU, AssetWords
 
 MOST_WORDS, MOST_ASKED, LONGEST = 400, 30, 64
 NOT_PUBLIC = "_"
 BATCH = 2000
-CHINESE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"[{CHINESE}]+|[^\W_{CHINESE}]+")
 LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
-IS_CHINESE = re.compile(rf"[{CHINESE}]")
 
 T = TypeVar("T", str, Q)
 

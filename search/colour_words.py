@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dam.words import CHINESE
+from dam.chinese import CHINESE
 
 _ENGLISH = {
     "red": "red", "crimson": "red", "scarlet": "red", "burgundy": "red", "maroon": "red",

@@ -14,9 +14,9 @@ from typing import Any
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from dam.chinese import CHINESE
 from dam.models import SKU
 from dam.organising import shown_to
-from dam.words import CHINESE
 from search.known_words import is_chinese, is_english, is_plain_english
 from search.terms import pinyin_of
 from search.vocabulary import Vocabulary, is_stranger, is_word, shown
@@ -192,7 +192,8 @@ def _same_sound(text: str, vocabulary: Vocabulary, strangers: bool) -> Iterator[
             found = _homophone(run, place, vocabulary, strangers)
             if found:
                 yield found
-                place = run.index(found[0], max(0, place - LONGEST_HOMOPHONE)) + len(found[0])
+                part, _name = found
+                place = run.index(part, max(0, place + 2 - len(part))) + len(part)  # the one that was found
             else:
                 place += 1
 

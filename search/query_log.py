@@ -32,9 +32,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from dam.chinese import CHINESE
 from dam.models import Asset
 from dam.roles import sees_library
-from dam.words import CHINESE
 from search.afterwards import afterwards
 from search.request import SearchRequest, SearchResults
 from search.terms import touch

@@ -20,8 +20,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from pypinyin import Style, lazy_pinyin
 
+from dam.chinese import CHINESE
 from dam.models import Asset, AssetSKU, AssetState
-from dam.words import CHINESE
 from search.word_models import AssetTerms, Term, TermChange, TermKind, VocabularyState
 
 BATCH = 1_000

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dam.words import CHINESE
+from dam.chinese import CHINESE
 from search import correcting, negation
 from search.colour_words import colour_names, coloured
 from search.terms import shown_to_strangers

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dam.models import Asset
-from search.index.lexemes import lexemes
+from search.index.lexemes import lexemes, spelling
 from search.index.palette import likeness
 from search.request import LegMatch, SearchRequest, Why, WordMatch
 from search.understanding import Understanding
@@ -31,7 +32,8 @@ class Reasons:
 
     def __init__(self, request: SearchRequest, understood: Understanding) -> None:
         self._request = request
-        self._typed = request.text.strip().casefold()
+        written = request.text.strip()
+        self._typed = {form.strip().casefold() for form in (written, unicodedata.normalize("NFKC", written))}
         self._asked = _lexemes([understood.wanted])
         self._also = _lexemes(understood.also) if understood.wanted else set()
 
@@ -50,7 +52,7 @@ class Reasons:
 
     def _exact(self, asset: Asset) -> str:
         names = [link.sku.code for link in asset.sku_links.all()] + [asset.title, asset.title_zh]
-        return next((name for name in names if name.casefold() == self._typed), "")
+        return next((name for name in names if name.casefold() in self._typed), "")
 
     def _colours(self, asset: Asset) -> Iterator[str]:
         """Of the asset's own colours those that are meant by the picked ones."""
@@ -96,9 +98,11 @@ def _words(asset: Asset, asked: set[str]) -> Iterator[WordMatch]:
     for name, text in _texts(asset):
         if not missing:
             return
-        for word in sorted(missing.intersection(lexemes(text))):
-            yield WordMatch(word, name, str(FIELDS[name]))
-            missing.discard(word)
+        if here := sorted(missing.intersection(lexemes(text))):
+            spelled = spelling(text)
+            for lexeme in here:
+                yield WordMatch(spelled.get(lexeme, lexeme), name, str(FIELDS[name]))
+            missing.difference_update(here)
 
 
 def _texts(asset: Asset) -> Iterator[tuple[str, str]]:

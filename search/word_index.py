@@ -7,6 +7,7 @@ only some of them no more than BOUND are looked at, however common the words are
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,11 @@ from django.db.models.functions import Lower
 
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
-from search import telemetry
+from search import negation, telemetry
 from search.among import Among
 from search.index import IndexHit
-from search.index.lexemes import lexemes
-from search.understanding import understand
+from search.index.lexemes import beginnings
+from search.vocabulary import current
 from search.where import Where
 
 MOST_WORDS = 12
@@ -93,7 +94,7 @@ def looked_for(text: str, also: Sequence[str]) -> ByWords:
 
 
 def _beginnings(text: str) -> list[str]:
-    return words.asked(" ".join(lexemes(text, query=True)))
+    return words.asked(" ".join(beginnings(text)))
 
 
 @contextmanager
@@ -144,15 +145,20 @@ def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:
     """Those of the assets that have all the words of one of the phrases, and do not say that they are
     without it; two queries at most.
     """
-    asked = [words.asked(" ".join(lexemes(phrase, query=True))) for phrase in phrases]
-    asked = [phrase for phrase in asked if phrase]
+    asked = [phrase for phrase in map(_beginnings, phrases) if phrase]
     if not asked:
         return set()
     named = [
         key for key, has in _written(keys) if any(all(f" {word}" in has for word in one) for one in asked)
     ]
     titles = Asset.objects.filter(pk__in=named).values_list("pk", "title", "title_zh")
-    return {key for key, *written in titles if not any(understand(title).unwanted for title in written)}
+    return {key for key, *written in titles if not any(map(_says_without, written))}
+
+
+def _says_without(title: str) -> bool:
+    vocabulary = current()
+    written = " ".join(unicodedata.normalize("NFKC", title).split())
+    return bool(negation.split(written, lambda phrase: vocabulary.knows(phrase, True)).unwanted)
 
 
 def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
@@ -163,9 +169,12 @@ def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:
     """Assets whose SKU code or whole title is what was typed, in letters of any case; one query, in which
     each of the three is looked up in an index of its own (titles by two at once).
     """
-    typed = Lower(Value(text.strip()))
-    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=typed)
-    titled = where.assets().alias(en=Lower("title"), zh=Lower("title_zh")).filter(Q(en=typed) | Q(zh=typed))
+    narrow = unicodedata.normalize("NFKC", text)  # ＤＲ－７７ is how DR-77 is typed among Chinese
+    code = Lower(Value(narrow.strip()))
+    typed = [Lower(Value(form)) for form in dict.fromkeys((text.strip(), narrow.strip()))]
+    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=code)
+    titled = where.assets().alias(en=Lower("title"), zh=Lower("title_zh"))
+    titled = titled.filter(Q(en__in=typed) | Q(zh__in=typed))
     shown = where.assets().filter(pk__in=coded.values("asset_id"))
     first, other = (branch.order_by().values_list("pk", flat=True) for branch in (titled, shown))
     return [IndexHit(pk, 1.0) for pk in first.union(other).order_by("-pk")[:limit]]
