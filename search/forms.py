@@ -203,6 +203,6 @@ class PicturesForm(forms.Form):
         if len(self.uploads) > MAX_PARTS:
             raise forms.ValidationError(_("At most %(most)d at once."), params={"most": MAX_PARTS})
         try:
-            return {"pictures": [open_query_picture(upload.read()) for upload in self.uploads]}
+            return {"pictures": [open_query_picture(upload.file) for upload in self.uploads]}
         except IngestError as error:
             raise forms.ValidationError(str(error), code=error.code) from error

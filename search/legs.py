@@ -16,6 +16,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from dam.models import AssetVersion
+from dam.roles import Role, has_role
 from search import calibration, relevance, word_index
 from search.calibration import NEAREST
 from search.encoders.base import EncoderError
@@ -23,7 +24,7 @@ from search.fusion import EXACT_WEIGHT, Leg
 from search.index import IndexHit, IndexMismatch, IndexUnavailable, VectorIndex
 from search.index.palette import CLOSE, REACH, likeness
 from search.models import Space
-from search.request import SearchRequest
+from search.request import SearchError, SearchRequest
 from search.spaces import index_of, live_spaces
 from search.understanding import Understanding
 from search.vectors import NoVector, QueryVectors, query_vectors
@@ -33,6 +34,7 @@ from search.word_index import ByWords
 logger = logging.getLogger(__name__)
 
 THREADS = 8
+RECENT = 5  # so many times the depth are looked through for colours where no index knows them
 Hits = list[IndexHit]
 
 
@@ -67,12 +69,16 @@ def by_meaning_and_words(
 
     Raises:
         EncoderError, IndexMismatch, IndexUnavailable: of the space that holds every asset.
+        SearchError: it cannot be asked with this.
     """
     main, *chosen = _spaces(request)
     found = Found(encoder=main.encoder)
     typed = " ".join((understood.wanted, *understood.also)) if understood.wanted else ""
     ranked_by_words = _ask_words(main, typed, where, depth)
-    dense = [_ask(main, request, understood, where, depth)]
+    try:
+        dense = [_ask(main, request, understood, where, depth)]
+    except NoVector as error:
+        raise SearchError(str(error)) from error
     for space in chosen:
         try:
             dense.append(_ask(space, request, understood, where, depth))
@@ -80,7 +86,9 @@ def by_meaning_and_words(
             continue
         except (EncoderError, IndexMismatch, IndexUnavailable) as error:
             found.degraded = _degraded(space, error)
-    selective = request.is_selective and main.calibrated is not None
+    # What is only not wanted has no bar to reach.
+    sentence = request.is_selective and bool(understood.wanted)
+    selective = sentence and main.calibrated is not None
     named = _Named()
     if typed:  # while Milvus looks
         named = _ask_database(
@@ -90,7 +98,7 @@ def by_meaning_and_words(
         meanwhile()
     for asked in dense:
         try:
-            _collect(asked, request, found, depth)
+            _collect(asked, found, depth, cutting=sentence)
         except (IndexMismatch, IndexUnavailable) as error:
             if asked.space == main:
                 raise
@@ -152,7 +160,8 @@ def _ask_words(space: Space, typed: str, where: Where, depth: int) -> Future[Hit
 
 
 def _ask(space: Space, request: SearchRequest, understood: Understanding, where: Where, depth: int) -> _Asked:
-    vectors = query_vectors(request, understood, space)
+    paying = has_role(where.user, Role.CONTRIBUTOR)
+    vectors = query_vectors(request, understood, space, paying=paying)
     index = index_of(space)
     inside = _inside(index, where)
     hits = _pool().submit(index.search_vector, vectors.wanted, limit=depth, where=inside)
@@ -167,11 +176,11 @@ def _inside(index: VectorIndex, where: Where) -> str:
     return where.expression(reach=REACH if index.has_palette else 0.0)
 
 
-def _collect(asked: _Asked, request: SearchRequest, found: Found, depth: int) -> None:
+def _collect(asked: _Asked, found: Found, depth: int, *, cutting: bool) -> None:
     hits = relevant = asked.hits.result()
     calibrated = calibration.of(asked.space)
     if calibrated is not None:
-        if request.is_selective:
+        if cutting:
             relevant = relevance.cut(asked.space, calibrated, hits)
         for vector, nearest in zip(
             asked.vectors.unwanted, asked.unwanted.result() if asked.unwanted else (), strict=True
@@ -199,7 +208,11 @@ def _word_leg(words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg]
     else:
         hits = ranked.result()
         words = words.beside(hit.id for hit in hits if hit.id not in known)
-    return _by_words(name, [hit for hit in hits if hit.id in known or words.covers(hit.id)][:depth], depth)
+    kept = [hit for hit in hits if hit.id in known or words.covers(hit.id)][:depth]
+    leg = _by_words(name, kept, depth)
+    # Behind as many as were asked for there are more, and worth asking for if some of the last ones stayed.
+    more = len(hits) >= depth and any(hit in kept for hit in hits[-max(1, depth // 10) :])
+    return replace(leg, full=leg.full or more)
 
 
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:
@@ -232,7 +245,8 @@ def by_colour(request: SearchRequest, where: Where, *, depth: int) -> Found:
             return Found([replace(colour_leg(request, keys), full=len(keys) >= depth)])
     except (EncoderError, IndexMismatch, IndexUnavailable) as error:
         logger.warning("Colours are looked for in the database: %s", error)
-    return Found([colour_leg(request, _recent(where, depth))])
+    recent = _recent(where, depth)
+    return Found([replace(colour_leg(request, recent), full=len(recent) >= RECENT * depth)])
 
 
 def _nearest_cells(index: VectorIndex, request: SearchRequest, where: Where, depth: int) -> list[int]:
@@ -245,7 +259,7 @@ def _nearest_cells(index: VectorIndex, request: SearchRequest, where: Where, dep
 
 
 def _recent(where: Where, depth: int) -> list[int]:
-    return list(where.assets().order_by("-pk").values_list("pk", flat=True)[: 5 * depth])
+    return list(where.assets().order_by("-pk").values_list("pk", flat=True)[: RECENT * depth])
 
 
 def colour_leg(request: SearchRequest, keys: Sequence[int]) -> Leg:

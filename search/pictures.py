@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from django.utils.translation import gettext_lazy
 from PIL import Image
 
 from dam.errors import StorageUnavailable
@@ -14,6 +14,7 @@ from dam.pictures import glance, read
 from search.encoders.base import ENOUGH
 
 LONGEST = 768  # of a picture that somebody searches with
+MOST_BYTES = 60 * 1024 * 1024  # of all the pictures of one search
 
 
 class PictureError(Exception):
@@ -40,10 +41,19 @@ def open_for_encoding(version: AssetVersion, pixels: int = ENOUGH) -> Image.Imag
         raise PictureError(f"The file {version.file.name} cannot be read: {error}") from error
 
 
-def open_query_picture(content: bytes) -> Image.Image:
+def open_query_picture(file: IO[bytes]) -> Image.Image:
     """A picture to search with. It is bounded and checked as an upload is, and kept nowhere.
 
     Raises:
         IngestError: it is not a picture that an upload would be taken as.
     """
-    return read(BytesIO(content), LONGEST).image
+    return read(file, LONGEST).image
+
+
+def pictures_too_large() -> IngestError:
+    """What is said of more than MOST_BYTES."""
+    return IngestError(
+        "too_large",
+        gettext_lazy("The file is larger than %(limit)s MB. Make it smaller and ask again."),
+        limit=f"{MOST_BYTES / 1024**2:g}",
+    )

@@ -4,8 +4,8 @@ A budget is checked before every paid call by one conditional update, so that of
 for the last of it one gets it. What arrives is stored together with its cost, before anything else is
 done. What was set aside for a call whose answer was lost stays counted, since it may have been billed.
 The sentences that a space is calibrated with are bought within the budget as pictures are.
-Words that people search with are counted too, but never refused: they cost next to nothing, and a spent
-budget must not make search worse.
+Words that people search with are counted too, but beyond that budget: they cost next to nothing, and a spent
+budget must not make search worse. A day's searches have a limit of their own, since anybody may search.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from PIL import Image
@@ -79,10 +79,15 @@ class UselessAnswers(NotPaid):
 
 @dataclass(frozen=True)
 class Budget:
-    """In millionths; None: no limit."""
+    """In millionths; None: no limit.
+
+    Attributes:
+        queries: of a day's searches.
+    """
 
     total: int | None
     day: int | None
+    queries: int | None
 
 
 def budget() -> Budget:
@@ -91,7 +96,7 @@ def budget() -> Budget:
     Raises:
         EncoderError: they are no amounts.
     """
-    return Budget(_limit("SEARCH_BUDGET_TOTAL"), _limit("SEARCH_BUDGET_DAY"))
+    return Budget(*map(_limit, ("SEARCH_BUDGET_TOTAL", "SEARCH_BUDGET_DAY", "SEARCH_BUDGET_QUERIES")))
 
 
 def _limit(name: str) -> int | None:
@@ -161,9 +166,43 @@ def _exhausted(account: SpendAccount, limits: Budget, price: int) -> BudgetExhau
                 "goes on tomorrow, or when SEARCH_BUDGET_DAY is raised."
             )
             % {**said, "spent": shown(account.day_micros), "limit": shown(limits.day)},
-            timezone.make_aware(datetime.combine(account.day + timedelta(days=1), time.min)),
+            _tomorrow(account),
         )
     return None
+
+
+def _refuse_more_queries(account: SpendAccount) -> None:
+    """
+    Raises:
+        BudgetExhausted: today's searches have cost what they may.
+    """
+    limit = budget().queries
+    spent = queries_of_day(account.day).get(account.encoder, 0)
+    if limit is not None and spent >= limit:
+        raise BudgetExhausted(
+            _(
+                "What searches may cost today with %(encoder)s is used up: %(spent)s of %(limit)s "
+                "%(currency)s. Search goes on without it until tomorrow, or until SEARCH_BUDGET_QUERIES "
+                "is raised."
+            )
+            % {
+                "encoder": account.encoder,
+                "currency": account.currency,
+                "spent": shown(spent),
+                "limit": shown(limit),
+            },
+            _tomorrow(account),
+        )
+
+
+def queries_of_day(day: date) -> dict[str, int]:
+    """What that day's searches have cost, by encoder; one query."""
+    rows = Spend.objects.filter(day=day, purpose=Purpose.QUERY).order_by().values_list("encoder")
+    return dict(rows.annotate(spent=Sum("micros")))
+
+
+def _tomorrow(account: SpendAccount) -> datetime:
+    return timezone.make_aware(datetime.combine(account.day + timedelta(days=1), time.min))
 
 
 def shown(micros: int) -> str:
@@ -251,12 +290,13 @@ class Accountant:
         return []
 
     def _reserve(self, encoder: PaidEncoder, call: Call) -> SpendReservation | None:
-        """Set the most that the call can cost aside.
+        """Set the most that the call can cost aside; of a search nothing.
 
         Raises:
             BudgetExhausted: the budget does not hold it any more.
         """
         if call.purpose == Purpose.QUERY:
+            _refuse_more_queries(account_of(encoder))
             return None
         account, limits, micros = account_of(encoder), budget(), to_micros(call.ceiling)
         with transaction.atomic():

@@ -42,6 +42,7 @@ def _in_words(account: spend_report.Standing) -> dict[str, Any]:
     bars = [
         (_("In all"), account.spent, account.limits.total, account.total_percent),
         (_("Today"), account.today, account.limits.day, account.day_percent),
+        (_("Searches today"), account.queries, account.limits.queries, account.queries_percent),
     ]
     return {
         "encoder": account.encoder,

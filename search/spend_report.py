@@ -15,7 +15,7 @@ from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder, is_paid
 from search.models import IndexEntry, IndexState, Space, Spend, SpendAccount, SpendPurpose
-from search.spend import Budget, budget, price_list, shown
+from search.spend import Budget, budget, price_list, queries_of_day, shown
 
 DAYS = 30
 ASSETS = 50
@@ -29,6 +29,7 @@ class Standing:
     currency: str
     spent: int
     today: int
+    queries: int
     limits: Budget
     waiting: int
 
@@ -40,6 +41,10 @@ class Standing:
     def day_percent(self) -> int | None:
         return _percent(self.today, self.limits.day)
 
+    @property
+    def queries_percent(self) -> int | None:
+        return _percent(self.queries, self.limits.queries)
+
 
 def _percent(spent: int, limit: int | None) -> int | None:
     if limit is None:
@@ -48,7 +53,7 @@ def _percent(spent: int, limit: int | None) -> int | None:
 
 
 def standings() -> list[Standing]:
-    """Of every encoder that is configured or has cost something; three queries."""
+    """Of every encoder that is configured or has cost something; four queries."""
     today = timezone.localdate()
     limits = budget()
     accounts = {account.encoder: account for account in SpendAccount.objects.order_by("encoder")}
@@ -57,6 +62,7 @@ def standings() -> list[Standing]:
         .values_list("space__encoder")
         .annotate(count=Count("id"))
     )
+    queries = queries_of_day(today)
     configured = {encoder.space.encoder: encoder for encoder in paid_encoders()}
     found = []
     for name in sorted({*accounts, *configured}):
@@ -67,6 +73,7 @@ def standings() -> list[Standing]:
                 currency=account.currency if account else configured[name].currency,
                 spent=account.spent_micros if account else 0,
                 today=account.day_micros if account and account.day == today else 0,
+                queries=queries.get(name, 0),
                 limits=limits,
                 waiting=waiting.get(name, 0),
             )
@@ -97,6 +104,8 @@ def summary() -> list[dict[str, Any]]:
             "today": shown(one.today),
             "budget": "none" if one.limits.total is None else shown(one.limits.total),
             "budget_day": "none" if one.limits.day is None else shown(one.limits.day),
+            "queries": shown(one.queries),
+            "budget_queries": "none" if one.limits.queries is None else shown(one.limits.queries),
             "waiting": one.waiting,
         }
         for one in standings()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dam.errors import StorageUnavailable
 from dam.models import Asset
 from search import telemetry
+from search.encoders.paid import PaidEncoder
 from search.models import Embedding, Space, SpaceCoverage
 from search.pictures import PictureError, open_for_encoding
 from search.request import Part, SearchError, SearchRequest
@@ -41,16 +42,25 @@ class QueryVectors:
 
 
 class NoVector(Exception):
-    """What is asked with has no vector in a space that holds only some of the assets."""
+    """What is asked with has no vector in a space and gets none there; `str()` says what to do."""
 
 
-def query_vectors(request: SearchRequest, understood: Understanding, space: Space) -> QueryVectors:
+def query_vectors(
+    request: SearchRequest, understood: Understanding, space: Space, *, paying: bool
+) -> QueryVectors:
     """
+    Args:
+        paying: pictures and more than one sentence are encoded also where that costs money. Not for visitors:
+            a few of them could use up what the library's own pictures wait for.
+
     Raises:
         EncoderError: the encoder does not answer or was set up wrongly.
-        NoVector: an asset that is asked with is not in this space, which does not hold every asset.
+        NoVector: an asset that is asked with is not in this space, which does not hold every asset; or
+            nobody pays for its vector.
         SearchError: an asset or a picture cannot be used.
     """
+    if not paying and isinstance(encoder_of(space), PaidEncoder):
+        _refuse_paying(request, space)
     weighted: list[tuple[float, Vector]] = []
     if understood.wanted:
         weighted.append((1.0, text_vector(space, understood.wanted)))
@@ -60,6 +70,19 @@ def query_vectors(request: SearchRequest, understood: Understanding, space: Spac
     unwanted = tuple(text_vector(space, phrase) for phrase in understood.unwanted)
     weighted += [(-UNWANTED_WEIGHT, vector) for vector in unwanted]
     return QueryVectors(_unit(np.sum([weight * vector for weight, vector in weighted], axis=0)), unwanted)
+
+
+def _refuse_paying(request: SearchRequest, space: Space) -> None:
+    """
+    Raises:
+        NoVector: more than the words of one sentence would have to be bought.
+    """
+    sentences = bool(request.text.strip()) + sum(bool(part.text) for part in request.parts)
+    if sentences > 1 or any(part.image is not None for part in request.all_parts):
+        raise NoVector(_("Sign in to search with pictures or with several sentences."))
+    assets = [part.asset for part in request.all_parts if part.asset is not None]
+    if len(_kept(assets, space)) < len(assets) or (request.likes and not _kept(request.likes, space)):
+        raise NoVector(_("This picture is still being indexed; try again in a minute."))
 
 
 def _of_parts(parts: Sequence[Part], space: Space) -> list[tuple[float, Vector]]:
@@ -131,7 +154,7 @@ def _fresh(asset: Asset, space: Space) -> Vector:
     if asset.current is None:
         raise SearchError(_("This asset has no file to compare with."))
     if space.coverage == SpaceCoverage.CHOSEN:  # whether it is worth its price, the policy says
-        raise NoVector
+        raise NoVector(_("This picture is not in that space."))
     try:
         picture = open_for_encoding(asset.current)
     except (PictureError, StorageUnavailable) as error:

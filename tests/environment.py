@@ -35,6 +35,7 @@ ALWAYS = {
     "THROTTLE_ANON": "1000000/min",
     "THROTTLE_USER": "1000000/min",
     "THROTTLE_PROVENANCE": "1000000/min",
+    "THROTTLE_PICTURES": "1000000/min",
     "SEARCH_ENCODER": "starter",
     "SEARCH_BATCH_SIZE": "32",
     "SEARCH_RUNTIME": "auto",

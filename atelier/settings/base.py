@@ -145,6 +145,8 @@ REST_FRAMEWORK = {
         "user": env.str("THROTTLE_USER", default="1200/min"),
         # Files that are held against the library: each is decoded.
         "provenance": env.str("THROTTLE_PROVENANCE", default="20/min"),
+        # Pictures that visitors search with.
+        "pictures": env.str("THROTTLE_PICTURES", default="20/min"),
     },
 }
 

@@ -88,6 +88,8 @@ SEARCH_QUALITY_KINDS = env.list("SEARCH_QUALITY_KINDS", default=[])
 # What an encoder behind an API may cost, in the currency of its prices, and in a day; "none": no limit.
 SEARCH_BUDGET_TOTAL = env.str("SEARCH_BUDGET_TOTAL", default="10")
 SEARCH_BUDGET_DAY = env.str("SEARCH_BUDGET_DAY", default="none")
+# Words that are searched with are bought beyond those two, up to this in a day; then search goes on without.
+SEARCH_BUDGET_QUERIES = env.str("SEARCH_BUDGET_QUERIES", default="1")
 # {"MODEL": {"input": …, "pictures": …, "output": …, "picture_tokens": …, "batch": …, "currency": …}}
 SEARCH_PRICES = env.json("SEARCH_PRICES", default={})
 # Seconds that a vendor has for pictures, and for the words of somebody who waits; calls at the same time.

@@ -208,7 +208,7 @@ class PictureQuerySerializer(TextQuerySerializer):
 
     def validate_image(self, uploads: Sequence[Any]) -> list[Any]:
         try:
-            return [open_query_picture(upload.read()) for upload in uploads]
+            return [open_query_picture(upload.file) for upload in uploads]
         except IngestError as error:
             raise serializers.ValidationError(str(error), code=error.code) from error
 

@@ -24,6 +24,8 @@ class AccountSerializer(serializers.Serializer):
     today = serializers.CharField()
     budget = serializers.CharField(help_text="SEARCH_BUDGET_TOTAL, or “none”.")
     budget_day = serializers.CharField(help_text="SEARCH_BUDGET_DAY, or “none”.")
+    queries = serializers.CharField(help_text="The part of today's that searches have cost.")
+    budget_queries = serializers.CharField(help_text="SEARCH_BUDGET_QUERIES, or “none”.")
     waiting = serializers.IntegerField(help_text="Index entries that wait for the budget.")
 
 

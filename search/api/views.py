@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
@@ -15,11 +15,14 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from dam import editing
 from dam.api.permissions import ContributorsWrite
+from dam.api.problems import RejectedFile
 from dam.api.serializers import look_up, visible_assets
+from dam.api.throttles import PerScope
 from dam.models import SKU, Asset, Scope, SKURole
 from dam.organising import shown_to
 from dam.people import signed_in
@@ -31,6 +34,7 @@ from search.api.serializers import (
     ResultsSerializer,
     TextQuerySerializer,
 )
+from search.pictures import MOST_BYTES, pictures_too_large
 from search.query import Hit, SearchError, SearchRequest, search
 from search.query_log import Source, source_of
 from search.sku_suggestions import NothingToGoBy, request_for
@@ -94,6 +98,13 @@ class SearchView(APIView):
     permission_classes = (AllowAny,)  # asking writes nothing; `visible_to` decides what is found
     key_scope = Scope.READ
     parser_classes = (MultiPartParser, JSONParser, FormParser)
+    throttle_scope = "pictures"
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Pictures of visitors are decoded and encoded for everybody who sends some."""
+        usual = super().get_throttles()
+        may_hold_pictures = self.request.content_type.lower().startswith("multipart/")
+        return [*usual, PerScope()] if may_hold_pictures and not self.request.user.is_authenticated else usual
 
     @extend_schema(parameters=[TextQuerySerializer], responses=ResultsSerializer)
     def get(self, request: Request) -> Response:
@@ -104,10 +115,16 @@ class SearchView(APIView):
 
     @extend_schema(
         request={"application/json": AssetQuerySerializer, "multipart/form-data": PictureQuerySerializer},
-        responses=ResultsSerializer,
+        responses={
+            200: ResultsSerializer,
+            413: OpenApiResponse(description="The pictures are too large."),
+            429: OpenApiResponse(description="A visitor's too many pictures within a minute."),
+        },
     )
     def post(self, request: Request) -> Response:
         """Search by a picture, an asset, words, or several of them at once."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
+            raise RejectedFile(pictures_too_large())
         asked = PictureQuerySerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
         return answer(request, asked.search_request(), source_of(request, Entrance.REST))

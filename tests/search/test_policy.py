@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
@@ -40,7 +41,9 @@ from search.models import (
 )
 from search.reconcile import reconcile
 from search.spaces import active_spaces, index_of, live_space, live_spaces
+from search.worker import work_off
 from tests.factories import AssetFactory, CollectionFactory, TagFactory
+from tests.pictures import picture
 from tests.search import vendor_server as vendor
 from tests.search.vendor_server import KEY, VendorServer
 
@@ -203,6 +206,27 @@ def test_a_policy_that_makes_no_sense_says_so_and_stops_no_upload(
         assert sentence in policy.problem()
     AssetFactory()
     assert index_now().indexed == 1
+
+
+def test_a_backlog_of_the_chosen_keeps_no_upload_waiting(
+    chosen: Any, settings: Any, vendors: VendorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen("gemini", FIRST=100)
+    settings.SEARCH_BATCH_SIZE = 1
+    monkeypatch.setattr("search.reindex.PIECE_SECONDS", 0.0)
+    early = {AssetFactory().pk for _ in range(6)}
+    assert work_off()
+    assert held(live_space()) == early
+    assert 0 < len(held()) < 6
+    late = AssetFactory()
+    assert work_off()
+    assert late.pk in held(live_space()) - held()
+    while work_off():
+        pass
+    assert held() == early | {late.pk}
+    vendors.always["gemini"] = vendor.failing(503, "down")
+    AssetFactory(), AssetFactory(), AssetFactory()
+    assert not work_off(), "an outage is waited for"
 
 
 # --- Budgets -------------------------------------------------------------------------------------
@@ -663,6 +687,79 @@ def test_words_are_searched_in_both_spaces_and_search_goes_on_without_the_vendor
     found = staff_api.get("/api/v1/search/", {"q": "a scarf"})
     assert found.status_code == 200
     assert [hit["title"] for hit in found.json()["results"]] == ["Scarf"]
+
+
+def red_picture() -> dict[str, SimpleUploadedFile]:
+    return {"image": SimpleUploadedFile("red.jpg", picture(colour="red"), "image/jpeg")}
+
+
+def test_nobody_pays_for_pictures_and_many_sentences_of_visitors(
+    index_now: Drain, chosen: Any, vendors: VendorServer, api: Any, staff_api: Any
+) -> None:
+    chosen("gemini", FIRST=100)
+    coloured("red", title="Scarf")
+    index_now()
+    calls = len(vendors.calls)
+    for sent in (
+        lambda by: by.post("/api/v1/search/", red_picture(), format="multipart"),
+        lambda by: by.post("/api/v1/search/", {"q": "scarf", "text": ["hat", "shoe"]}, format="json"),
+    ):
+        assert [hit["title"] for hit in sent(api).json()["results"]] == ["Scarf"], "the free space answers"
+        assert len(vendors.calls) == calls
+    for sent in (
+        lambda by: by.post("/api/v1/search/", red_picture(), format="multipart"),
+        lambda by: by.get("/api/v1/search/", {"q": "woollen scarf"}),
+    ):
+        assert [hit["title"] for hit in sent(staff_api).json()["results"]] == ["Scarf"]
+        assert len(vendors.calls) > calls
+        calls = len(vendors.calls)
+
+
+def test_where_every_space_costs_money_visitors_ask_with_one_sentence(
+    index_now: Drain, settings: Any, vendors: VendorServer, api: Any
+) -> None:
+    settings.SEARCH_ENCODER = "gemini"
+    coloured("red", title="Scarf")
+    index_now()
+    late = coloured("blue", title="Hat")
+    calls = len(vendors.calls)
+    refused = api.post("/api/v1/search/", red_picture(), format="multipart")
+    assert refused.status_code == 400
+    assert "Sign in to search with pictures" in refused.content.decode()
+    refused = api.get(f"/api/v1/assets/{late.public_id}/similar/")
+    assert refused.status_code == 400
+    assert "still being indexed" in refused.content.decode()
+    assert len(vendors.calls) == calls
+    found = api.get("/api/v1/search/", {"q": "knitted scarf"}).json()
+    assert ([hit["title"] for hit in found["results"]], found["degraded"]) == (["Scarf"], "")
+    assert len(vendors.calls) == calls + 1
+
+
+def test_searches_cost_no_more_in_a_day_than_they_may(
+    index_now: Drain, chosen: Any, settings: Any, vendors: VendorServer, api: Any, staff_api: Any
+) -> None:
+    chosen("gemini", FIRST=100)
+    coloured("red", title="Scarf")
+    index_now()
+    settings.SEARCH_BUDGET_QUERIES = "0.000001"
+    calls = len(vendors.calls)
+    assert api.get("/api/v1/search/", {"q": "silk scarf"}).json()["degraded"] == ""
+    assert len(vendors.calls) == calls + 1
+    found = api.get("/api/v1/search/", {"q": "scarf of silk"}).json()
+    assert [hit["title"] for hit in found["results"]] == ["Scarf"]
+    assert "gemini-embedding-2” does not answer" in found["degraded"]
+    assert len(vendors.calls) == calls + 1
+    (account,) = staff_api.get("/api/v1/search/spend/").json()["accounts"]
+    assert account["queries"] == spend.shown(sum_of_queries())
+    assert account["budget_queries"] == "0.000001"
+    Spend.objects.update(day=timezone.localdate() - timedelta(days=1))  # a night passes
+    cache.clear()
+    assert api.get("/api/v1/search/", {"q": "scarf of silk"}).json()["degraded"] == ""
+    assert len(vendors.calls) == calls + 2
+
+
+def sum_of_queries() -> int:
+    return sum(Spend.objects.filter(purpose="query").values_list("micros", flat=True))
 
 
 def test_spend_is_seen_by_editors_over_rest_and_in_the_command(

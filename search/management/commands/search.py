@@ -162,7 +162,8 @@ def _picture(path: Path | None) -> Image.Image | None:
     if path is None:
         return None
     try:
-        return open_query_picture(path.read_bytes())
+        with path.open("rb") as file:
+            return open_query_picture(file)
     except OSError as error:
         raise CommandError(f"{path} cannot be read ({error.strerror}).", returncode=USAGE) from error
     except IngestError as error:
