@@ -8,6 +8,7 @@ if it has not been changed since it was read.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,6 +59,8 @@ class DrainReport:
     seconds: float = 0.0
     postponed: str = ""
     """Why the rest had to wait (Milvus or the encoder did not answer), or empty."""
+    away: bool = False
+    """Whether that was an outage: to go on at once would meet it again."""
 
     @property
     def pictures_per_second(self) -> float:
@@ -95,33 +98,44 @@ def enqueue(asset_ids: Iterable[int], spaces: Sequence[Space] | None = None) -> 
             )
 
 
-def drain(space: Space | None = None, *, progress: bool = False, limit: int | None = None) -> DrainReport:
+def drain(
+    space: Space | None = None,
+    *,
+    progress: bool = False,
+    limit: int | None = None,
+    seconds: float = math.inf,
+) -> DrainReport:
     """Work off what is due, in batches, until nothing is or Milvus or the encoder fails.
 
     Args:
         space: only this one; None: every space that is kept.
         progress: show a bar on standard error.
         limit: stop after about this many entries.
+        seconds: begin no more batches of a space after so long; one is begun in any case.
     """
     report = DrainReport()
     started = time.perf_counter()
     for one in [space] if space else worked_spaces():
         due = IndexEntry.objects.claimable().filter(space=one)
         with tqdm(total=due.count(), unit="asset", desc=str(one), disable=not progress) as bar:
-            for size in _drain_space(one, report, limit):
+            for size in _drain_space(one, report, limit, seconds):
                 bar.update(size)
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterator[int]:
+def _drain_space(space: Space, report: DrainReport, limit: int | None, seconds: float) -> Iterator[int]:
     """Batch after batch: while the oldest is written, the others are decoded and encoded."""
     done = claimed = 0
+    until = time.monotonic() + seconds
+    most = math.inf if limit is None else limit
     waiting: deque[Batch] = deque()
     with Pipeline(lambda: encoder_of(space)) as pipeline:
         try:
             while True:
-                while len(waiting) < BATCHES_AT_ONCE and (limit is None or claimed < limit):
+                while len(waiting) < BATCHES_AT_ONCE and claimed < most:
+                    if claimed and time.monotonic() > until:
+                        break
                     entries = _claim(space, settings.SEARCH_BATCH_SIZE * 2)
                     if not entries:
                         break
@@ -145,7 +159,7 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None) -> Iterat
             for batch in waiting:
                 _postpone(space, batch.entries, error)
                 _let_go(batch.entries)
-            report.postponed = str(error)
+            report.postponed, report.away = str(error), True
             logger.warning("Indexing waits: %s", error)
     if done:
         try:
@@ -271,6 +285,8 @@ def _finish(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report: 
         index_of(space).upsert(documents, np.stack([vectors.found[entry.asset_key] for entry in ready]))
     hashes = {entry.pk: _sha256(batch.assets[entry.asset_key]) for entry in ready}
     report.indexed += _settle(space, ready, IndexState.INDEXED, hashes)
+    # By what they were before, they are found no more.
+    index_of(space).delete([entry.asset_key for entry in batch.kept if _fails_for_good(entry, vectors)])
     report.failed += _fail(batch.kept, vectors.broken) + _refuse(batch.kept, vectors.refused)
     if vectors.stopped is not None:
         raise vectors.stopped  # those that have no vector yet are still this worker's, and are put back
@@ -302,7 +318,10 @@ def _vectors(space: Space, waiting: Sequence[Batch], pipeline: Pipeline, report:
     batch = waiting[0]
     new = _Vectors({}, {})
     if batch.encoding is not None:
-        encoded = _await(batch.encoding, waiting)
+        try:
+            encoded = _await(batch.encoding, waiting)
+        except EncoderError as error:  # what needs no encoder is written all the same
+            encoded, new.stopped = Encoded(), error
         Embedding.objects.keep(space, encoded.vectors)
         by_hash, broken = batch.known | encoded.vectors, encoded.broken
     elif batch.missing and isinstance(encoder := encoder_of(space), PaidEncoder):
@@ -402,13 +421,21 @@ def _forget_deleted(entries: Sequence[IndexEntry]) -> None:
     removed.without_asset().delete()
 
 
+def _is_last_try(entry: IndexEntry) -> bool:
+    return entry.attempts + 1 >= MAX_ATTEMPTS
+
+
+def _fails_for_good(entry: IndexEntry, vectors: _Vectors) -> bool:
+    return entry.asset_key in vectors.refused or (entry.asset_key in vectors.broken and _is_last_try(entry))
+
+
 def _fail(entries: Sequence[IndexEntry], broken: dict[int, str]) -> int:
     """Files that cannot be read: tried again a few times (storage may be away), then failed for good."""
     failed = 0
     for entry in entries:
         if entry.asset_key not in broken:
             continue
-        final = entry.attempts + 1 >= MAX_ATTEMPTS
+        final = _is_last_try(entry)
         failed += final
         IndexEntry.objects.filter(pk=entry.pk, revision=entry.revision, state=IndexState.WORKING).update(
             state=IndexState.FAILED if final else IndexState.PENDING,

@@ -125,6 +125,8 @@ class _Window:
                 state, content_hash = entries.get(key, ("", ""))
                 if asset is None:
                     orphaned += [] if state in OPEN_STATES else [key]
+                elif state == IndexState.FAILED and content_hash != _sha256(asset):
+                    orphaned.append(key)  # what the asset was before
                 elif state not in (*OPEN_STATES, IndexState.FAILED) and (
                     content_hash != _sha256(asset) or self._differs(asset, row)
                 ):
@@ -140,7 +142,7 @@ class _Window:
 
     def _differs(self, asset: Asset, row: Row) -> bool:
         should = self.index.as_stored(document_for(asset, self.fields))
-        return any(_plain(row[name]) != should[name] for name in self.names)
+        return any(_plain(row[name]) != _plain(should[name]) for name in self.names)
 
     def _missing(
         self, should: dict[int, Asset], present: set[int], entries: dict[int, tuple[str, str]]
@@ -153,8 +155,8 @@ class _Window:
 
 
 def _plain(value: Any) -> Any:
-    """Lists come from Milvus as another kind of sequence."""
-    return value if isinstance(value, str | int | float) else list(value)
+    """Lists come from Milvus as another kind of sequence; what is in them has no order."""
+    return value if isinstance(value, str | int | float) else sorted(value)
 
 
 def _sha256(asset: Asset) -> str:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from dam import audit, clock
 from dam.models import Asset
 from dam.models.asset import AssetQuerySet
+from search import policy
 from search.encoders.base import EncoderError
 from search.encoders.registry import get_encoder
 from search.models import (
@@ -37,7 +38,7 @@ from search.models import (
     SpaceState,
 )
 from search.outbox import DrainReport, drain, enqueue
-from search.spaces import declare_space, encoder_of, index_of, live_alias, live_space, live_spaces
+from search.spaces import declare_space, encoder_of, index_of, live_alias, live_space
 from search.upgrade import claim_collection
 
 WAITING = (IndexState.PENDING, IndexState.WORKING)
@@ -81,7 +82,7 @@ def start(encoder_id: str, *, actor: User | None = None, switch_when_complete: b
 
     Raises:
         EncoderError: there is no such encoder, or its weights are missing.
-        ReindexError: another one is open, or the space is live already.
+        ReindexError: another one is open, or one with other weights; or the space is live already.
     """
     spec = get_encoder(encoder_id).space
     with spaces_change():
@@ -90,6 +91,14 @@ def start(encoder_id: str, *, actor: User | None = None, switch_when_complete: b
             if run.encoder != encoder_id:
                 raise ReindexError(
                     _("A reindex to %(encoder)s is open. Switch to it or cancel it first.")
+                    % {"encoder": run.encoder}
+                )
+            if run.space is not None and run.space.slug != spec.slug:
+                raise ReindexError(
+                    _(
+                        "The weights of %(encoder)s are others than when its reindex began. Cancel it, then "
+                        "begin again."
+                    )
                     % {"encoder": run.encoder}
                 )
             return _go_on(run, switch_when_complete, actor)
@@ -110,7 +119,8 @@ def _require_free(space: Space | None) -> None:
         return
     if space.state == SpaceState.DROPPING:
         raise ReindexError(_("The space of this encoder is being dropped; try again in a minute."))
-    if space.coverage != SpaceCoverage.ALL:
+    chosen = space.coverage != SpaceCoverage.ALL  # for good, also of one that no policy wants any more
+    if chosen and (space.state == SpaceState.LIVE or policy.governs(space)):
         raise ReindexError(
             _("This encoder serves the assets that a policy chooses. Take it out of the policy first.")
         )
@@ -208,7 +218,8 @@ def check(run: Reindex) -> None:
         except ReindexError as error:  # a policy has taken it meanwhile
             Reindex.objects.filter(pk=run.pk).update(state=ReindexState.FAILED, last_error=str(error))
             return
-        Space.objects.filter(pk=space.pk, state=SpaceState.RETIRED).update(state=SpaceState.BUILDING)
+        retired = Space.objects.filter(pk=space.pk, state=SpaceState.RETIRED)
+        retired.update(state=SpaceState.BUILDING, coverage=SpaceCoverage.ALL)
         Reindex.objects.filter(pk=run.pk).update(
             state=ReindexState.RUNNING, space=space, total=total, started=timezone.now(), last_error=""
         )
@@ -457,7 +468,8 @@ def reindex(
     if get_encoder(encoder_id).space.slug == live.slug:
         repair_alias()
         return live, drain(live, progress=progress)
-    run = start(encoder_id, actor=actor, switch_when_complete=False)
+    # Should this process be killed, a worker switches in its place.
+    run = start(encoder_id, actor=actor, switch_when_complete=switch_over)
     if run.state == ReindexState.CHECKING:
         check(run)
         run.refresh_from_db()
@@ -499,8 +511,7 @@ def _follow(run: Reindex, report: DrainReport, *, shown: bool) -> None:
 
 def work_on(run: Reindex, report: DrainReport) -> bool:
     """New uploads first, then a piece of the new space; whether something was done."""
-    for live in live_spaces():
-        drain(live)
+    drain(live_space())
     if run.space is None:
         return False
     done = drain(run.space, limit=piece_of(run))

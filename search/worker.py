@@ -1,4 +1,4 @@
-"""What a worker does in one round: the spaces that are searched first, then a piece of each beside them."""
+"""What a worker does in one round: first the space that has every asset, then a piece of each beside it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ logger = logging.getLogger(__name__)
 def work_off() -> bool:
     """One round; whether there is more to do at once.
 
-    The searched spaces are drained to the end and everything beside them only by a piece of a few seconds,
-    so that a new upload never waits for a reindex.
+    The space by which every asset is found is drained to the end, those of chosen assets and those that are
+    built only by a piece of a few seconds, so that a new upload never waits for a slow vendor or a reindex.
     """
-    for live in live_spaces():
-        drain(live)
+    main, *chosen = live_spaces()
+    drain(main)
     run = reindex.open_reindex()
     if run is not None and run.state == ReindexState.CHECKING:
         run = _checked(run)
-    piece = reindex.piece_of(run) if run is not None else reindex.LARGEST_PIECE
     more = False
-    for space in spaces_beside():
+    for space in [*chosen, *spaces_beside()]:
         if run is not None and run.space == space and run.state == ReindexState.RUNNING:
             more |= _advanced(run)
         else:
-            drain(space, limit=piece)
-            more |= IndexEntry.objects.claimable().filter(space=space).exists()
+            report = drain(space, seconds=reindex.PIECE_SECONDS)
+            more |= not report.away and IndexEntry.objects.claimable().filter(space=space).exists()
     return more
 
 

@@ -16,16 +16,18 @@ from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from dam import editing
-from dam.models import Asset
+from dam import editing, versions
+from dam.models import Asset, CollectionItem
 from search import outbox, tasks
 from search.documents import document_for
+from search.encoders.base import EncoderError
 from search.index import IndexUnavailable
 from search.models import Embedding, IndexEntry, IndexState, Space
 from search.pipeline import Pipeline
 from search.reconcile import reconcile
 from search.spaces import index_of, live_space
-from tests.factories import AssetFactory, TagFactory
+from tests.factories import AssetFactory, CollectionFactory, TagFactory
+from tests.pictures import picture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
 Drain = Callable[[], outbox.DrainReport]
@@ -119,6 +121,46 @@ def test_a_lost_file_fails_alone_and_says_so(index_now: Drain) -> None:
     assert "missing from storage" in entry.last_error
     assert outbox.retry_failed() == 1
     assert IndexEntry.objects.get(asset_key=lost.pk).state == IndexState.PENDING
+
+
+def test_by_its_earlier_file_an_asset_is_not_found_when_its_new_one_cannot_be_read(index_now: Drain) -> None:
+    asset = AssetFactory()
+    index_now()
+    version = versions.add_version(asset, picture(seed=91), filename="second.jpg", actor=None)
+    default_storage.delete(version.file.name)
+    for _ in range(outbox.MAX_ATTEMPTS):
+        index_now()
+        IndexEntry.objects.update(not_before=timezone.now())
+    assert (states(), in_milvus()) == ([IndexState.FAILED], set())
+    assert reconcile()[0].clean
+
+
+def test_what_needs_no_encoder_does_not_wait_for_one_that_is_away(
+    index_now: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = AssetFactory(title="Old")
+    index_now()
+    editing.update_assets([asset], actor=None, changes={"kind": "prop"})
+    AssetFactory()
+
+    def away(*_args: object) -> None:
+        raise EncoderError("The weights are not there.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr("search.pipeline._encode", away)
+        report = index_now()
+    assert (report.indexed, report.postponed) == (1, "The weights are not there.")
+    assert states() == [IndexState.INDEXED, IndexState.PENDING]
+
+
+def test_another_order_of_a_collection_is_no_drift(index_now: Drain) -> None:
+    asset, first, second = AssetFactory(), CollectionFactory(), CollectionFactory()
+    for collection in (first, second):
+        editing.add_to_collection(collection, [asset], actor=None)
+    CollectionItem.objects.filter(collection=second).update(position=5)
+    index_now()
+    CollectionItem.objects.filter(collection=first).update(position=9)
+    assert reconcile()[0].clean
 
 
 def test_without_milvus_nothing_is_lost_and_no_attempt_is_spent(

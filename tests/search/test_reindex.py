@@ -265,6 +265,14 @@ def test_a_policy_waits_for_an_open_reindex_to_its_encoder_and_says_so(
     assert in_milvus(run.space) == in_library()[:2]
     with pytest.raises(ReindexError, match="Take it out of the policy first"):
         reindex.start(OTHER)
+    settings.SEARCH_POLICY = "one"
+    tasks.sweep()
+    reindex.start(OTHER)
+    while work_off():
+        pass
+    run.space.refresh_from_db()
+    assert (run.space.state, run.space.coverage) == ("building", "all")
+    assert in_milvus(run.space) == in_library()
 
 
 def test_a_reindex_whose_encoder_a_policy_has_taken_fails_and_says_so(library: list[Asset]) -> None:
@@ -278,6 +286,33 @@ def test_a_reindex_whose_encoder_a_policy_has_taken_fails_and_says_so(library: l
     assert (chosen.state, chosen.coverage) == (SpaceState.LIVE, SpaceCoverage.CHOSEN)
     reindex.cancel(run)
     assert reindex.open_reindex() is None
+
+
+def test_an_open_reindex_of_weights_that_were_replaced_is_not_gone_on_with(library: list[Asset]) -> None:
+    run = reindex.start(OTHER)
+    work_off()
+    Space.objects.filter(encoder=OTHER).update(slug="of-the-weights-before")
+    with pytest.raises(ReindexError, match="weights of colours:12 are others"):
+        reindex.start(OTHER)
+    run.refresh_from_db()
+    reindex.cancel(run)
+    assert reindex.start(OTHER).pk != run.pk
+
+
+def test_what_goes_on_by_command_switches_only_where_that_was_asked(library: list[Asset]) -> None:
+    run = reindex.start(OTHER)
+    work_off()
+    run.refresh_from_db()
+    reindex.pause(run)
+    assert run_command("--resume")["reindex"]["state"] == "complete"
+    assert live_space().encoder == "colours:8"
+    reindex.cancel(run)
+    run = reindex.start("colours:20", switch_when_complete=True)
+    work_off()
+    run.refresh_from_db()
+    reindex.pause(run)
+    assert run_command("--resume")["reindex"]["state"] == "switched"
+    assert live_space().encoder == "colours:20"
 
 
 def test_the_sweep_makes_the_alias_what_the_database_says(library: list[Asset]) -> None:

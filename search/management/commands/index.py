@@ -77,18 +77,18 @@ class Command(AtelierCommand):
             raise CommandError(report.postponed, returncode=1)
 
     def _work(self, options: dict[str, Any]) -> DrainReport | None:
-        encoder_id = options["reindex"]
+        encoder_id, switch_over = options["reindex"], not options["no_switch"]
         if options["pause"] or options["resume"] or options["cancel"]:
             run = _open(encoder_id)
             if options["pause"] or options["cancel"]:
                 (reindex.pause if options["pause"] else reindex.cancel)(run)
                 return None
-            encoder_id = run.encoder
+            encoder_id, switch_over = run.encoder, switch_over and run.switch_when_complete
         if encoder_id:
             report = reindex.reindex(
                 encoder_id,
                 progress=True,
-                switch_over=not options["no_switch"],
+                switch_over=switch_over,
                 despite_failures=options["despite_failures"],
             )[1]
             calibrate_due()
@@ -124,7 +124,8 @@ class Command(AtelierCommand):
         for account in standing["spend"]:
             self.stdout.write(
                 f"  {account['encoder']} has cost {account['spent']} {account['currency']} "
-                f"(budget {account['budget']}), today {account['today']} (budget {account['budget_day']}); "
+                f"(budget {account['budget']}), today {account['today']} (budget {account['budget_day']}), "
+                f"searches {account['queries']} (budget {account['budget_queries']}); "
                 f"{account['waiting']} entries wait for the budget"
             )
         for row in standing["errors"]:
