@@ -12,10 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from search.evaluation_models import Preference
+from search.evaluation_runs import DEPTH
 from search.metrics import Scores, overlap_at, scores
 from search.models import EncoderVote, EvaluationQuery, Space
 from search.query import Hit
 from search.rankings import ranked
+from search.where import findable
 
 SHOWN = 12
 K = 10
@@ -58,12 +60,14 @@ def compare(text: str, left: Space, right: Space, *, user: User) -> SideBySide:
         NoRanking: one of them does not answer.
     """
     query = EvaluationQuery.objects.filter(text=text, picture_key=None).first() or EvaluationQuery(text=text)
-    grades = dict(query.judgements.values_list("asset_key", "grade")) if query.pk else {}
+    told = query.judgements.filter(asset_key__in=findable().values("pk")) if query.pk else None
+    grades = dict(told.values_list("asset_key", "grade")) if told is not None else {}
     columns = []
     for space in (left, right):
-        hits = ranked(query, space, limit=SHOWN, user=user)
+        hits = ranked(query, space, limit=DEPTH, user=user)
         ranking = [hit.asset.pk for hit in hits]
-        columns.append(Column(space, hits, scores(ranking, grades, K) if any(grades.values()) else None))
+        measured = scores(ranking, grades, K) if any(grades.values()) else None
+        columns.append(Column(space, hits[:SHOWN], measured))
     one, other = ([hit.asset.pk for hit in column.hits] for column in columns)
     return SideBySide(columns[0], columns[1], overlap_at(one, other, K))
 

@@ -37,7 +37,7 @@ def side_by_side(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if not request.user.has_perm("search.view_space"):
         raise PermissionDenied
     asked = request.POST if request.method == "POST" else request.GET
-    text = asked.get("q", "").strip()[:LONGEST]
+    text = asked.get("q", "").replace("\0", "").strip()[:LONGEST]
     spaces = comparable_spaces()
     left, right = _pair(spaces, asked.get("left", ""), asked.get("right", ""))
     if request.method == "POST":

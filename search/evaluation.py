@@ -49,6 +49,8 @@ def read_labelled_set(folder: Path) -> LabelledSet:
     ]
     if not files or not queries:
         raise EvaluationError(f"{folder} has no labelled pictures or no queries.")
+    if unknown := {label for label, _language, _words in queries} - set(labels):
+        raise EvaluationError(f"queries.csv: no picture has the label “{min(unknown)}”.")
     return LabelledSet(files, labels, queries)
 
 
@@ -59,7 +61,12 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
             absent = [name for name in columns if name not in (reader.fieldnames or [])]
             if absent:
                 raise EvaluationError(f"{path} lacks the column {', '.join(absent)}.")
-            yield from enumerate(reader, start=2)
+            for number, row in enumerate(reader, start=2):
+                if any(row[name] is None for name in columns):
+                    raise EvaluationError(f"{path}, line {number}: a column is missing.")
+                yield number, row
+    except UnicodeDecodeError as error:
+        raise EvaluationError(f"{path} is not in UTF-8.") from error
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read ({error.strerror}).") from error
 

@@ -19,6 +19,7 @@ from search.evaluation_models import RunState
 from search.metrics import RELEVANT, Scores, scores
 from search.models import EvaluationQuery, EvaluationRun, Judgement, QueryResult, Space
 from search.rankings import NoRanking, comparable_spaces, ranked
+from search.where import findable
 
 DEPTH = 100
 KEPT = 20
@@ -81,7 +82,10 @@ def work(key: int) -> None:
     try:
         if run.space is None:
             raise NoRanking(_("Its space was dropped."))
-        results = [_ask(run, run.space, query, grades) for query, grades in _judged()]
+        judged = _judged()
+        if not judged:
+            raise NoRanking(_("Nothing is judged as right yet. Add a query and mark its results first."))
+        results = [_ask(run, run.space, query, grades) for query, grades in judged]
     except NoRanking as error:
         EvaluationRun.objects.filter(pk=key).update(
             state=RunState.FAILED, problem=str(error), leased_until=None
@@ -95,12 +99,21 @@ def work(key: int) -> None:
 
 
 def _judged() -> list[tuple[EvaluationQuery, dict[int, int]]]:
-    """Queries of which something right is known; without that, no measure says anything."""
+    """Queries of which something right is known; without that, no measure says anything. What lies in the
+    trash, or was rejected, no encoder can find, and none is blamed for it.
+    """
     grades: dict[int, dict[int, int]] = defaultdict(dict)
-    for query, asset, grade in Judgement.objects.values_list("query_id", "asset_key", "grade"):
+    told = Judgement.objects.filter(asset_key__in=findable().values("pk"))
+    for query, asset, grade in told.values_list("query_id", "asset_key", "grade"):
         grades[query][asset] = grade
     queries = EvaluationQuery.objects.in_bulk(list(grades))
-    return [(queries[key], known) for key, known in grades.items() if max(known.values()) >= RELEVANT]
+    asked_with = [query.picture_key for query in queries.values() if query.picture_key and not query.text]
+    pictures = set(findable().filter(pk__in=asked_with).values_list("pk", flat=True))
+    return [
+        (query, grades[key])
+        for key, query in queries.items()
+        if max(grades[key].values()) >= RELEVANT and (query.text or query.picture_key in pictures)
+    ]
 
 
 def _ask(run: EvaluationRun, space: Space, query: EvaluationQuery, grades: dict[int, int]) -> QueryResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -163,4 +164,6 @@ def _beyond(after: str) -> Q:
         value = float(measure)
     except ValueError:
         return Q()
-    return Q(measure__lt=value) | Q(measure=value, normalised__gt=text) if separator else Q()
+    if not separator or not math.isfinite(value) or "\0" in text:
+        return Q()
+    return Q(measure__lt=value) | Q(measure=value, normalised__gt=text)

@@ -45,3 +45,16 @@ def test_forms_take_no_key_that_is_none(admin: Client) -> None:
             admin.post(reverse("admin:search_evaluation"), {"k": key}, follow=True),
         ):
             assert page.status_code in (200, 400), key
+
+
+@pytest.mark.parametrize(
+    ("page", "given"),
+    [
+        ("search_searches", {"after": "inf~x"}),
+        ("search_searches", {"after": "nan~x"}),
+        ("search_searches", {"after": "3~\0"}),
+        ("search_side_by_side", {"q": "lamp\0"}),
+    ],
+)
+def test_pages_show_themselves_for_odd_values(admin: Client, page: str, given: dict[str, str]) -> None:
+    assert admin.get(reverse(f"admin:{page}"), given).status_code == 200

@@ -146,3 +146,11 @@ def test_evaluation_ranks_and_touches_nothing(tmp_path: Path) -> None:
 
     (tmp_path / "labels.csv").write_text("file,label\ngone.png,red\n")
     assert "labels.csv, line 2" in str(refused("evaluate_search", str(tmp_path)))
+    for name, content, sentence in (
+        ("labels.csv", b"file,label\n0.png\n", "line 2: a column is missing"),
+        ("labels.csv", "file,label\n0.png,红\n".encode("gb18030"), "is not in UTF-8"),
+        ("queries.csv", b"label,language,query\ngreen,en,green\n", "no picture has the label “green”"),
+    ):
+        (tmp_path / "labels.csv").write_text("file,label\n0.png,red\n")
+        (tmp_path / name).write_bytes(content)
+        assert sentence in str(refused("evaluate_search", str(tmp_path)))

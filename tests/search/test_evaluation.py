@@ -162,6 +162,25 @@ def test_runs_are_per_space_and_nightly_only_where_something_changed(query: Eval
     assert metrics["recall"] == 1.0
 
 
+def test_no_encoder_is_blamed_for_what_nobody_can_find(
+    query: EvaluationQuery, library: dict[str, Asset]
+) -> None:
+    editing.trash([library["yellow"]], actor=None)
+    by_picture = EvaluationQuery.objects.create(picture_key=library["yellow"].pk, language="en")
+    judging.judge(by_picture, library["red"], Grade.RIGHT, actor=None)
+    (run,) = evaluation_runs.start(actor=None)
+    tasks.evaluate()
+    run.refresh_from_db()
+    told = run.metrics["en"]
+    assert (told["queries"], told["judged"], told["recall"]) == (1, 2, 1.0)
+    editing.trash([library["red"]], actor=None)
+    (run,) = evaluation_runs.start(actor=None)
+    tasks.evaluate()
+    run.refresh_from_db()
+    assert run.state == RunState.FAILED
+    assert "Nothing is judged as right yet" in run.problem
+
+
 def test_a_killed_run_is_done_again_and_a_failing_one_says_why(
     query: EvaluationQuery, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
