@@ -25,6 +25,18 @@ JOIN {assets} asset ON asset.id = link.asset_id AND asset.state <> %s
 GROUP BY below.root
 """
 
+_CARRIED = """
+WITH RECURSIVE carried (asset, tag) AS (
+    SELECT asset_id, tag_id FROM {links} WHERE asset_id IN ({places})
+    UNION
+    SELECT carried.asset, tag.parent_id FROM carried
+    JOIN {tags} tag ON tag.id = carried.tag AND tag.parent_id IS NOT NULL
+)
+SELECT tag.slug, tag.label, tag.label_zh, COUNT(*) AS assets
+FROM carried JOIN {tags} tag ON tag.id = carried.tag
+GROUP BY tag.id, tag.slug, tag.label, tag.label_zh ORDER BY assets DESC, tag.slug LIMIT %s
+"""
+
 
 def keys_below(tag_ids: Iterable[int]) -> list[int]:
     """The keys of these tags and of all below them; one query."""
@@ -45,6 +57,17 @@ def numbers_below(tag_ids: Sequence[int]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
+def numbers_among(asset_ids: Sequence[int], most: int) -> list[tuple[str, str, str, int]]:
+    """Slug and labels of the tags that most of these assets carry themselves or by one below, and how many
+    do, the most frequent first; one query.
+    """
+    if not asset_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_filled(_CARRIED, asset_ids), [*asset_ids, most])
+        return cursor.fetchall()
+
+
 def in_order() -> list[tuple[int, int]]:
     """Every tag's key and depth, each tag before those below it; one query."""
     below: dict[int | None, list[int]] = defaultdict(list)
@@ -60,6 +83,10 @@ def in_order() -> list[tuple[int, int]]:
 
 
 def _query(selected: str, keys: Sequence[int]) -> str:
+    return _filled(_BELOW + selected, keys)
+
+
+def _filled(sql: str, keys: Sequence[int]) -> str:
     """Only names of tables and places for values are written into it."""
     names = {
         "tags": Tag._meta.db_table,
@@ -67,4 +94,4 @@ def _query(selected: str, keys: Sequence[int]) -> str:
         "assets": Asset._meta.db_table,
         "places": ", ".join(["%s"] * len(keys)),
     }
-    return (_BELOW + selected).format(**names)
+    return sql.format(**names)

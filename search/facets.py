@@ -10,9 +10,10 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dam import tag_tree
 from dam.languages import reads_chinese
 from dam.models import Asset, AssetKind, AssetOrigin, AssetState
-from dam.roles import Role, has_role
+from dam.roles import Role, has_role, sees_library
 from search.among import Among
 from search.candidates import Candidate
 from search.request import FacetCount
@@ -44,7 +45,8 @@ def facets(candidates: Sequence[Candidate], user: User | AnonymousUser | None) -
     if has_role(user, Role.CONTRIBUTOR):
         names.append("state")
     found = {name: _by_value(name, candidates) for name in names}
-    found["tag"] = _tags([candidate.key for candidate in candidates])
+    keys = [candidate.key for candidate in candidates]
+    found["tag"] = _tags(keys) if sees_library(user) else _own_tags(keys)
     return found
 
 
@@ -59,6 +61,12 @@ def _by_value(name: str, candidates: Sequence[Candidate]) -> list[FacetCount]:
 
 
 def _tags(keys: Sequence[int]) -> list[FacetCount]:
+    """As the filter takes them: with those below."""
+    return [_tag_count(*row) for row in tag_tree.numbers_among(keys, MOST_TAGS)]
+
+
+def _own_tags(keys: Sequence[int]) -> list[FacetCount]:
+    """For those who may not know what tags there are above."""
     rows = (
         Asset.tags.through.objects.filter(Among("asset", keys))
         .order_by()
@@ -66,8 +74,8 @@ def _tags(keys: Sequence[int]) -> list[FacetCount]:
         .annotate(count=Count("asset"))
         .order_by("-count", "tag__slug")[:MOST_TAGS]
     )
-    chinese = reads_chinese()
-    return [
-        FacetCount(slug, (label_zh if chinese else label) or label or label_zh or slug, count)
-        for slug, label, label_zh, count in rows
-    ]
+    return [_tag_count(*row) for row in rows]
+
+
+def _tag_count(slug: str, label: str, label_zh: str, count: int) -> FacetCount:
+    return FacetCount(slug, (label_zh if reads_chinese() else label) or label or label_zh or slug, count)

@@ -1,15 +1,15 @@
 """Pages that neither repeat nor skip, however the library changes meanwhile.
 
-The first page's ranking is kept for some minutes, and later pages are read from it. What was deleted
-meanwhile is passed over, what is new waits for the next search. When it is no longer kept, the search is done
-anew and goes on behind the last hit's score and key.
+The last ranking of a question is kept for some minutes, and later pages are read from it. What was deleted
+meanwhile is passed over, what is new waits for the next search. When it is no longer kept, or the same was
+asked again since, the pages go on in the new ranking behind the last of the shown hits that is still there.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.core import signing
 from django.core.cache import cache
@@ -20,6 +20,8 @@ from search.understanding import Understanding
 
 CURSOR_SALT = "search.cursor"
 KEPT_SECONDS = 600
+# So many of the last shown hits may be deleted before a page that goes on in another ranking counts places.
+REMEMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,18 @@ class Ranked:
         return sum(1 + len(place.others) for place in self.places)
 
     def extend(self, deeper: Ranked) -> None:
-        """Put behind what is there what a deeper search found beside it."""
-        known = {key for place in self.places for key in (place.key, *place.others)}
+        """Put behind what is there what a deeper search found beside it; more of a group joins the group."""
+        standing = {key: at for at, place in enumerate(self.places) for key in (place.key, *place.others)}
         for place in deeper.places:
-            keys = [key for key in (place.key, *place.others) if key not in known]
-            if keys:
-                self.places.append(Place(keys[0], place.score, place.legs, tuple(keys[1:])))
-        self.depth, self.complete = deeper.depth, deeper.complete
+            keys = (place.key, *place.others)
+            new = tuple(key for key in keys if key not in standing)
+            known = next((standing[key] for key in keys if key in standing), None)
+            if known is None:
+                self.places.append(place)
+            elif new:
+                group = self.places[known]
+                self.places[known] = replace(group, others=(*group.others, *new))
+        self.depth, self.complete, self.facets = deeper.depth, deeper.complete, None
 
 
 @dataclass(frozen=True)
@@ -74,18 +81,16 @@ class Cursor:
         asked: fingerprint of the request and its caller.
         ranking: name of the ranking that it goes on in.
         position: in that ranking.
-        score, key: of the last hit that was shown.
+        shown: keys of the last hits before it, in their order.
     """
 
     asked: str
     ranking: str
     position: int
-    score: float
-    key: int
+    shown: Sequence[int]
 
     def __str__(self) -> str:
-        parts = (self.asked, self.ranking, self.position, self.score, self.key)
-        return signing.dumps(parts, salt=CURSOR_SALT)
+        return signing.dumps((self.asked, self.ranking, self.position, list(self.shown)), salt=CURSOR_SALT)
 
 
 def read_cursor(text: str) -> Cursor:
@@ -99,20 +104,25 @@ def read_cursor(text: str) -> Cursor:
         raise SearchError(_("This cursor was not made by this search; start again without one.")) from error
 
 
-def resume(cursor: Cursor, asked: str) -> Ranked | None:
-    """The ranking that the cursor goes on in, if it is still kept.
-
-    Raises:
-        SearchError: the cursor belongs to another request or another caller.
+def cursor_of(text: str, asked: str) -> Cursor:
     """
+    Raises:
+        SearchError: no search made it, or it belongs to another request or another caller.
+    """
+    cursor = read_cursor(text)
     if cursor.asked != asked:
         raise SearchError(_("This cursor was not made by this search; start again without one."))
-    ranked: Ranked | None = cache.get(_key(asked))
-    return ranked if ranked is not None and ranked.name == cursor.ranking else None
+    return cursor
+
+
+def cursor_at(ranked: Ranked, position: int, asked: str) -> Cursor:
+    """The cursor of the page that begins there."""
+    shown = ranked.places[max(0, position - REMEMBERED) : position]
+    return Cursor(asked, ranked.name, position, [place.key for place in shown])
 
 
 def latest(asked: str) -> Ranked | None:
-    """The last ranking of this request, for pages that are named by a number."""
+    """The last ranking of this request, if it is still kept."""
     ranked: Ranked | None = cache.get(_key(asked))
     return ranked
 
@@ -122,9 +132,13 @@ def keep(asked: str, ranked: Ranked) -> None:
 
 
 def behind(places: Sequence[Place], cursor: Cursor) -> int:
-    """Where a new ranking goes on behind the last hit that was shown."""
-    last = (-cursor.score, -cursor.key)
-    return next((place for place, one in enumerate(places) if (-one.score, -one.key) > last), len(places))
+    """Where another ranking goes on: behind the last of the shown hits that is in it.
+
+    Scores tell nothing here: they come of places, which all move up where one hit is gone.
+    """
+    standing = {key: at for at, place in enumerate(places) for key in (place.key, *place.others)}
+    found = (standing[key] + 1 for key in reversed(cursor.shown) if key in standing)
+    return next(found, min(cursor.position, len(places)))
 
 
 def _key(asked: str) -> str:

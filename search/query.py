@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
+from dam.roles import role_of
 from search import groups, legs, paging, query_log, telemetry, word_index
 from search.afterwards import afterwards
 from search.candidates import admitted
@@ -22,7 +23,7 @@ from search.encoders.base import EncoderError
 from search.facets import facets
 from search.fusion import Ranking
 from search.index import IndexMismatch, IndexUnavailable
-from search.paging import Cursor, Place, Ranked
+from search.paging import Place, Ranked
 from search.request import (
     CANDIDATES,
     MAX_DEPTH,
@@ -98,10 +99,11 @@ def search(
 
 
 def _asked(request: SearchRequest, user: User | AnonymousUser | None) -> str:
-    """Names a request with its caller: rankings are theirs alone, and facets speak their language."""
-    return (
-        f"{request.fingerprint()}:{getattr(user, 'pk', 0) or 0}:{user is None:d}:{translation.get_language()}"
-    )
+    """Names a request with its caller: rankings are theirs alone, in the role that they have now or a key of
+    theirs has, and facets speak their language.
+    """
+    caller = "" if user is None else f"{user.pk or 0}.{role_of(user).value}"
+    return f"{request.fingerprint()}:{caller}:{translation.get_language()}"
 
 
 def _facets(ranked: Ranked, request: SearchRequest, where: Where) -> dict[str, list[FacetCount]]:
@@ -129,20 +131,25 @@ def _members(request: SearchRequest, user: User | AnonymousUser | None) -> tuple
 def _open(request: SearchRequest, where: Where, meanwhile: Callable[[], object] | None) -> tuple[Ranked, int]:
     """The ranking that this page belongs to, and where in it the page begins."""
     asked = _asked(request, where.user)
-    cursor = paging.read_cursor(request.after) if request.after else None
-    if cursor is not None:
-        ranked, position = paging.resume(cursor, asked), cursor.position
-    else:
-        ranked, position = paging.latest(asked) if request.offset else None, request.offset
+    cursor = paging.cursor_of(request.after, asked) if request.after else None
+    position = cursor.position if cursor else request.offset
+    ranked = paging.latest(asked) if position else None
+    kept_depth = ranked.depth if ranked else 0
     if ranked is None:
         ranked = _rank(request, where, depth=CANDIDATES, meanwhile=meanwhile)
-        if cursor is not None:
-            position = paging.behind(ranked.places, cursor)
-        afterwards(partial(paging.keep, asked, ranked))
-    while not ranked.complete and position + request.limit > len(ranked.places) and ranked.depth < MAX_DEPTH:
-        ranked.extend(_rank(request, where, depth=min(DEEPER * ranked.depth, MAX_DEPTH)))
+    _deepen(ranked, position + request.limit, request, where)
+    if cursor is not None and cursor.ranking != ranked.name:
+        position = paging.behind(ranked.places, cursor)
+        _deepen(ranked, position + request.limit, request, where)
+    if ranked.depth != kept_depth:
         afterwards(partial(paging.keep, asked, ranked))
     return ranked, position
+
+
+def _deepen(ranked: Ranked, most: int, request: SearchRequest, where: Where) -> None:
+    """Until it has so many places, or there are no more."""
+    while not ranked.complete and len(ranked.places) < most and ranked.depth < MAX_DEPTH:
+        ranked.extend(_rank(request, where, depth=min(DEEPER * ranked.depth, MAX_DEPTH)))
 
 
 def _rank(
@@ -271,5 +278,4 @@ def _next(ranked: Ranked, reached: int, asked: str) -> str:
     ended = reached >= len(ranked.places) and (ranked.complete or ranked.depth >= MAX_DEPTH)
     if not reached or ended:
         return ""
-    last = ranked.places[reached - 1]
-    return str(Cursor(asked, ranked.name, reached, last.score, last.key))
+    return str(paging.cursor_at(ranked, reached, asked))

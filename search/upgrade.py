@@ -3,7 +3,7 @@
 The collection that is there answers while its successor is built beside it. Then the space points to the
 successor, and whatever changed meanwhile is indexed once more; a drain that goes on beside it notices
 (`search.outbox`). A crash before that moment leaves the old one in place, and a sweep begins anew when the
-lease is over; a crash after it loses nothing that changed.
+lease is over; a crash after it loses nothing that changed, and a sweep drops the old one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -37,13 +38,16 @@ LEASE = timedelta(minutes=10)
 
 
 def upgrade_outdated() -> int:
-    """Replace the collections that lack fields which a new one would have; how many.
+    """Replace the collections that lack fields which a new one would have; how many. What an earlier
+    replacement has left behind is dropped.
 
     Raises:
         IndexMismatch, IndexUnavailable: a collection holds another space, or Milvus does not answer.
     """
-    outdated = [space for space in active_spaces() if index_of(space).outdated]
-    return sum(upgrade(space) for space in outdated)
+    spaces = active_spaces()
+    for space in spaces:
+        _drop_replaced(space)
+    return sum(upgrade(space) for space in spaces if index_of(space).outdated)
 
 
 def upgrade(space: Space) -> bool:
@@ -112,6 +116,23 @@ def _replace(space: Space, lease: _Lease) -> bool:
     return True
 
 
+def _drop_replaced(space: Space) -> None:
+    """The collection before the space's own, which whoever put its successor in place did not get to drop."""
+    name = _predecessor(space.collection)
+    if not name or Space.objects.filter(collection=name).exists():
+        return
+    replaced = VectorIndex(name, space.dimension, space.slug)
+    with suppress(IndexMismatch):  # another space's, beside which this one has got its own
+        if not replaced.is_there():
+            return
+        lease = _Lease(space)
+        if lease.take():  # else it is still asked by searches, and dropped when they are over
+            try:
+                replaced.drop()
+            finally:
+                lease.give_back()
+
+
 @transaction.atomic
 def _put_in_place(space: Space, old: VectorIndex, successor: VectorIndex, started: datetime) -> bool:
     """Point the space to the successor and note what changed meanwhile, both or neither: after a crash nobody
@@ -158,6 +179,14 @@ def _successor(name: str) -> str:
     """“assets_x” → “assets_x__2” → “assets_x__3”."""
     numbered = re.fullmatch(r"(.+)__(\d+)", name)
     return f"{numbered[1]}__{int(numbered[2]) + 1}" if numbered else f"{name}__2"
+
+
+def _predecessor(name: str) -> str:
+    """“assets_x__3” → “assets_x__2” → “assets_x” → “”."""
+    numbered = re.fullmatch(r"(.+)__(\d+)", name)
+    if not numbered:
+        return ""
+    return f"{numbered[1]}__{int(numbered[2]) - 1}" if int(numbered[2]) > 2 else numbered[1]
 
 
 def _indexed(space: Space) -> Iterator[list[int]]:

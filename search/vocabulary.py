@@ -163,11 +163,13 @@ class Vocabulary:
     def beginning(self, text: str, strangers: bool, most: int) -> list[Entry]:
         """Entries of which a word, the pinyin or its initials begin so, those that most assets have first."""
         asked = (text, strangers, most)
-        if len(text) > LONGEST_KEPT:
-            return self._heaviest(self._places(text), strangers, most)
-        if asked not in self._short:  # many begin so, and everybody begins so
-            self._short[asked] = self._heaviest(self._places(text), strangers, most)
-        return self._short[asked]
+        if asked in self._short:
+            return self._short[asked]
+        places = self._places(text)
+        found = self._heaviest(places, strangers, most)
+        if places and len(text) <= LONGEST_KEPT:  # many begin so, and everybody begins so
+            self._short[asked] = found
+        return found
 
     def almost_beginning(self, text: str, strangers: bool, most: int) -> list[Entry]:
         """As `beginning`, with one letter wrong, left out, added or exchanged; not the first one."""
@@ -186,6 +188,8 @@ class Vocabulary:
 
     def _beginnings_of(self, letter: str, length: int) -> NearWords:
         """The first letters, so many, of everything that begins with this one; cut once."""
+        if letter not in self.prefixes:  # what visitors type is kept nowhere
+            return NearWords([])
         if (letter, length) not in self._beginnings:
             cut = (key[:length] for key, _place in self.prefixes.get(letter, ()) if len(key) >= length)
             self._beginnings[letter, length] = NearWords(list(dict.fromkeys(cut)))

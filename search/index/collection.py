@@ -80,8 +80,9 @@ class VectorIndex:
         self.name = name
         self.dimension = dimension
         self.space = space
-        self._made_for: int | None = None
-        self._loaded_for: int | None = None
+        # Kept itself, not its `id`, which another client may have when this one is gone.
+        self._made_for: MilvusClient | None = None
+        self._loaded_for: MilvusClient | None = None
         self._fields: frozenset[str] = frozenset()
         self._rows, self._rows_read = 0, float("-inf")
 
@@ -117,14 +118,14 @@ class VectorIndex:
         """
         self._ensure_made()
         client = connect()[0]
-        if self._loaded_for != id(client):
+        if self._loaded_for is not client:
             client.load_collection(self.name, timeout=SEARCH_SECONDS)
-            self._loaded_for = id(client)
+            self._loaded_for = client
 
     def _ensure_made(self) -> None:
         """Enough for writing: Milvus takes rows long before it has loaded those that it holds."""
         client, capabilities = connect()
-        if self._made_for == id(client):
+        if self._made_for is client:
             return
         if not client.has_collection(self.name, timeout=SEARCH_SECONDS):
             try:
@@ -134,7 +135,21 @@ class VectorIndex:
                     raise
         self._check_space(client)
         self._index(client, capabilities)
-        self._made_for = id(client)
+        self._made_for = client
+
+    @reporting_outages
+    def is_there(self) -> bool:
+        """Whether the collection is there; it is not made.
+
+        Raises:
+            IndexUnavailable: Milvus does not answer.
+            IndexMismatch: a collection of that name holds another space.
+        """
+        client = connect()[0]
+        if not client.has_collection(self.name, timeout=SEARCH_SECONDS):
+            return False
+        self._check_space(client)
+        return True
 
     def _check_space(self, client: MilvusClient) -> None:
         found = client.describe_collection(self.name, timeout=SEARCH_SECONDS)

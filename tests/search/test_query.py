@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 
 from dam import editing
 from dam.models import Asset, AssetKind, AssetState
@@ -56,6 +57,7 @@ def titles(text: str = "", user: object = None, **filters: object) -> list[str]:
         ("金色王冠", "Golden crown"),
         ("王冠 金色", "Golden crown"),
         ("dr-77", "Red dress"),
+        ("ＤＲ－７７", "Red dress"),
         ("dresses", "Red dress"),
         ("连衣裙", "Red dress"),
     ],
@@ -78,9 +80,25 @@ def test_the_same_picture_is_found_first(index_now: Callable) -> None:
     index_now()
     from search.pictures import open_query_picture
 
-    hits = search(SearchRequest(image=open_query_picture(content)), user=None).hits
+    hits = search(SearchRequest(image=open_query_picture(BytesIO(content))), user=None).hits
     assert hits[0].asset == wanted
     assert hits[0].legs["cosine"] > 0.99
+
+
+def test_pictures_of_visitors_are_bounded(
+    library: dict[str, Asset], api: APIClient, staff_api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status_of(client: APIClient) -> int:
+        sent = {"image": SimpleUploadedFile("red.jpg", picture(colour="red"), "image/jpeg")}
+        return client.post(URL, sent, format="multipart").status_code
+
+    monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, "pictures", "2/min")
+    assert [status_of(api) for _number in range(3)] == [200, 200, 429]
+    assert api.get(URL, {"q": "crown"}).status_code == 200
+    assert api.post(URL, {"q": "crown"}, format="json").status_code == 200
+    assert [status_of(staff_api) for _number in range(3)] == [200] * 3
+    monkeypatch.setattr("search.api.views.MOST_BYTES", 100)
+    assert status_of(staff_api) == 413
 
 
 def test_each_sees_what_is_theirs(
@@ -165,6 +183,31 @@ def test_trash_never_comes_back_even_before_the_index_knows(library: dict[str, A
 def test_lexemes_cut_chinese_in_pairs_and_fold_plurals() -> None:
     assert lexemes("金色手表", query=True) == ["金色", "色手", "手表"]
     assert lexemes("Red dresses and shoes", query=True) == ["red", "dress", "shoe"]
+    for plural, singular in (("hoodies", "hoodie"), ("accessories", "accessory"), ("ties", "tie")):
+        assert lexemes(plural) == lexemes(singular)
+
+
+def test_lexemes_of_chinese_beside_latin_letters_and_digits() -> None:
+    assert set(lexemes("T恤", query=True)) <= set(lexemes("白色T恤衫"))
+    assert {"2024", "连衣", "衣裙"} <= set(lexemes("2024夏季新款连衣裙"))
+    assert lexemes("ＵＶ") == ["uv"]
+
+
+def test_plurals_meet_their_singulars_also_where_milvus_is_away(
+    index_now: Callable, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AssetFactory(title="Accessories"), AssetFactory(title="Grey hoodie")
+    index_now()
+    uri = settings.MILVUS_URI
+    with monkeypatch.context() as gone:
+        gone.setattr("search.index.connection._client", None)
+        settings.MILVUS_URI = "http://127.0.0.1:9"
+        found = {words: titles(words) for words in ("accessories", "accessory", "hoodies", "hoodie")}
+    settings.MILVUS_URI = uri
+    assert found == {
+        "accessories": ["Accessories"], "accessory": ["Accessories"],
+        "hoodies": ["Grey hoodie"], "hoodie": ["Grey hoodie"],
+    }  # fmt: skip
 
 
 # REST

@@ -19,16 +19,17 @@ from rest_framework.test import APIClient
 
 from dam import editing
 from dam.models import SKU, Asset, AssetKind, DuplicatePair, PairState
+from dam.roles import Role, lower
 from dam.versions import add_version
 from search import calibration, tasks, upgrade, word_index
 from search.index import IndexUnavailable, VectorIndex
 from search.index.collection import breadth
 from search.index.standing import standing_of
 from search.models import Calibration, Embedding, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
-from search.query import Part, SearchError, SearchRequest, SearchResults, search
+from search.query import Filters, Part, SearchError, SearchRequest, SearchResults, search
 from search.spaces import index_of, live_alias, live_space
 from search.upgrade import claim_collection, upgrade_outdated
-from tests.factories import AssetFactory
+from tests.factories import AssetFactory, TagFactory
 from tests.pictures import picture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_clip")]
@@ -80,6 +81,60 @@ def test_pages_go_on_when_the_ranking_is_no_longer_kept(index_now: Callable) -> 
     assert second.next == ""
 
 
+@pytest.mark.parametrize("meanwhile", ["no longer kept", "asked again"])
+def test_deep_pages_go_on_behind_what_was_shown_in_another_ranking(
+    meanwhile: str, index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.query.CANDIDATES", 3)
+    monkeypatch.setattr("search.query.DEEPER", 2)
+    for number in range(14):
+        AssetFactory(title=f"Lamp {number}")
+    index_now()
+    page = search(SearchRequest(text="lamp", limit=2), user=None)
+    shown = titles(page)
+    while page.next:
+        if len(shown) == 8:  # beyond what a first look finds, the last hit goes
+            editing.trash([page.hits[-1].asset], actor=None)
+            index_now()
+        if meanwhile == "no longer kept":
+            cache.clear()
+        else:
+            search(SearchRequest(text="lamp", limit=2), user=None)
+        page = search(SearchRequest(text="lamp", limit=2, after=page.next), user=None)
+        shown += titles(page)
+    assert sorted(shown) == sorted(f"Lamp {number}" for number in range(14))
+
+
+def test_what_a_deeper_look_finds_of_a_shown_group_joins_it(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        AssetFactory(title=f"Lamp {number}")
+    index_now()
+    order = [hit.asset for hit in search(SearchRequest(text="lamp"), user=None).hits]
+    first, second = sorted((order[0], order[-1]), key=lambda asset: asset.pk)
+    DuplicatePair.objects.create(first=first, second=second, distance=2)
+    monkeypatch.setattr("search.query.CANDIDATES", 2)
+    page = search(SearchRequest(text="lamp", collapse=True, limit=1), user=None)
+    shown = titles(page)
+    while page.next:
+        page = search(SearchRequest(text="lamp", collapse=True, limit=1, after=page.next), user=None)
+        shown += titles(page)
+    assert shown == [asset.title for asset in order[:-1]]
+    assert (page.total, page.groups) == (6, 5)
+
+
+def test_facets_count_what_a_deeper_look_has_found(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.query.CANDIDATES", 2)
+    for number in range(5):
+        AssetFactory(title=f"Lamp {number}", kind="prop" if number % 2 else "scene")
+    index_now()
+    page = search(SearchRequest(text="lamp", facets=True, limit=5), user=None)
+    assert (page.total, sum(one.count for one in page.facets["kind"])) == (5, 5)
+
+
 def test_a_cursor_serves_its_own_question_and_caller_alone(index_now: Callable, editor: User) -> None:
     AssetFactory(title="Lamp"), AssetFactory(title="Lamp shade")
     index_now()
@@ -88,6 +143,22 @@ def test_a_cursor_serves_its_own_question_and_caller_alone(index_now: Callable, 
         search(SearchRequest(text="chair", limit=1, after=after), user=None)
     with pytest.raises(SearchError, match="not made by this search"):
         search(SearchRequest(text="lamp", limit=1, after=after), user=editor)
+
+
+def test_what_an_account_is_told_is_not_kept_for_a_key_of_a_lower_role(
+    index_now: Callable, editor: User
+) -> None:
+    AssetFactory(title="Lamp", state="draft"), AssetFactory(title="Lamp shade", state="approved")
+    index_now()
+    seen = search(SearchRequest(text="lamp", limit=1, facets=True), user=editor)
+    assert seen.total == 2
+    by_key = User.objects.get(pk=editor.pk)
+    lower(by_key, Role.STOREFRONT)
+    page = search(SearchRequest(text="lamp", limit=1, offset=1, facets=True), user=by_key)
+    assert (page.total, page.hits) == (1, [])
+    assert sum(one.count for one in page.facets["kind"]) == 1
+    with pytest.raises(SearchError, match="not made by this search"):
+        search(SearchRequest(text="lamp", limit=1, after=seen.next), user=by_key)
 
 
 # Groups, facets, reasons
@@ -137,12 +208,30 @@ def test_facets_count_what_the_caller_may_open(index_now: Callable, editor: User
     assert "state" not in outside
 
 
+def test_a_tag_counts_what_its_filter_finds(index_now: Callable, editor: User) -> None:
+    TagFactory(slug="dresses", parent=TagFactory(slug="clothing"))
+    AssetFactory(title="Red dress", tags=["dresses"])
+    AssetFactory(title="Blue dress", tags=["dresses", "clothing"])
+    index_now()
+    told = search(SearchRequest(text="dress", facets=True), user=editor).facets["tag"]
+    assert {one.value: one.count for one in told} == {"clothing": 2, "dresses": 2}
+    chosen = SearchRequest(text="dress", filters=Filters(tag=("clothing",)))
+    assert search(chosen, user=editor).total == 2
+    strangers = search(SearchRequest(text="dress", facets=True), user=AnonymousUser()).facets["tag"]
+    assert {one.value: one.count for one in strangers} == {"dresses": 2, "clothing": 1}
+
+
 def test_each_hit_says_why(index_now: Callable) -> None:
     AssetFactory(title="Red dress", title_zh="红色连衣裙", tags=["summer"], skus=[("DR-9", "packshot")])
     AssetFactory(title="Something else")
     index_now()
     hit = search(SearchRequest(text="summer dress"), user=None).hits[0]
     assert {(match.word, match.field) for match in hit.why.words} == {("dress", "title"), ("summer", "tag")}
+    hoodies = AssetFactory(title="Two hoodies")
+    index_now()
+    found = search(SearchRequest(text="hoodie"), user=None).hits
+    (why,) = (one.why for one in found if one.asset == hoodies)
+    assert [match.word for match in why.words] == ["hoodies"], "as it is written there"
     assert {leg.leg for leg in hit.why.legs} == set(hit.legs)
     assert [leg.rank for leg in hit.why.legs if leg.leg in ("bm25", "words")] == [1]
     assert "“dress”" in hit.why.sentence
@@ -235,6 +324,60 @@ def test_a_question_that_nothing_answers_finds_nothing_and_says_so(
     assert len(search(SearchRequest(text="quantum tax", relevant_only=False), user=None).hits) == 3
     assert len(search(SearchRequest(like=Asset.objects.get(title="Lamp 1")), user=None).hits) == 2
     assert Space.objects.get(pk=space.pk).calibrated is not None
+
+
+def nothing_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what it shows, to a sentence; only words are left."""
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    calibration.calibrate_due()
+    Calibration.objects.update(bar=50.0)
+    calibration._loaded.cache_clear()
+    cache.clear()
+
+
+def test_what_only_says_what_is_not_wanted_finds_the_rest(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        AssetFactory(title=f"Lamp {number}")
+    index_now()
+    nothing_is_near_enough(monkeypatch)
+    assert search(SearchRequest(text="no logo"), user=None).total == 3
+
+
+def test_words_go_on_behind_those_that_were_cut(index_now: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    AssetFactory(title="Velvet")
+    for number in range(5):
+        AssetFactory(title=f"Blue lamp {number}")
+    index_now()
+    nothing_is_near_enough(monkeypatch)
+    monkeypatch.setattr("search.query.CANDIDATES", 3)
+    page = search(SearchRequest(text="blue velvet lamp", literal=True, limit=1), user=None)
+    shown = titles(page)
+    while page.next:
+        asked = SearchRequest(text="blue velvet lamp", literal=True, limit=1, after=page.next)
+        page = search(asked, user=None)
+        shown += titles(page)
+    assert sorted(shown) == [f"Blue lamp {number}" for number in range(5)]
+
+
+def test_what_is_not_wanted_costs_the_same_queries_however_many_say_it(index_now: Callable) -> None:
+    def queries() -> int:
+        cache.clear()
+        with CaptureQueriesContext(connection) as asked:
+            search(SearchRequest(text="dress without lace"), user=AnonymousUser())
+        return len(asked)
+
+    for number in range(3):
+        AssetFactory(title=f"Dress with lace {number}", tags=["lace"])
+    index_now()
+    queries()
+    few = queries()
+    for number in range(12):
+        AssetFactory(title=f"Lace dress {number}", tags=["lace"])
+    index_now()
+    queries()
+    assert queries() <= few
 
 
 def test_one_common_word_is_no_reason_and_hides_nothing_that_has_more_of_them(
@@ -413,7 +556,9 @@ def test_what_changed_while_a_collection_was_replaced_is_known_after_a_failure_b
         with pytest.raises(IndexUnavailable):
             upgrade_outdated()
     assert live_space().collection != old.name
+    assert standing_of(old.name).exists
     tasks.sweep()
+    assert not standing_of(old.name).exists
     index = index_of(live_space())
     rows = [row for page in index.rows(-1, changed.pk, ["kind"], consistency="Strong") for row in page]
     assert [row["kind"] for row in rows] == ["prop"]

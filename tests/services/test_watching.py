@@ -123,7 +123,7 @@ def test_one_request_is_followed_to_the_worker(editor: User, tmp_path: Path) -> 
             worker.kill()
             web.kill()
     assert live.status_code == 200, live.text
-    assert watched["atelier_encoded_pictures_total"] == 1
+    assert watched.get("atelier_encoded_pictures_total") == 1, (watched, worker.output)
     assert watched["atelier_task_seconds_count"] >= 1
     assert watched.get("atelier_task_failures_total", 0) == 0
     seen = numbers(site.text)
