@@ -1,8 +1,8 @@
 """Pages that neither repeat nor skip, however the library changes meanwhile.
 
-The last ranking of a question is kept for some minutes, and later pages are read from it. What was deleted
-meanwhile is passed over, what is new waits for the next search. When it is no longer kept, or the same was
-asked again since, the pages go on in the new ranking behind the last of the shown hits that is still there.
+The first page's ranking is kept for some minutes, and later pages are read from it. What was deleted
+meanwhile is passed over, what is new waits for the next search. When it is no longer kept, the pages go on in
+a new ranking behind the last of the shown hits that is still there.
 """
 
 from __future__ import annotations
@@ -121,14 +121,22 @@ def cursor_at(ranked: Ranked, position: int, asked: str) -> Cursor:
     return Cursor(asked, ranked.name, position, [place.key for place in shown])
 
 
+def resume(cursor: Cursor) -> Ranked | None:
+    """The ranking that the cursor goes on in, or else the last one of its request, if they are still kept."""
+    ranked: Ranked | None = cache.get(_key(cursor.ranking))
+    return ranked or latest(cursor.asked)
+
+
 def latest(asked: str) -> Ranked | None:
-    """The last ranking of this request, if it is still kept."""
-    ranked: Ranked | None = cache.get(_key(asked))
+    """The last ranking of this request, for pages that are named by a number."""
+    name = cache.get(_key(asked))
+    ranked: Ranked | None = cache.get(_key(name)) if name else None
     return ranked
 
 
 def keep(asked: str, ranked: Ranked) -> None:
-    cache.set(_key(asked), ranked, KEPT_SECONDS)
+    """By its name, since the same may be asked again before its last page; and as the last of its request."""
+    cache.set_many({_key(ranked.name): ranked, _key(asked): ranked.name}, KEPT_SECONDS)
 
 
 def behind(places: Sequence[Place], cursor: Cursor) -> int:
@@ -141,5 +149,5 @@ def behind(places: Sequence[Place], cursor: Cursor) -> int:
     return next(found, min(cursor.position, len(places)))
 
 
-def _key(asked: str) -> str:
-    return f"search:ranked:{asked}"
+def _key(name: str) -> str:
+    return f"search:ranked:{name}"

@@ -132,8 +132,10 @@ def _open(request: SearchRequest, where: Where, meanwhile: Callable[[], object] 
     """The ranking that this page belongs to, and where in it the page begins."""
     asked = _asked(request, where.user)
     cursor = paging.cursor_of(request.after, asked) if request.after else None
-    position = cursor.position if cursor else request.offset
-    ranked = paging.latest(asked) if position else None
+    if cursor is not None:
+        ranked, position = paging.resume(cursor), cursor.position
+    else:
+        ranked, position = paging.latest(asked) if request.offset else None, request.offset
     kept_depth = ranked.depth if ranked else 0
     if ranked is None:
         ranked = _rank(request, where, depth=CANDIDATES, meanwhile=meanwhile)
