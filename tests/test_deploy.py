@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import crossplane
 import kubernetes_validate
 import pytest
 import yaml
@@ -224,43 +223,6 @@ def test_what_scales_exists() -> None:
     assert {one["spec"]["scaleTargetRef"]["name"] for one in scaled} < deployments
     for trigger in (one for scaler in scaled for one in scaler["spec"].get("triggers", [])):
         assert unknown_metrics(trigger["metadata"]["query"]) == set()
-
-
-def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
-    file = DEPLOY / "nginx" / "nginx.conf"
-    read = crossplane.parse(str(file))
-    assert (read["status"], read["errors"]) == ("ok", [])
-    if program := shutil.which("nginx"):
-        # Names are looked up by Docker's name server, which is not here; older nginx cannot do it at all.
-        text = file.read_text().replace("web:8000 resolve", "127.0.0.1:8000")
-        here = tmp_path / "nginx.conf"
-        here.write_text(text.replace("/tmp/", f"{tmp_path}/").replace("/var/cache/nginx", str(tmp_path)))  # noqa: S108
-        done = subprocess.run([program, "-t", "-c", str(here)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    for directive in ("client_body_temp_path", "proxy_temp_path"):  # a tmpfs would count as memory
-        assert [line["args"][0].rpartition("/")[0] for line in named(read, directive)] == ["/var/cache/nginx"]
-    locations = {
-        tuple(block["args"]): {line["directive"]: line["args"] for line in block["block"]}
-        for block in blocks(read["config"][0]["parsed"])
-        if block["directive"] == "location"
-    }
-    assert locations[("=", "/metrics")] == {"return": ["404"]}
-    # What was withdrawn must not be given because the site is away.
-    assert "proxy_cache_use_stale" not in locations[("/assets/",)]
-    assert locations[("/api/v1/uploads/",)]["proxy_request_buffering"] == ["off"]
-
-
-def named(read: dict[str, Any], directive: str) -> list[dict[str, Any]]:
-    """Lines of nginx's file with this directive, but for those within a server."""
-    http = next(block for block in blocks(read["config"][0]["parsed"]) if block["directive"] == "http")
-    return [line for line in http["block"] if line["directive"] == directive]
-
-
-def blocks(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if "block" in line:
-            yield line
-            yield from blocks(line["block"])
 
 
 def unknown_metrics(expression: str) -> set[str]:
