@@ -1,4 +1,4 @@
-"""The proxy by deploy/nginx/nginx.conf: what it logs, what it hides."""
+"""The proxy by deploy/nginx/nginx.conf: what it logs, what it hides, whom it believes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from typing import Any
 
 import crossplane
 import pytest
+import yaml
 
 from tests.services.children import HOST, free_ports, start_tied
-from tests.test_deploy import DEPLOY
+from tests.test_deploy import COMPOSE, DEPLOY
 
 pytestmark = pytest.mark.once
 FILE = DEPLOY / "nginx" / "nginx.conf"
@@ -129,6 +130,18 @@ def test_no_log_tells_the_secret_of_a_shared_link(proxy: Proxy) -> None:
     assert told == [*[("/share/", 200)] * 4, ("/assets/known/", 200), ("/share/", 502)]
     for file in ("access.log", "error.log", "output.log"):
         assert SECRET not in (proxy.folder / file).read_text(), file
+
+
+@with_nginx
+def test_a_visitor_cannot_say_where_they_are(proxy: Proxy) -> None:
+    headers = json.loads(proxy.get("/", **{"X-Forwarded-For": "203.0.113.9"}).read())
+    assert headers["X-Forwarded-For"] == HOST
+
+
+def test_only_the_network_of_this_machine_may_say_where_a_visitor_is() -> None:
+    outside = yaml.safe_load(COMPOSE[0].read_text())["networks"]["outside"]
+    (subnet,) = outside["ipam"]["config"]
+    assert [line["args"] for line in named("set_real_ip_from")] == [[subnet["subnet"]]]
 
 
 def test_the_metrics_are_hidden_and_what_was_withdrawn_is_not_given() -> None:
