@@ -1,4 +1,4 @@
-"""The proxy by deploy/nginx/nginx.conf: what it logs, what it hides, whom it believes."""
+"""The proxy by deploy/nginx/nginx.conf: how much it takes, what it logs and hides, whom it believes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from typing import Any
 import crossplane
 import pytest
 import yaml
+from django.conf import settings
 
 from tests.services.children import HOST, free_ports, start_tied
-from tests.test_deploy import COMPOSE, DEPLOY
+from tests.test_deploy import COMPOSE, DEPLOY, kubernetes
 
 pytestmark = pytest.mark.once
 FILE = DEPLOY / "nginx" / "nginx.conf"
 NGINX = shutil.which("nginx") or ""
 with_nginx = pytest.mark.skipif(not NGINX, reason="nginx is not installed here")
 WAIT_SECONDS = 10.0
+MEGABYTE = 1024**2
 SECRET = "zqsecretofthelink"
 
 
@@ -43,6 +45,15 @@ class Proxy:
         line = HTTPConnection(HOST, self.port, timeout=WAIT_SECONDS)
         line.request("GET", path, headers=headers)
         return line.getresponse()
+
+    def takes(self, path: str, size: int) -> bool:
+        """Whether it asks for a body of so many bytes (none is sent) or says at once that it is too large."""
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\nExpect: 100-continue\r\n\r\n"
+        with socket.create_connection((HOST, self.port), timeout=WAIT_SECONDS) as line:
+            line.sendall(head.encode())
+            status = int(line.makefile("rb").readline().split()[1])
+        assert status in (100, 413), path
+        return status == 100
 
     def logged(self, count: int) -> list[dict[str, Any]]:
         """The lines of the access log, as soon as there are so many."""
@@ -119,6 +130,17 @@ def test_nginx_takes_its_file(tmp_path: Path) -> None:
 
 
 @with_nginx
+def test_more_is_taken_where_files_are_sent_and_uploads_of_any_length(proxy: Proxy) -> None:
+    limits = {"/share/a/password/": 12, "/i18n/setlang/": 12, "/admin/": 128, "/api/v1/search/": 128}
+    for path, most in limits.items():
+        assert proxy.takes(path, most * MEGABYTE), path
+        assert not proxy.takes(path, most * MEGABYTE + 1), path
+    assert proxy.takes("/api/v1/uploads/", settings.DAM_MAX_ARCHIVE_BYTES)
+    assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE < 12 * MEGABYTE
+    assert settings.DAM_MAX_FILE_BYTES < 128 * MEGABYTE
+
+
+@with_nginx
 def test_no_log_tells_the_secret_of_a_shared_link(proxy: Proxy) -> None:
     shared = (f"/share/{SECRET}/", f"/share/{SECRET}/all/", f"/%73hare/{SECRET}/", f"//share/{SECRET}/")
     for path in (*shared, "/assets/known/"):
@@ -138,6 +160,12 @@ def test_a_visitor_cannot_say_where_they_are(proxy: Proxy) -> None:
     assert headers["X-Forwarded-For"] == HOST
 
 
+@with_nginx
+def test_a_forgotten_slash_leads_to_the_same_port_and_scheme(proxy: Proxy) -> None:
+    answer = proxy.get("/admin")
+    assert (answer.status, answer.headers["Location"]) == (301, "/admin/")
+
+
 def test_only_the_network_of_this_machine_may_say_where_a_visitor_is() -> None:
     outside = yaml.safe_load(COMPOSE[0].read_text())["networks"]["outside"]
     (subnet,) = outside["ipam"]["config"]
@@ -153,6 +181,27 @@ def test_the_metrics_are_hidden_and_what_was_withdrawn_is_not_given() -> None:
     assert locations()["/api/v1/uploads/"]["proxy_request_buffering"] == ["off"]
 
 
+def test_the_ingress_has_the_same_limits_and_logs_no_shared_link() -> None:
+    prefix = "nginx.ingress.kubernetes.io/"
+    paths = {
+        path["path"]: {name.removeprefix(prefix): value for name, value in annotations.items()}
+        for one in kubernetes()
+        if one["kind"] == "Ingress"
+        for annotations in [one["metadata"]["annotations"]]
+        for rule in one["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    }
+    assert set(paths) == {"/", "/admin/", "/api/v1/", "/api/v1/uploads/", "/share/"}
+    for path, given in paths.items():
+        within = max((name for name in locations() if path.startswith(name)), key=len)
+        here = {line["directive"]: line["args"] for line in http()} | server() | locations()[within]
+        assert given["proxy-body-size"] == here["client_max_body_size"][0], path
+        assert f"{given['proxy-read-timeout']}s" == here["proxy_read_timeout"][0], path
+        (buffered,) = here.get("proxy_request_buffering", ["on"])
+        assert given.get("proxy-request-buffering", "on") == buffered, path
+    assert [path for path, given in paths.items() if given.get("enable-access-log") == "false"] == ["/share/"]
+
+
 def http() -> list[dict[str, Any]]:
     """The lines of the proxy's file within `http`."""
     read = crossplane.parse(str(FILE))
@@ -165,6 +214,11 @@ def http() -> list[dict[str, Any]]:
 def named(directive: str) -> list[dict[str, Any]]:
     """Those with this directive, but for those within a server."""
     return [line for line in http() if line["directive"] == directive]
+
+
+def server() -> dict[str, list[str]]:
+    """What holds in the server, by directive."""
+    return {line["directive"]: line["args"] for line in named("server")[0]["block"]}
 
 
 def locations() -> dict[str, dict[str, list[str]]]:
