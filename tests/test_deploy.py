@@ -115,8 +115,12 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
     assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == made
 
 
+def known_settings() -> set[str]:
+    return set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
 def test_every_setting_is_one_that_atelier_reads() -> None:
-    known = set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known = known_settings()
     for name in ("web", "worker-encode", "beat", "migrate"):
         given = {variable.removesuffix("_FILE") for variable in services()[name]["environment"]}
         assert given <= known, name
@@ -191,6 +195,7 @@ def test_pods_fit_the_restricted_standard() -> None:
     assert len(pods()) == 7
     for pod in pods():
         assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
         for container in pod["containers"]:
             closed = container["securityContext"]
@@ -199,6 +204,25 @@ def test_pods_fit_the_restricted_standard() -> None:
             assert closed["capabilities"] == {"drop": ["ALL"]}
             assert "memory" in container["resources"]["limits"]
             assert "cpu" in container["resources"]["requests"]
+
+
+def test_each_secret_that_is_asked_for_stands_in_the_example() -> None:
+    folder = DEPLOY / "kubernetes"
+    namespace = yaml.safe_load((folder / "kustomization.yaml").read_text())["namespace"]
+    given: dict[str, set[str]] = {}
+    for secret in yaml.safe_load_all((folder / "secrets.example.yaml").read_text()):
+        kubernetes_validate.validate(secret, "1.37", strict=True)
+        assert secret["metadata"]["namespace"] == namespace
+        given[secret["metadata"]["name"]] = set(secret["stringData"])
+    (milvus,) = (one["spec"] for one in kubernetes() if one["kind"] == "Milvus")
+    storage = milvus["dependencies"]["storage"]
+    sources = [source for container in containers() for source in container["envFrom"]]
+    of_pods = {source["secretRef"]["name"] for source in sources if "secretRef" in source}
+    assert {*of_pods, storage["secretRef"]} == set(given)
+    assert given["secrets"] <= known_settings()
+    assert given[storage["secretRef"]] == {"accesskey", "secretkey"}  # as its operator reads them
+    assert milvus["config"]["minio"]["bucketName"]
+    assert milvus["config"]["minio"]["useSSL"] is storage["endpoint"].endswith(":443")
 
 
 def test_kubernetes_runs_and_watches_the_same_as_compose() -> None:
