@@ -168,7 +168,7 @@ def kubernetes() -> list[dict[str, Any]]:
     """What `kubectl apply --kustomize` would send, but for the names of image and namespace."""
     folder = DEPLOY / "kubernetes"
     named = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    extra = {"kustomization.yaml", "secrets.example.yaml"}
+    extra = {"kustomization.yaml", "secrets.example.yaml", "scrape.yaml"}
     assert {file.name for file in folder.iterdir()} - extra == set(named)
     return [one for name in named for one in yaml.safe_load_all((folder / name).read_text())]
 
@@ -247,6 +247,52 @@ def test_what_scales_exists() -> None:
     assert {one["spec"]["scaleTargetRef"]["name"] for one in scaled} < deployments
     for trigger in (one for scaler in scaled for one in scaler["spec"].get("triggers", [])):
         assert unknown_metrics(trigger["metadata"]["query"]) == set()
+
+
+def scraped(part: str, port: str) -> list[tuple[str, str]]:
+    """Under which jobs, and as which part, the Prometheus of a cluster asks a pod at this port."""
+    found = []
+    for job in yaml.safe_load((DEPLOY / "kubernetes" / "scrape.yaml").read_text())["scrape_configs"]:
+        assert job["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["atelier"]}}]
+        pod = "__meta_kubernetes_pod"
+        labels = {f"{pod}_phase": "Running", f"{pod}_label_app_kubernetes_io_name": part}
+        labels[f"{pod}_container_port_name"] = port
+        is_kept = True
+        for rule in job["relabel_configs"]:
+            (value,) = (labels[name] for name in rule["source_labels"])
+            if rule.get("action") == "keep":
+                is_kept = is_kept and bool(re.fullmatch(rule["regex"], value))
+            else:
+                labels[rule["target_label"]] = value
+        if is_kept:
+            found.append((job["job_name"], labels["part"]))
+    return found
+
+
+def test_prometheus_finds_each_process_on_kubernetes_under_the_names_that_alerts_ask_for() -> None:
+    found = {}
+    for one in kubernetes():
+        if one["kind"] == "Deployment":
+            part = one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            for port in container.get("ports", []):
+                found[part, port["containerPort"]] = scraped(part, port["name"])
+    workers = [name for name in services() if name.startswith("worker-")]
+    assert found == {
+        ("web", 8000): [("atelier-web", "web")],
+        **{(name, 9100): [("atelier-worker", name)] for name in workers},
+    }
+    assert scraped("beat", "metrics") == scraped("web", "metrics") == []
+    rules = (DEPLOY / "monitoring" / "alerts.yml").read_text()
+    assert set(re.findall(r'job="([^"]+)"', rules)) == {job for jobs in found.values() for job, _part in jobs}
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed here")
+@pytest.mark.parametrize("file", ["kubernetes/scrape.yaml", "monitoring/prometheus.yml"])
+def test_prometheus_takes_its_configuration(file: str) -> None:
+    command = ["promtool", "check", "config", "--syntax-only", str(DEPLOY / file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def unknown_metrics(expression: str) -> set[str]:
