@@ -82,6 +82,14 @@ def test_what_compose_names_is_there() -> None:
                 assert known, f"{name}: {source}"
 
 
+def test_nothing_of_atelier_waits_for_a_milvus_that_is_ill() -> None:
+    for name, service in services().items():
+        if service["image"].startswith("${ATELIER_IMAGE") and name != "migrate":
+            awaited = {part: wish["condition"] for part, wish in service["depends_on"].items()}
+            assert awaited.pop("milvus") == "service_started", name  # search degrades without it
+            assert awaited == {"migrate": "service_completed_successfully", "redis": "service_healthy"}, name
+
+
 def test_only_what_must_be_reached_is_published() -> None:
     published = {name: service["ports"] for name, service in every_service().items() if "ports" in service}
     assert published == {
