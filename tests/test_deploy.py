@@ -22,6 +22,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
+from generation.models import GenerationItem, PersonPhoto, TryOn
 from search import telemetry as of_search  # noqa: F401
 
 pytestmark = pytest.mark.once
@@ -121,6 +122,48 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == made
+
+
+def run_buckets(folder: Path, *, fails: str = "-") -> tuple[int, list[str]]:
+    """The exit status of buckets.sh, and what it told MinIO's client, of which one command may fail."""
+    (folder / "secrets").mkdir(parents=True)
+    for name in ("objects_root_password", "objects_library_password", "objects_index_password"):
+        (folder / "secrets" / name).write_text(f"secret-of-{name}")
+    client = folder / "mc"
+    client.write_text(
+        '#!/bin/sh\necho "$MC_HOST_store" > "$(dirname "$0")/host"; echo "$@" >> "$(dirname "$0")/given"\n'
+        f'case "$*" in "ilm rule ls"*|"{fails}"*) exit 1;; esac\n'
+    )
+    client.chmod(0o755)
+    script = (DEPLOY / "buckets.sh").read_text()
+    for there, here in {"/tmp/": f"{folder}/", "/run/secrets": f"{folder}/secrets"}.items():  # noqa: S108
+        assert there in script
+        script = script.replace(there, here)
+    path = f"{folder}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True)
+    assert (folder / "host").read_text() == "http://root:secret-of-objects_root_password@objects:9000\n"
+    return done.returncode, (folder / "given").read_text().splitlines()
+
+
+def test_buckets_are_made_and_no_failure_is_hidden(tmp_path: Path) -> None:
+    status, given = run_buckets(tmp_path / "well")
+    assert status == 0
+    assert "objects_root_password" not in " ".join(given)  # arguments are seen by everybody on the machine
+    for command in ("mb", "admin policy create", "admin user add", "admin policy attach"):
+        assert sum(line.startswith(command) for line in given) == 2, command
+    failing = ("admin user add", "admin policy attach", "version enable", "ilm rule add")
+    for number, command in enumerate(failing):
+        assert any(line.startswith(command) for line in given)
+        assert run_buckets(tmp_path / str(number), fails=command)[0] == 1, command
+
+
+def test_what_a_person_deletes_leaves_no_version_in_the_bucket(tmp_path: Path) -> None:
+    (line,) = (line for line in run_buckets(tmp_path / "buckets")[1] if line.startswith("version enable"))
+    _version, _enable, _flag, kept_out, bucket = line.split()
+    assert bucket == "store/atelier"
+    theirs = (PersonPhoto._meta.get_field("file"), TryOn._meta.get_field("result"))
+    prefixes = {field.upload_to for field in (*theirs, GenerationItem._meta.get_field("answer"))}
+    assert set(kept_out.split(",")) == {f"{prefix}*" for prefix in prefixes}
 
 
 def known_settings() -> set[str]:
