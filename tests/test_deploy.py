@@ -95,6 +95,16 @@ def test_nothing_of_atelier_waits_for_a_milvus_that_is_ill() -> None:
             assert awaited == {"migrate": "service_completed_successfully", "redis": "service_healthy"}, name
 
 
+def test_the_image_takes_what_compose_and_the_manual_give_its_build() -> None:
+    file = (DEPLOY / "Dockerfile").read_text()
+    assert set(re.findall(r"^ARG (\w+)=", file, re.MULTILINE)) == set(services()["web"]["build"]["args"])
+    told = re.findall(r"REQUIREMENTS=(requirements-\w+\.txt)", (ROOT / "docs" / "operations.md").read_text())
+    assert told
+    for name in told:
+        assert (ROOT / name).is_file()
+        assert re.search(rf"^COPY (.* )?{re.escape(name)} .*/tmp/$", file, re.MULTILINE)
+
+
 def test_only_what_must_be_reached_is_published() -> None:
     published = {name: service["ports"] for name, service in every_service().items() if "ports" in service}
     assert published == {
