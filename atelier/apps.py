@@ -8,7 +8,8 @@ class AtelierConfig(AppConfig):
     name = "atelier"
 
     def ready(self) -> None:
-        from atelier import second_step, sessions, signing_in  # noqa: F401  their receivers
+        from atelier import incoming, second_step, sessions, signing_in  # noqa: F401  their receivers
         from atelier.groups import ensure_groups
 
+        incoming.prepare()
         post_migrate.connect(ensure_groups, dispatch_uid="atelier.groups")

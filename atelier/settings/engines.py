@@ -51,7 +51,9 @@ C2PA_PRIVATE_KEY = env.str("C2PA_PRIVATE_KEY", default="")
 C2PA_ALGORITHM = env.str("C2PA_ALGORITHM", default="es256")
 C2PA_TIMESTAMP_URL = env.str("C2PA_TIMESTAMP_URL", default="")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
-FILE_UPLOAD_TEMP_DIR = None
+# Large files of forms until a view has read them; `atelier.incoming` makes the folder. Anybody may send one,
+# and /tmp of a container is memory.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
 
 # The encoder whose space is searched: "starter", "openclip:MODEL/PRETRAINED", "transformers:MODEL", …
 SEARCH_ENCODER = env.str("SEARCH_ENCODER", default="starter")
