@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.dispatch import Signal
@@ -87,13 +88,24 @@ def opened(
 ) -> Iterator[GenerationJob]:
     """A new job, paid by its owner's team, to be given its items; audited, and told to the workers, when the
     block ends. One transaction.
+
+    Raises:
+        JobError: the owner's account was disabled meanwhile.
     """
     with transaction.atomic():
         job = GenerationJob.objects.create(owner=owner, team=team_of(owner), **fields)
         yield job
+        if owner is not None and not _is_active(owner):
+            raise JobError(_("This account is switched off, so nothing is made for it."))
         record(owner, "job.created", job, provider=job.provider, **audited)
         if in_background:
             work_waiting.send(GenerationJob, job_id=job.pk)
+
+
+def _is_active(owner: User) -> bool:
+    """Locked: whoever disables the account at this moment finds the job (`cancel_all_of`)."""
+    accounts = get_user_model().objects.select_for_update(no_key=True).filter(pk=owner.pk)
+    return bool(accounts.values_list("is_active", flat=True).first())
 
 
 def require_payable(provider: str, price: Decimal, currency: str, budget: Decimal | None) -> None:
@@ -226,6 +238,14 @@ def cancel(job: GenerationJob, *, actor: User | None) -> None:
         GenerationJob.objects.filter(pk=job.pk).update(finished=now)
         record(actor, "job.cancelled", job)
     job.finished = now
+
+
+def cancel_all_of(owner: User) -> None:
+    """Give up all jobs of an account that go on or are paused."""
+    going_on = GenerationJob.objects.filter(owner=owner, state__in=(*ACTIVE_STATES, JobState.PAUSED))
+    for job in going_on.order_by("pk"):
+        with suppress(JobError):  # it has ended meanwhile
+            cancel(job, actor=None)
 
 
 def prioritise(job: GenerationJob, priority: int, *, actor: User | None) -> None:
