@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from dam import clock
 from dam.audit import record
+from dam.roles import Role, has_role
 from generation import wording
 from generation.budget import team_of
 from generation.models import (
@@ -269,7 +270,12 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
 
     What the provider refused on grounds of content is left: the same request is refused again.
     An answer that was paid and kept is ingested, not asked for again.
+
+    Raises:
+        JobError: nothing has failed, or the budget is not the actor's to change.
     """
+    if budget is not None and not may_change_budget(job, actor):
+        raise JobError(_("Only who made the job, or an administrator, changes its budget."))
     with transaction.atomic():
         failed = job.items.filter(state__in=(ItemState.FAILED, ItemState.OVER_BUDGET))
         count = queue_again(job, failed, actor=actor, budget=budget)
@@ -277,6 +283,11 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
             raise JobError(_("Nothing in this job has failed."))
     job.refresh_from_db()
     return count
+
+
+def may_change_budget(job: GenerationJob, actor: User | None) -> bool:
+    """What a job spends is entered as its owner's and their team's."""
+    return has_role(actor, Role.ADMINISTRATOR) or (actor is not None and job.owner_id == actor.pk)
 
 
 def queue_again(

@@ -42,6 +42,7 @@ from tests.generation.painter import Painter
 
 Make = Callable[..., list[Asset]]
 Configure = Callable[..., Painter]
+JOBS = "/admin/generation/generationjob/"
 
 
 class Killed(BaseException):
@@ -396,6 +397,46 @@ def test_what_was_paid_before_an_account_ended_is_still_taken_in(
     paid.refresh_from_db()
     assert paid.output is not None
     assert len(engine.ledger) == 1
+
+
+def test_a_jobs_budget_is_changed_by_whoever_made_it_or_an_administrator(
+    painter: Configure,
+    job_of: Callable[..., GenerationJob],
+    client: Client,
+    editor: User,
+    administrator: User,
+) -> None:
+    engine = painter(price="0.1")
+    job = job_of(editor, 3, budget=Decimal("0.1"))
+    run_job(job)
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+    other = EditorFactory()
+    client.force_login(other)
+    address, page = f"/api/v1/generation/jobs/{job.public_id}/retry/", f"{JOBS}{job.pk}/"
+
+    refused = api_of(other).post(address, {"budget": "100"}, format="json")
+    shown = client.get(f"{page}change/").content.decode()
+    told = client.post(f"{page}do/retry/", {"budget": "100"}, follow=True).content.decode()
+
+    said = "Only who made the job, or an administrator, changes its budget."
+    assert (refused.status_code, refused.json()["detail"]) == (409, said)
+    assert said in told
+    assert f"{page}do/retry/" in shown
+    assert 'name="budget"' not in shown
+    job.refresh_from_db()
+    assert job.budget == Decimal("0.1")
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+
+    assert api_of(other).post(address, {}, format="json").status_code == 200
+    run_job(job)
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+    client.force_login(editor)
+    assert 'name="budget"' in client.get(f"{page}change/").content.decode()
+    for person, larger in ((editor, "0.2"), (administrator, "0.3")):
+        answer = api_of(person).post(address, {"budget": larger}, format="json")
+        assert answer.status_code == 200, answer.json()
+        run_job(job)
+    assert len(engine.ledger) == 3
 
 
 # --- Sums ------------------------------------------------------------------------------------------
