@@ -29,6 +29,7 @@ from generation.models import (
     GenerationJob,
     ItemInput,
     ItemState,
+    JobKind,
     JobPriority,
     JobState,
 )
@@ -272,8 +273,10 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
     An answer that was paid and kept is ingested, not asked for again.
 
     Raises:
-        JobError: nothing has failed, or the budget is not the actor's to change.
+        JobError: nothing has failed, the budget is not the actor's to change, or it is another's try-on.
     """
+    if is_anothers_try_on(job, actor):
+        raise JobError(_("A try-on is made again from the person's picture, on its own page."))
     if budget is not None and not may_change_budget(job, actor):
         raise JobError(_("Only who made the job, or an administrator, changes its budget."))
     with transaction.atomic():
@@ -288,6 +291,11 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
 def may_change_budget(job: GenerationJob, actor: User | None) -> bool:
     """What a job spends is entered as its owner's and their team's."""
     return has_role(actor, Role.ADMINISTRATOR) or (actor is not None and job.owner_id == actor.pk)
+
+
+def is_anothers_try_on(job: GenerationJob, actor: User | None) -> bool:
+    """Whether running it again would send another person's picture to a vendor."""
+    return job.kind == JobKind.TRY_ON and actor is not None and job.owner_id != actor.pk
 
 
 def queue_again(
