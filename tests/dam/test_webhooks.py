@@ -413,6 +413,7 @@ class TestAddresses:
         [
             "https://127.0.0.1/", "https://10.1.2.3/", "https://169.254.169.254/latest/", "https://[::1]/",
             "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/",
+            "https://[fec0::1]/", "https://[feff::1]/", "https://[::7f00:1]/", "https://[::10.0.0.1]/",
             "https://0.0.0.0/", "https://224.0.0.1/", "https://100.64.0.1/", "http://example.com/",
             "ftp://example.com/", "https://me:secret@example.com/", "https:///hook", "https://a b/",
             "https://example.com:99999/",
