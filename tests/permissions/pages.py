@@ -387,7 +387,8 @@ dam_sku_sync                           -                      302    302    403 
 dam_tag_delete                         open tag               302    302    403    403    302    302    302
 dam_apikey_add                         -                      302    302    403    403    403    403    200
 dam_apikey_changelist                  -, revoke              302    302    403    403    403    403    302
-dam_webhookendpoint_changelist         -, rotate              302    302    403    403    403    403    302
+dam_webhookendpoint_add                -                      302    302    403    403    403    403    200
+dam_webhookendpoint_changelist         -, rotate              302    302    403    403    403    403    200
 dam_webhookdelivery_changelist         -, again               302    302    403    403    403    403    302
 generation_generationjob_changelist    -, pause               302    302    403    403    302    302    302
 generation_job_verb                    job                    302    302    403    403    302    302    302
@@ -583,6 +584,9 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "name": "New", "owner": world.people["editor"].pk, "scopes": ["contribute"]
     },
     "dam_apikey_changelist": lambda world: _chosen("revoke", world.things["key"]),
+    "dam_webhookendpoint_add": lambda world: {
+        "name": "New", "url": "https://hooks.example.com/new", "events": ["asset.approved"]
+    },
     "dam_webhookendpoint_changelist": lambda world: _chosen("rotate_secret", world.things["hook"]),
     "dam_webhookdelivery_changelist": lambda world: _chosen("send_again", world.things["delivery"]),
     "generation_generationjob_changelist": lambda world: _chosen("pause_chosen", world.things["job"]),
