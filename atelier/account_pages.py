@@ -7,7 +7,7 @@ from typing import Any
 import django_otp
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -37,7 +37,7 @@ def second_step(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     if user is None:
         return redirect("admin:index" if request.user.is_authenticated else "admin:login")
     if not second_factor.has_one(user):
-        return _enrol(request, site, user, "atelier/second_step.html")
+        return _enrol(request, site, user, "atelier/second_step.html", asks_password=False)
     problem = ""
     if request.method == "POST":
         device = second_factor.check(user, request.POST.get("code", ""))
@@ -58,7 +58,7 @@ def second_step(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
 
 
 @never_cache
-@sensitive_post_parameters("code")
+@sensitive_post_parameters("code", "password")
 @require_http_methods(["GET", "POST"])
 def account_security(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     """What protects one's own account, and what of it can be changed."""
@@ -69,33 +69,48 @@ def account_security(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
     if second_factor.has_one(user):
         return _change(request, site, user, deed)
     if deed in ("begin", "confirm"):
-        return _enrol(request, site, user, "atelier/account_security.html")
+        return _enrol(request, site, user, "atelier/account_security.html", asks_password=True)
     return _page(request, site, user)
 
 
-def _enrol(request: HttpRequest, site: AdminSite, user: User, template: str) -> HttpResponseBase:
-    """Show the secret, and turn the second factor on when the app has it."""
+def _enrol(
+    request: HttpRequest, site: AdminSite, user: User, template: str, *, asks_password: bool
+) -> HttpResponseBase:
+    """Show the secret, and turn the second factor on when the app has it.
+
+    Args:
+        asks_password: of an open session, which may be another's; not where it has just been given.
+    """
     problem = ""
     if request.method == "POST" and "code" in request.POST:
-        done = second_factor.confirm(user, request.POST["code"])
-        if done is not None:
+        if asks_password and not _knows_password(request, user):
+            problem = _("This is not your password, so nothing was changed.")
+        elif (done := second_factor.confirm(user, request.POST["code"])) is not None:
             device, codes = done
             _complete(request, user, device)
             end_sessions(user, keep=request.session.session_key)
             return _page(request, site, user, codes=codes)
-        problem = _(
-            "This is not the code that the app shows now. Look again, and at the clock of the device."
-        )
+        else:
+            problem = _(
+                "This is not the code that the app shows now. Look again, and at the clock of the device."
+            )
     device = second_factor.begin(user)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Second step"),
         "problem": problem,
         "enrols": True,
+        "asks_password": asks_password,
         "picture": second_factor.picture_of(device),
         "secret": second_factor.secret_of(device),
     }
     return TemplateResponse(request, template, context)
+
+
+def _knows_password(request: HttpRequest, user: User) -> bool:
+    """Asked as at signing in: wrong ones are counted, so an open session is no place to guess it."""
+    given = request.POST.get("password", "")
+    return authenticate(request, username=user.get_username(), password=given) == user
 
 
 def _change(request: HttpRequest, site: AdminSite, user: User, deed: str) -> HttpResponseBase:

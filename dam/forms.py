@@ -454,7 +454,15 @@ class AddToCollectionForm(forms.Form):
         return cleaned
 
 
-class LinkSKUForm(forms.Form):
+class _OfferingForm(forms.Form):
+    """A form that offers words while somebody types: those alone that their account is shown."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+
+
+class LinkSKUForm(_OfferingForm):
     """Which SKU the chosen assets show, and how."""
 
     sku = forms.CharField(
@@ -466,8 +474,9 @@ class LinkSKUForm(forms.Form):
     role = forms.ChoiceField(label=_("Shown as"), choices=SKURole.choices, widget=UnfoldAdminSelectWidget())
 
     def known(self) -> list[str]:
-        """Some codes, offered while typing."""
-        return list(SKU.objects.order_by("code").values_list("code", flat=True)[:200])
+        """Some codes."""
+        shown = organising.shown_to(self._user, SKU, "skus")
+        return list(shown.order_by("code").values_list("code", flat=True)[:200])
 
     def clean_sku(self) -> SKU:
         sku = SKU.objects.filter(code=self.cleaned_data["sku"].strip()).first()
@@ -476,7 +485,7 @@ class LinkSKUForm(forms.Form):
         return sku
 
 
-class AddTagsForm(forms.Form):
+class AddTagsForm(_OfferingForm):
     """Which tags the chosen assets get."""
 
     tags = WordsField(
@@ -486,5 +495,5 @@ class AddTagsForm(forms.Form):
     )
 
     def known(self) -> list[str]:
-        """Some tags that exist already, offered while typing."""
-        return [str(tag) for tag in Tag.objects.all()[:200]]
+        """Some tags."""
+        return [str(tag) for tag in organising.shown_to(self._user, Tag, "tags")[:200]]

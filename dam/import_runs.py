@@ -181,6 +181,9 @@ def _move(run: Import, expected: Sequence[ImportState], to: ImportState, actor: 
     held = Import.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.state not in expected:
         raise NotNow(_("The import is in the state “%(state)s”.") % {"state": held.get_state_display()})
+    wanted = AssetMetadata.from_plain(held.options).state
+    if to in AT_WORK and wanted not in workflow.first_states(actor):  # the owner's, in every slice
+        raise workflow.NotPermitted(_("You may not bring in assets in that state. Choose another one."))
     held.state, held.problem, held.attempts, held.finished = to, "", 0, None
     if to == ImportState.RUNNING and held.started is None:
         held.rows.all().delete()  # what was found while checking is found again
@@ -370,8 +373,10 @@ class _Slice:
 
     def go(self) -> bool:
         """Whether there is more to do."""
-        source = _open(self.run)
         defaults = AssetMetadata.from_plain(self.run.options)
+        if defaults.state not in workflow.first_states(self.run.owner):  # they may have lost the right since
+            raise ImportProblem(_("You may not bring in assets in that state. Choose another one."))
+        source = _open(self.run)
         wanted = find_wanted(source, None, defaults, self.report)
         if not wanted and not self.report.rejected:
             raise ImportProblem(_("There are no pictures in %(path)s.") % {"path": self.run.location})

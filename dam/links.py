@@ -54,7 +54,7 @@ def make_link(asset: Asset, preset: Preset | None, *, lasts: timedelta, actor: A
 
     Raises:
         NotPermitted: the asset is not this account's to change, and so not its to give away.
-        LinkRefused: no file, in the trash, or its rights have run out.
+        LinkRefused: no file, rejected, archived, in the trash, or its rights have run out.
     """
     workflow.check_changing(actor, [asset])
     if reason := why_withheld(asset):
@@ -104,6 +104,8 @@ def why_withheld(asset: Asset) -> str:
     """Why nobody gets the asset through a link at present, as a sentence; empty where they do."""
     if asset.state == AssetState.TRASHED:
         return _("The asset is in the trash.")
+    if asset.state in (AssetState.REJECTED, AssetState.ARCHIVED):
+        return _("The asset was rejected or archived.")
     return rights.why_unusable(asset)
 
 

@@ -78,6 +78,8 @@ def unlock(request: HttpRequest, token: str) -> HttpResponseBase:
         right = sharing.try_password(link, request.POST.get("password", ""), client_address(request))
     except sharing.TooManyTries as error:
         return _private(_page(request, link, status=429, asks=True, wrong=str(error)))
+    except sharing.CannotCount as error:
+        return _private(_page(request, link, status=503, asks=True, wrong=str(error)))
     if not right:
         return _private(_page(request, link, status=401, asks=True, wrong=_("This is not the password.")))
     request.session[_key(link)] = link.password[-32:]  # another password asks again

@@ -41,6 +41,10 @@ class TooManyTries(Exception):
     """Too many wrong passwords; `str()` says when to try again."""
 
 
+class CannotCount(Exception):
+    """Tries cannot be counted at this moment, so none is made; `str()` says so."""
+
+
 def may_share(user: User, collection: Collection) -> bool:
     """Editors share every collection, contributors their own."""
     if has_role(user, Role.EDITOR):
@@ -122,21 +126,31 @@ def check_open(link: ShareLink) -> None:
 def try_password(link: ShareLink, given: str, address: str) -> bool:
     """Whether this is the password; from one address ten may be tried in a quarter of an hour.
 
+    A try counts before it is compared: of many at once, no more than ten are.
+
     Raises:
         TooManyTries: that was too often; even the right one is refused for a while.
+        CannotCount: the cache is away.
     """
     key = f"share-tries:{link.pk}:{address}"
-    cache.add(key, 0, TRIES_SECONDS)
-    if cache.get(key, 0) >= TRIES:
+    if _counted(key) > TRIES:
         raise TooManyTries(_("Too many wrong passwords. Try again in a quarter of an hour."))
     if link.is_password(given):
         cache.delete(key)
         return True
+    return False
+
+
+def _counted(key: str) -> int:
+    cache.add(key, 0, TRIES_SECONDS)
     try:
-        cache.incr(key)
+        tries: int | None = cache.incr(key)
     except ValueError:  # it ran out between the two
         cache.set(key, 1, TRIES_SECONDS)
-    return False
+        return 1
+    if tries is None:  # what a Redis says that nobody reaches
+        raise CannotCount(_("No password can be checked at this moment. Try again in a few minutes."))
+    return tries
 
 
 def shown_by(link: ShareLink) -> QuerySet[Asset]:

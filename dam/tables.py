@@ -29,7 +29,11 @@ PROBLEM = "problem"
 XLSX_MAGIC, OLE_MAGIC = b"PK\3\4", b"\xd0\xcf\x11\xe0"
 FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]|\0")  # its element in ASCII; a zero: UTF-16, not looked into
 # What a spreadsheet takes for a formula (OWASP, CSV Injection), also in the full width of Chinese input.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The same within a cell, for a spreadsheet that splits the file elsewhere than at commas: many countries' do
+# at “;”, and a line break ends a row there. Quotation marks before it may be taken for those around a cell.
+_SPLIT, _FORMULA = r"(?<=[;\t\r\n])", r"(?=['\"]*[=+\-@＝＋－＠])"
+_INNER, _INNER_MARK = re.compile(_SPLIT + _FORMULA), re.compile(f"{_SPLIT}'{_FORMULA}")
 
 
 class TableError(Exception):
@@ -300,8 +304,11 @@ def with_problems(rows: Iterable[Row], problems: Mapping[int, str]) -> Iterator[
 
 def _disarmed(cell: str) -> str:
     """With an apostrophe before what a spreadsheet would take for a formula, or `_armed` for our mark."""
+    cell = _INNER.sub("'", cell)
     return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
 def _armed(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
+    if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS):
+        cell = cell[1:]
+    return _INNER_MARK.sub("", cell)

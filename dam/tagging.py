@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.text import slugify
 
 from dam.models import SKU, Tag
@@ -18,30 +18,34 @@ def slug_of(word: str) -> str:
     return slugify(word, allow_unicode=True)[:80].strip("-")
 
 
-def find_tags(words: Iterable[str]) -> dict[str, Tag]:
+def find_tags(words: Iterable[str], among: QuerySet[Tag] | None = None) -> dict[str, Tag]:
     """The tags that these words (slugs, labels in either language, synonyms) name, by word.
 
     A word that is a tag's own name is not taken for another one's synonym.
+
+    Args:
+        among: those that may be found; None: all.
     """
+    among = Tag.objects.all() if among is None else among
     slugs = {word.strip(): slug_of(word) for word in words if word.strip()}
     if not slugs:
         return {}
     named = Q(slug__in=slugs.values()) | Q(label__in=slugs) | Q(label_zh__in=slugs)
     by_name: dict[str, Tag] = {}
-    for tag in Tag.objects.filter(named):
+    for tag in among.filter(named):
         for name in filter(None, (tag.label_zh, tag.label, tag.slug)):
             by_name[name] = tag
     found = {word: by_name.get(word) or by_name.get(slug) for word, slug in slugs.items()}
     unknown = {word: slugs[word] for word, tag in found.items() if tag is None}
     if unknown:
-        found |= _by_synonym(unknown)
+        found |= _by_synonym(unknown, among)
     return {word: tag for word, tag in found.items() if tag}
 
 
-def _by_synonym(slugs: dict[str, str]) -> dict[str, Tag | None]:
+def _by_synonym(slugs: dict[str, str], among: QuerySet[Tag]) -> dict[str, Tag | None]:
     """The tags that have these words, or their slugs, among their synonyms, by word."""
     wanted = {word for pair in slugs.items() for word in pair if word}
-    tags = Tag.objects.exclude(synonyms=[]).order_by("pk")
+    tags = among.exclude(synonyms=[]).order_by("pk")
     if connection.vendor == "postgresql":
         holds = (Q(synonyms__contains=[word]) for word in sorted(wanted))
         tags = tags.filter(reduce(or_, holds))

@@ -23,8 +23,9 @@ from django.utils.translation import gettext as _
 SECONDS = 10.0  # for everything: connecting, sending and reading
 MAX_ANSWER = 2048  # bytes of the answer that are read and kept
 PORTS = {"http": 80, "https": 443}
-# Prefixes that carry an IPv4 address to somewhere behind a translator (RFC 6052, RFC 8215).
-TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# Prefixes that carry an IPv4 address to somewhere behind a translator (RFC 6052, RFC 8215) or did once (RFC
+# 4291), and what once was a site's own (RFC 3879).
+NOT_PUBLIC = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "fec0::/10")))
 
 
 class AddressRefused(Exception):
@@ -182,7 +183,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return _is_public(inner)
-        if address.teredo is not None or any(address in network for network in TRANSLATED):
+        if address.teredo is not None or any(address in network for network in NOT_PUBLIC):
             return False
     return address.is_global and not address.is_multicast
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
-from generation.jobs import JobError, queue_again
+from generation.jobs import JobError, is_anothers_try_on, queue_again
 from generation.models import DEAD_STATES, GenerationItem, GenerationJob
 
 if TYPE_CHECKING:
@@ -41,17 +41,24 @@ def counted(items: QuerySet[GenerationItem]) -> list[DeadLetters]:
 def run_again(items: QuerySet[GenerationItem], *, actor: User | None) -> int:
     """Queue these again, job by job; how many. An answer that was paid and kept is not asked for again.
 
+    Try-ons of others are left.
+
     Raises:
-        JobError: there is nothing of the kind.
+        JobError: there is nothing of the kind, or nothing but try-ons of others.
     """
-    count = 0
+    count = left = 0
     keys: Sequence[int] = list(items.order_by().values_list("job_id", flat=True).distinct())
     for job in GenerationJob.objects.filter(pk__in=keys).order_by("pk"):
+        if is_anothers_try_on(job, actor):
+            left += 1
+            continue
         with transaction.atomic():
             # The same choice, asked anew: what somebody else has queued meanwhile is left.
             chosen = items.filter(job=job).order_by().values("pk")
             again = GenerationItem.objects.filter(pk__in=list(chosen.values_list("pk", flat=True)))
             count += queue_again(job, again.filter(state__in=DEAD_STATES), actor=actor)
+    if not count and left:
+        raise JobError(_("A try-on is made again from the person's picture, on its own page."))
     if not count:
         raise JobError(_("Nothing here has failed."))
     return count

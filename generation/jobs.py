@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.dispatch import Signal
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from dam import clock
 from dam.audit import record
+from dam.roles import Role, has_role
 from generation import wording
 from generation.budget import team_of
 from generation.models import (
@@ -27,6 +29,7 @@ from generation.models import (
     GenerationJob,
     ItemInput,
     ItemState,
+    JobKind,
     JobPriority,
     JobState,
 )
@@ -87,13 +90,24 @@ def opened(
 ) -> Iterator[GenerationJob]:
     """A new job, paid by its owner's team, to be given its items; audited, and told to the workers, when the
     block ends. One transaction.
+
+    Raises:
+        JobError: the owner's account was disabled meanwhile.
     """
     with transaction.atomic():
         job = GenerationJob.objects.create(owner=owner, team=team_of(owner), **fields)
         yield job
+        if owner is not None and not _is_active(owner):
+            raise JobError(_("This account is switched off, so nothing is made for it."))
         record(owner, "job.created", job, provider=job.provider, **audited)
         if in_background:
             work_waiting.send(GenerationJob, job_id=job.pk)
+
+
+def _is_active(owner: User) -> bool:
+    """Locked: whoever disables the account at this moment finds the job (`cancel_all_of`)."""
+    accounts = get_user_model().objects.select_for_update(no_key=True).filter(pk=owner.pk)
+    return bool(accounts.values_list("is_active", flat=True).first())
 
 
 def require_payable(provider: str, price: Decimal, currency: str, budget: Decimal | None) -> None:
@@ -228,6 +242,14 @@ def cancel(job: GenerationJob, *, actor: User | None) -> None:
     job.finished = now
 
 
+def cancel_all_of(owner: User) -> None:
+    """Give up all jobs of an account that go on or are paused."""
+    going_on = GenerationJob.objects.filter(owner=owner, state__in=(*ACTIVE_STATES, JobState.PAUSED))
+    for job in going_on.order_by("pk"):
+        with suppress(JobError):  # it has ended meanwhile
+            cancel(job, actor=None)
+
+
 def prioritise(job: GenerationJob, priority: int, *, actor: User | None) -> None:
     """Put a job before or behind others.
 
@@ -249,7 +271,14 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
 
     What the provider refused on grounds of content is left: the same request is refused again.
     An answer that was paid and kept is ingested, not asked for again.
+
+    Raises:
+        JobError: nothing has failed, the budget is not the actor's to change, or it is another's try-on.
     """
+    if is_anothers_try_on(job, actor):
+        raise JobError(_("A try-on is made again from the person's picture, on its own page."))
+    if budget is not None and not may_change_budget(job, actor):
+        raise JobError(_("Only who made the job, or an administrator, changes its budget."))
     with transaction.atomic():
         failed = job.items.filter(state__in=(ItemState.FAILED, ItemState.OVER_BUDGET))
         count = queue_again(job, failed, actor=actor, budget=budget)
@@ -257,6 +286,16 @@ def retry(job: GenerationJob, *, actor: User | None, budget: Decimal | None = No
             raise JobError(_("Nothing in this job has failed."))
     job.refresh_from_db()
     return count
+
+
+def may_change_budget(job: GenerationJob, actor: User | None) -> bool:
+    """What a job spends is entered as its owner's and their team's."""
+    return has_role(actor, Role.ADMINISTRATOR) or (actor is not None and job.owner_id == actor.pk)
+
+
+def is_anothers_try_on(job: GenerationJob, actor: User | None) -> bool:
+    """Whether running it again would send another person's picture to a vendor."""
+    return job.kind == JobKind.TRY_ON and actor is not None and job.owner_id != actor.pk
 
 
 def queue_again(

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any
 
 from celery.signals import worker_init
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
 from dam.signals import assets_changed, assets_merged
 from generation import courier
-from generation.jobs import work_waiting
+from generation.jobs import cancel_all_of, work_waiting
 from generation.models import ItemInput
 from generation.review import follow_states
 from generation.tasks import publish
@@ -27,6 +29,19 @@ def follow_merged(sender: type, kept_id: int, merged_ids: list[int], **kwargs: A
 def follow_changed(sender: type, asset_ids: list[int], **kwargs: Any) -> None:
     """A result may have been approved or rejected in the library."""
     follow_states(asset_ids)
+
+
+@receiver(pre_delete, sender=User, dispatch_uid="generation.owner_deleted")
+def end_with_account(sender: type, instance: User, **kwargs: Any) -> None:
+    """Jobs are bounded by caps, which go with the account."""
+    cancel_all_of(instance)
+
+
+@receiver(post_save, sender=User, dispatch_uid="generation.owner_disabled")
+def end_when_disabled(sender: type, instance: User, **kwargs: Any) -> None:
+    """Nothing more is made for an account that is switched off."""
+    if not instance.is_active:
+        cancel_all_of(instance)
 
 
 @receiver(work_waiting)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from dam import tag_tree
 from dam.models import Asset, AssetOrigin, AssetSKU, AssetState, CollectionItem, Tag
 from dam.models.asset import AssetQuerySet
+from dam.organising import shown_to
 from dam.roles import Role, has_role, sees_library
 from dam.tagging import find_tags
 from search.documents import days
@@ -176,13 +177,14 @@ class Where:
         return [slug for word in self.request.filters.not_tag for slug in self._slugs(word)]
 
     def _slugs(self, word: str) -> list[str]:
-        """The slugs of the tag that this word names and of those below it; of an unknown one the word."""
+        """The slugs of the tag that the word names to the caller and of those below it; else the word."""
         return self._slugs_by_word.get(word.strip()) or [word]
 
     @cached_property
     def _slugs_by_word(self) -> dict[str, list[str]]:
         filters = self.request.filters
-        found = find_tags([*filters.tag, *filters.all_tags, *filters.not_tag])
+        shown = shown_to(self.user, Tag, "tags")
+        found = find_tags([*filters.tag, *filters.all_tags, *filters.not_tag], shown)
         return {word: _slugs_below(tag) for word, tag in found.items()}
 
     def _created(self) -> tuple[int | None, int | None]:

@@ -8,15 +8,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from dam.models import Asset, AssetState
-from dam.roles import role_of
-from tests.factories import AssetFactory, CollectionFactory
+from dam.roles import Role, role_of
+from tests.factories import AssetFactory, CollectionFactory, SKUFactory, TagFactory, UserFactory
 from tests.pictures import picture
 
 ASSETS = "/api/v1/assets/"
@@ -86,6 +87,96 @@ def test_the_numbers_count_only_what_is_shown(
         assert found["total"] == 9
     similar = api.get(f"{ASSETS}{library[0].public_id}/similar/").json()
     assert similar["total"] == len(similar["results"]) == 8
+
+
+# ── Words that are guessed, and words that are offered ────────────────────────────────────────────
+
+
+@pytest.fixture
+def collection_to_come(db: None, index_now: Callable[[], Any]) -> None:
+    """What is on the storefront lies below a tag and below an article that only a draft carries."""
+    above = TagFactory(slug="spring-28", label="Spring 28", label_zh="春季新品", synonyms=["SS28"])
+    TagFactory(slug="knit", label="Knit", parent=above)
+    SKUFactory(code="ART-28-M", parent=SKUFactory(code="ART-28"))
+    AssetFactory(tags=["knit"], skus=[("ART-28-M", "packshot")])
+    AssetFactory(state=AssetState.DRAFT, tags=["spring-28"], skus=[("ART-28", "packshot")])
+    index_now()
+
+
+def found(client: APIClient, address: str, **query: str) -> Any:
+    """The ids, codes and totals of an answer."""
+    body = client.get(address, query).json()
+    return [row.get("code") or row["id"] for row in body.get("results", [])], body.get("total")
+
+
+@pytest.mark.usefixtures("collection_to_come")
+@pytest.mark.parametrize(
+    ("address", "parameters"),
+    [
+        (ASSETS, ["tag"]),
+        (f"{ASSETS}facets/", ["tag"]),
+        ("/api/v1/search/", ["tag", "all_tags", "not_tag"]),
+    ],
+)
+def test_the_name_of_a_hidden_tag_is_answered_as_one_that_is_nobodys(
+    api: APIClient, stranger: User, staff_api: APIClient, address: str, parameters: list[str]
+) -> None:
+    for person in (None, stranger):
+        api.force_authenticate(person)
+        for parameter in parameters:
+            for word in ("spring-28", "Spring 28", "春季新品", "SS28"):
+                nobodys = found(api, address, **{parameter: "nobodys"})
+                assert found(api, address, **{parameter: word}) == nobodys, (parameter, word)
+        assert found(api, address, tag="Knit") != found(api, address, tag="nobodys")
+    assert found(staff_api, address, tag="SS28") == found(staff_api, address)
+
+
+@pytest.mark.django_db
+def test_a_hidden_tag_does_not_take_a_word_from_one_that_is_shown(api: APIClient) -> None:
+    TagFactory(slug="coat", label="Coat", synonyms=["anorak"])
+    AssetFactory(tags=["coat"])
+    before = found(api, ASSETS, tag="anorak")
+    AssetFactory(state=AssetState.DRAFT, tags=["Coat"])
+    hidden = AssetFactory(state=AssetState.DRAFT)
+    hidden.tags.add(TagFactory(slug="anorak", label="Anorak"))
+    assert found(api, ASSETS, tag="anorak") == before
+    assert len(before[0]) == 1
+
+
+@pytest.mark.usefixtures("collection_to_come")
+def test_the_code_of_a_hidden_article_is_answered_as_one_that_is_nobodys(
+    api: APIClient, stranger: User, staff_api: APIClient
+) -> None:
+    skus = "/api/v1/skus/"
+    for person in (None, stranger):
+        api.force_authenticate(person)
+        assert found(api, skus) == (["ART-28-M"], None)
+        assert found(api, skus, parent="ART-28") == found(api, skus, parent="NOBODYS") == ([], None)
+    assert found(staff_api, skus, parent="ART-28") == (["ART-28-M"], None)
+    AssetFactory(skus=[("ART-28", "packshot")])
+    assert found(api, skus, parent="ART-28") == (["ART-28-M"], None)
+
+
+@pytest.mark.usefixtures("collection_to_come")
+@pytest.mark.parametrize(
+    ("action", "hidden", "shown"), [("add_tags", "Spring 28", "Mine"), ("link_sku", "ART-28", "MINE-1")]
+)
+def test_words_are_offered_to_those_alone_who_are_shown_them(
+    client: Client, editor: User, action: str, hidden: str, shown: str
+) -> None:
+    contributor = UserFactory(is_staff=True)
+    contributor.groups.add(Group.objects.get(name=Role.CONTRIBUTOR))
+    own = AssetFactory(
+        owner=contributor, state=AssetState.DRAFT, tags=["Mine"], skus=[("MINE-1", "packshot")]
+    )
+    pages = []
+    for person in (contributor, editor):
+        client.force_login(person)
+        answer = client.post("/admin/dam/asset/", {"action": action, "_selected_action": [own.pk]})
+        assert answer.status_code == 200
+        pages.append(answer.content.decode())
+    offered = [[f'<option value="{word}">' in page for word in (hidden, shown)] for page in pages]
+    assert offered == [[False, True], [True, True]]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ def second_factor(user: User) -> tuple[Client, list[str]]:
     client.force_login(user)
     page = reverse("admin:account_security")
     assert "data:image/png;base64," in client.post(page, {"do": "begin"}).content.decode()
-    answer = client.post(page, {"do": "confirm", "code": code_of(user, confirmed=False)})
+    given = {"code": code_of(user, confirmed=False), "password": PASSWORD}
+    answer = client.post(page, {"do": "confirm", **given})
     return client, CODES.findall(answer.content.decode())
 
 
@@ -153,6 +154,41 @@ def test_the_second_step_is_turned_off_only_with_a_code() -> None:
         "user.two_factor_on", "user.recovery_code_used", "user.recovery_codes", "user.recovery_code_used",
         "user.two_factor_off",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("deed", ["begin", "confirm"])
+def test_an_open_session_alone_turns_no_second_step_on(deed: str) -> None:
+    user = EditorFactory()
+    here, there = Client(), Client()
+    for client in (here, there):
+        enter(user, client=client)
+    page = reverse("admin:account_security")
+    assert 'name="password"' in here.post(page, {"do": "begin"}).content.decode()
+
+    def confirm(**given: str) -> Any:
+        return here.post(page, {"do": deed, "code": code_of(user, confirmed=False), **given})
+
+    for given in ({}, {"password": "wrong"}):
+        assert "This is not your password" in confirm(**given).content.decode()
+        assert not TOTPDevice.objects.filter(confirmed=True).exists()
+    assert there.get("/admin/").status_code == 200
+    assert len(CODES.findall(confirm(password=PASSWORD).content.decode())) == 10
+    assert [client.get("/admin/").status_code for client in (here, there)] == [200, 302]
+
+
+def test_the_password_is_not_guessed_from_an_open_session(settings: Any) -> None:
+    user = EditorFactory()
+    client = Client()
+    enter(user, client=client)
+    page = reverse("admin:account_security")
+    client.post(page, {"do": "begin"})
+    given = {"do": "confirm", "code": code_of(user, confirmed=False)}
+    tries = [
+        client.post(page, {**given, "password": password}).status_code
+        for password in [*["wrong"] * settings.AXES_FAILURE_LIMIT, PASSWORD]
+    ]
+    assert tries == [200] * (settings.AXES_FAILURE_LIMIT - 1) + [429, 429]
+    assert not TOTPDevice.objects.filter(confirmed=True).exists()
 
 
 def test_where_it_is_required_nobody_gets_on_without_and_keys_go_on_working(settings: Any) -> None:

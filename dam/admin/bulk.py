@@ -161,7 +161,8 @@ def add_to_collection(model_admin: Any, request: HttpRequest, chosen: QuerySet[A
 
 def add_tags(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
     """Ask for the tags, then give them to the chosen assets."""
-    form = AddTagsForm(request.POST if "confirmed" in request.POST else None)
+    given = request.POST if "confirmed" in request.POST else None
+    form = AddTagsForm(given, user=signed_in(request))
     if not form.is_valid():
         return _ask(model_admin, request, chosen, form, _("Add tags"))
     if _more_than(chosen, AT_ONCE):
@@ -176,7 +177,8 @@ def add_tags(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) ->
 
 def link_sku(model_admin: Any, request: HttpRequest, chosen: QuerySet[Asset]) -> HttpResponse | None:
     """Ask for the SKU and the role, then say that the chosen assets show it."""
-    form = LinkSKUForm(request.POST if "confirmed" in request.POST else None)
+    given = request.POST if "confirmed" in request.POST else None
+    form = LinkSKUForm(given, user=signed_in(request))
     if not form.is_valid():
         return _ask(model_admin, request, chosen, form, _("Link to a SKU"))
     sku = form.cleaned_data["sku"]

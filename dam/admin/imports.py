@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from dam import import_runs
+from dam import import_runs, workflow
 from dam.admin.changelist import PlainChangeList
 from dam.api.imports import error_sheet_response
 from dam.forms import ImportForm
@@ -149,7 +149,7 @@ class ImportAdmin(ModelAdmin):
             raise PermissionDenied
         try:
             VERBS[verb](run, actor=signed_in(request))
-        except import_runs.NotNow as error:
+        except (import_runs.NotNow, workflow.NotPermitted) as error:
             messages.warning(request, str(error))
         return redirect("admin:dam_import_run", run.public_id)
 

@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
@@ -92,9 +93,20 @@ class WebhookEndpointAdmin(ForAdministrators):
         labels: dict[str, Any] = dict(WebhookEvent.choices)
         return ", ".join(str(labels.get(event, event)) for event in endpoint.events)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With one button: whichever is pressed, the secret is shown next."""
+        one = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **one})
+
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: Any) -> None:
-        if secret := webhooks.save(obj, actor=signed_in(request)):
-            _show_secret(request, obj, secret)
+        webhooks.save(obj, actor=signed_in(request))
+
+    def response_add(
+        self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: Any = None
+    ) -> HttpResponse:
+        return self._shown_secrets(request, [obj])
 
     def delete_model(self, request: HttpRequest, obj: WebhookEndpoint) -> None:
         webhooks.delete(obj, actor=signed_in(request))
@@ -115,9 +127,21 @@ class WebhookEndpointAdmin(ForAdministrators):
         messages.success(request, _("The test goes out within seconds; see “Webhook messages”."))
 
     @action(description=gettext_lazy("Give it a new secret"), permissions=["change"])
-    def rotate_secret(self, request: HttpRequest, chosen: QuerySet[WebhookEndpoint]) -> None:
-        for endpoint in chosen:
-            _show_secret(request, endpoint, webhooks.rotate_secret(endpoint, actor=signed_in(request)))
+    def rotate_secret(self, request: HttpRequest, chosen: QuerySet[WebhookEndpoint]) -> HttpResponse:
+        endpoints = list(chosen)
+        for endpoint in endpoints:
+            webhooks.rotate_secret(endpoint, actor=signed_in(request))
+        return self._shown_secrets(request, endpoints)
+
+    def _shown_secrets(self, request: HttpRequest, endpoints: list[WebhookEndpoint]) -> HttpResponse:
+        """In this answer only: a message would lie in a cookie."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Secrets of webhooks"),
+            "endpoints": endpoints,
+        }
+        return render(request, "dam/webhook_secrets.html", context)
 
 
 @admin.register(WebhookDelivery)
@@ -176,8 +200,3 @@ class WebhookDeliveryAdmin(ForAdministrators):
 
 def _manages(request: HttpRequest) -> bool:
     return has_role(request.user, webhooks.MANAGING)
-
-
-def _show_secret(request: HttpRequest, endpoint: WebhookEndpoint, secret: str) -> None:
-    sentence = _("The secret of “%(name)s” is %(secret)s. Copy it now; it is not shown again.")
-    messages.warning(request, sentence % {"name": endpoint.name, "secret": secret})

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
-from dam import custom_fields, field_rules, tag_tree, tagging, words
+from dam import custom_fields, field_rules, organising, tag_tree, tagging, words
 from dam.articles import split_attribute
 from dam.colours import FAMILIES
 from dam.coverage import counted
@@ -24,6 +24,7 @@ from dam.models import (
     Making,
     SKURole,
     SKUStatus,
+    Tag,
 )
 from dam.models.asset import AssetQuerySet
 from dam.models.organisation import SKUQuerySet
@@ -92,7 +93,8 @@ class AssetFilter(django_filters.FilterSet):
         return field_rules.incomplete(assets, state, field_rules.load())
 
     def with_tag(self, assets: QuerySet[Asset], name: str, word: str) -> QuerySet[Asset]:
-        tags = [tag.pk for tag in tagging.find_tags([word]).values()]
+        shown = organising.shown_to(self.request.user, Tag, "tags")
+        tags = [tag.pk for tag in tagging.find_tags([word], shown).values()]
         links = Asset.tags.through.objects.filter(tag__in=tag_tree.keys_below(tags))
         return assets.filter(pk__in=links.values("asset_id"))
 
@@ -112,7 +114,7 @@ class SKUFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(method="matching", label=_("Words of code or name, or a whole barcode"))
     status = django_filters.ChoiceFilter(choices=SKUStatus.choices)
-    parent = django_filters.CharFilter(field_name="parent__code", label=_("Code of the article"))
+    parent = django_filters.CharFilter(method="variants_of", label=_("Code of the article"))
     attribute = django_filters.CharFilter(
         method="with_attributes", label=_("“name:value”, or “name” for any value; repeated: all of them")
     )
@@ -124,6 +126,10 @@ class SKUFilter(django_filters.FilterSet):
     class Meta:
         model = SKU
         fields = ("q", "status", "parent", "attribute", "missing")
+
+    def variants_of(self, skus: SKUQuerySet, name: str, code: str) -> SKUQuerySet:
+        articles = organising.shown_to(self.request.user, SKU, "skus").filter(code=code)
+        return skus.filter(parent__in=articles.values("pk"))
 
     def lacking(self, skus: SKUQuerySet, name: str, role: str) -> SKUQuerySet:
         visible = counted().filter(asset__in=Asset.objects.visible_to(self.request.user))

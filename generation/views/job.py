@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dam.addresses import thumbnail_url
 from dam.keys import is_key
+from dam.people import signed_in
 from generation import jobs
 from generation.claiming import why_waiting
 from generation.forms import budget_field
@@ -54,6 +55,7 @@ def job_page(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse:
         "counts": _counts(watched.progress),
         "committed": money(job.committed, job.currency),
         "verbs": _verbs(job, watched.progress),
+        "takes_budget": jobs.may_change_budget(job, signed_in(request)),
         "budget": money(job.budget, job.currency) if job.budget is not None else _("no bound"),
         "waiting": why_waiting(job),
         "parameters": parameters_in_words(job.parameters),

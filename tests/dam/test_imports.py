@@ -23,13 +23,14 @@ from openpyxl import load_workbook
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from dam import import_runs, tasks, upload_spool
+from dam import api_keys, import_runs, tasks, upload_spool
 from dam.models import (
     Asset,
     AssetKind,
     AssetState,
     Import,
     ImportState,
+    Scope,
     UploadSession,
     UploadState,
 )
@@ -297,6 +298,65 @@ def test_a_worker_is_killed_in_the_middle(worker: Callable[[], Process], editor:
     assert counts(run) == (ImportState.DONE, 400, 0, 0)
     assert Asset.objects.count() == 400
     assert max(Counter(run.rows.values_list("key", flat=True)).values()) == 1
+
+
+class TestRightsOfToday:
+    """What somebody might do when the import was made counts no longer."""
+
+    SAID = "You may not bring in assets in that state. Choose another one."
+
+    def checked(self, reviewer: User, pictures: int = 1) -> Import:
+        api = api_of(reviewer)
+        return worked(create(api, upload=uploaded(api, archive_of(pictures)), state="approved"))
+
+    def test_who_is_no_reviewer_any_more_starts_nothing_approved(
+        self, reviewer: User, client: Client, administrator: User
+    ) -> None:
+        run = self.checked(reviewer)
+        assert run.state == ImportState.READY
+        reviewer.groups.clear()
+        editor = User.objects.get(pk=reviewer.pk)
+        address = f"{IMPORTS}{run.public_id}/"
+
+        refused = api_of(editor).post(f"{address}start/")
+        client.force_login(editor)
+        page = client.post(f"/admin/dam/import/{run.public_id}/start/", follow=True)
+
+        assert (refused.status_code, refused.json()["detail"]) == (403, self.SAID)
+        assert self.SAID in page.content.decode()
+        run.refresh_from_db()
+        assert run.state == ImportState.READY
+        # An administrator may start it, and then it is still the owner's.
+        assert api_of(administrator).post(f"{address}start/").status_code == 200
+        assert counts(worked(run)) == (ImportState.FAILED, 0, 0, 0)
+        assert run.problem == self.SAID
+        assert api_of(editor).post(f"{address}resume/").status_code == 403
+        assert not Asset.objects.exists()
+
+    def test_a_key_that_may_not_review_starts_nothing_approved(self, reviewer: User) -> None:
+        run = self.checked(reviewer)
+        answers = []
+        for scopes in ([Scope.CONTRIBUTE], [Scope.CONTRIBUTE, Scope.REVIEW]):
+            _key, secret = api_keys.create("importer", reviewer, scopes, actor=None)
+            program = APIClient()
+            program.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+            answers.append(program.post(f"{IMPORTS}{run.public_id}/start/").status_code)
+        assert answers == [403, 200]
+
+    def test_every_slice_asks_anew(self, reviewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tasks, "SLICE_SECONDS", 0.0)
+        api = api_of(reviewer)
+        upload = uploaded(api, archive_of(120))
+        run = worked(create(api, upload=upload, state="approved", dry_run=False))
+        assert counts(run) == (ImportState.RUNNING, 100, 0, 0)
+
+        User.objects.filter(pk=reviewer.pk).update(is_active=False)
+        assert counts(worked(run)) == (ImportState.FAILED, 100, 0, 0)
+        assert (run.problem, Asset.objects.count()) == (self.SAID, 100)
+
+        User.objects.filter(pk=reviewer.pk).update(is_active=True)
+        assert api.post(f"{IMPORTS}{run.public_id}/resume/").status_code == 200
+        assert counts(worked(run)) == (ImportState.DONE, 120, 0, 0)
 
 
 class TestFolders:

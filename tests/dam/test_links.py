@@ -122,6 +122,22 @@ def test_what_was_thrown_away_or_ran_out_is_served_to_nobody(staff_api: APIClien
     assert client.get(address).status_code == 410
 
 
+@pytest.mark.parametrize("state", [AssetState.REJECTED, AssetState.ARCHIVED])
+def test_what_was_rejected_or_archived_is_served_to_nobody_until_it_comes_back(
+    staff_api: APIClient, client: Client, state: AssetState
+) -> None:
+    asset = draft()
+    address = link(staff_api, asset, expires_in=30 * 24 * HOUR)
+    assert client.get(address).status_code == 200
+    editing.set_state([asset], actor=None, state=state)
+    gone, refused = client.get(address), ask(staff_api, asset, preset="web")
+    said = "The asset was rejected or archived."
+    assert (gone.status_code, gone.json()["code"], gone.json()["detail"]) == (410, "withdrawn", said)
+    assert (refused.status_code, refused.json()["detail"]) == (409, said)
+    editing.set_state([asset], actor=None, state=AssetState.DRAFT)
+    assert client.get(address).status_code == 200
+
+
 def test_caches_keep_nothing_longer_than_the_rights_last(staff_api: APIClient, client: Client) -> None:
     tomorrow = timezone.localdate() + timedelta(days=1)
     asset = AssetFactory(rights_expire_on=tomorrow)

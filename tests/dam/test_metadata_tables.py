@@ -88,6 +88,22 @@ class TestExport:
             AssetFactory(tags=["linen"], skus=[("D-1", "packshot")])
         assert queries() == few
 
+    @pytest.mark.parametrize("words", ["x;=1+1", "x;''=1", ";=1", 'x;"=1"', "x\t=1", "x\n- 1"])
+    def test_formulas_behind_a_separator_are_disarmed_and_come_back(
+        self, staff_api: APIClient, words: str
+    ) -> None:
+        asset = AssetFactory(description=words)
+        content = b"".join(staff_api.get(EXPORT).streaming_content)
+        text = StringIO(content.decode("utf-8-sig"), newline="")
+        for separator in ",;\t":
+            text.seek(0)
+            for row in csv.reader(text, delimiter=separator):
+                assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@"))]
+        assert send(staff_api, content).json()["unchanged"] == 1
+        assert send(staff_api, [{**exported(staff_api)[0], "credit": "A, B"}]).json()["unchanged"] == 0
+        asset.refresh_from_db()
+        assert (asset.description, asset.credit) == (words, "A, B")
+
 
 class TestUpdate:
     def test_what_was_exported_changes_nothing(self, staff_api: APIClient, dress: Asset) -> None:

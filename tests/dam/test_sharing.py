@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
@@ -174,6 +178,61 @@ def test_behind_a_proxy_tries_count_for_the_address_that_the_proxy_saw(
         enter("wrong", "198.51.100.1")
     assert enter(PASSWORD, "198.51.100.1") == 429
     assert enter(PASSWORD, "198.51.100.2") == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_tries_at_once_no_more_are_compared(
+    collection: Collection, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/share/{link_to(collection, editor, password=PASSWORD).token}/password/"
+    at_once = 2 * sharing.TRIES
+    compared: list[str] = []
+    answered: list[int] = []
+    all_came = threading.Event()
+
+    def compare(link: ShareLink, given: str) -> bool:
+        compared.append(given)
+        all_came.wait(30)
+        return False
+
+    def enter(number: int) -> None:
+        try:
+            answered.append(Client().post(address, {"password": f"guess {number}"}).status_code)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(ShareLink, "is_password", compare)
+    with ThreadPoolExecutor(at_once) as pool:
+        tries = [pool.submit(enter, number) for number in range(at_once)]
+        try:
+            while len(compared) + sum(one.done() for one in tries) < at_once:
+                time.sleep(0.01)
+        finally:
+            all_came.set()
+        for one in tries:
+            one.result()
+
+    assert len(compared) == sharing.TRIES
+    assert sorted(answered) == [401] * sharing.TRIES + [429] * sharing.TRIES
+
+
+def test_while_tries_cannot_be_counted_not_even_the_right_password_opens(
+    collection: Collection, editor: User, settings: Settings
+) -> None:
+    link = link_to(collection, editor, password=PASSWORD)
+    client = Client()
+    nobody = {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": "redis://127.0.0.1:1/0",
+        "OPTIONS": {"IGNORE_EXCEPTIONS": True},
+    }
+    with_cache, settings.CACHES = settings.CACHES, {"default": nobody}
+    refused = client.post(f"/share/{link.token}/password/", {"password": PASSWORD})
+    assert refused.status_code == 503
+    assert "No password can be checked at this moment" in refused.content.decode()
+    assert client.get(f"/share/{link.token}/").status_code == 401
+    settings.CACHES = with_cache
+    assert client.post(f"/share/{link.token}/password/", {"password": PASSWORD}).status_code == 302
 
 
 @pytest.mark.parametrize("end", ["expired", "revoked"])

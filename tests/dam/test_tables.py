@@ -12,14 +12,16 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 from pytest_django import Settings
 
 from dam.ingest import AssetMetadata
 from dam.manifest import ImportProblem, read_manifest
-from dam.tables import Row, TableError, read_table, write_errors
+from dam.tables import Row, TableError, csv_lines, read_table, write_errors
 from tests.archive_files import zip_of
 
 
@@ -276,3 +278,47 @@ def test_a_table_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     for name in ("errors.csv", "errors.xlsx"):
         with pytest.raises(TableError, match="cannot be written"):
             write_errors(BAD, PROBLEMS, tmp_path / "no folder" / name)
+
+
+# ── Formulas ──────────────────────────────────────────────────────────────────────────────────────
+
+# What matters to spreadsheets and to the disarming, or anything else.
+CELLS = strategies.text("a;,\t\r\n'\"=-＝", max_size=8) | strategies.text(
+    strategies.characters(codec="utf-8", exclude_characters="\0"), max_size=8
+)
+TABLES = strategies.lists(strategies.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4)
+many = hypothesis.settings(max_examples=300, deadline=None, database=None, derandomize=True)
+
+
+@many
+@hypothesis.given(rows=TABLES)
+def test_every_table_comes_back_from_csv_as_it_was(rows: list[list[str]]) -> None:
+    table = [["file", "title", "note", "more"], *(["a.jpg", *cells] for cells in rows)]
+
+    assert cells("".join(csv_lines(table)).encode()) == table
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@many
+@hypothesis.given(rows=TABLES)
+def test_wherever_a_spreadsheet_splits_no_cell_is_a_formula(rows: list[list[str]], separator: str) -> None:
+    written = "".join(csv_lines(rows)).removeprefix("\ufeff")
+
+    for found in csv.reader(io.StringIO(written, newline=""), delimiter=separator):
+        assert not [cell for cell in found if cell.startswith(tuple("=+-@＝＋－＠"))]
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("x;=1+1", "x;'=1+1"),
+        ("x;'=1", "x;''=1"),
+        ("\n=1", "'\n'=1"),
+        ("a; b - c", "a; b - c"),
+        ("x;y", "x;y"),
+    ],
+)
+def test_what_would_be_a_formula_behind_a_separator_is_disarmed(cell: str, written: str) -> None:
+    lines = "".join(csv_lines([["file", "title"], ["a.jpg", cell]]))
+
+    assert [row[1] for row in csv.reader(io.StringIO(lines, newline=""))] == ["title", written]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.signals import post_save
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from rest_framework.test import APIClient
@@ -111,6 +112,25 @@ def test_the_same_request_with_the_same_key_is_one_job(
     assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
     assert first.json() == second.json() and first["Location"] == second["Location"]
     assert GenerationJob.objects.count() == 1
+
+
+def test_an_account_that_is_disabled_while_it_orders_gets_no_job(
+    painter: Configure, staff_api: APIClient, order: dict[str, Any], editor: User
+) -> None:
+    painter()
+
+    def disable(**_made: Any) -> None:
+        User.objects.filter(pk=editor.pk).update(is_active=False)
+
+    post_save.connect(disable, sender=GenerationJob)
+    try:
+        refused = staff_api.post(JOBS, order, format="json")
+    finally:
+        post_save.disconnect(disable, sender=GenerationJob)
+
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "This account is switched off, so nothing is made for it."
+    assert not GenerationJob.objects.exists()
 
 
 def test_a_job_is_paused_resumed_cancelled_and_tried_again(

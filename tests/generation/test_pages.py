@@ -264,11 +264,11 @@ def test_a_job_is_paused_resumed_and_cancelled_from_its_page(staff: Client, job:
 
 
 def test_a_job_over_its_budget_goes_on_with_a_larger_one(
-    staff: Client, painter: Configure, assets_of: Make
+    staff: Client, reviewer: User, painter: Configure, assets_of: Make
 ) -> None:
     painter(price="0.1")
     plan = plan_outfits(assets_of("model", 1), assets_of("garment", 3))
-    job = create_job(plan, owner=None, budget=plan.price_per_picture)
+    job = create_job(plan, owner=reviewer, budget=plan.price_per_picture)
     run_job(job)
     address = reverse("admin:generation_job_verb", args=[job.pk, "retry"])
 

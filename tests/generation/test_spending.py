@@ -13,6 +13,7 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Sum
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -25,6 +26,7 @@ from generation.models import (
     GenerationItem,
     GenerationJob,
     ItemState,
+    JobState,
     SpendEntry,
     SpendingCap,
     SpendState,
@@ -33,10 +35,14 @@ from generation.models import (
 from generation.planning import plan_outfits
 from generation.providers.base import Blocked, Refused, Transient
 from generation.running import create_job, run_job
+from tests.clients import api_of
+from tests.dam.storages import AwayStorage
+from tests.factories import EditorFactory
 from tests.generation.painter import Painter
 
 Make = Callable[..., list[Asset]]
 Configure = Callable[..., Painter]
+JOBS = "/admin/generation/generationjob/"
 
 
 class Killed(BaseException):
@@ -323,6 +329,114 @@ def test_concurrent_workers_do_not_pass_a_teams_cap(
 def test_a_cap_is_of_a_person_or_of_a_team(editor: User) -> None:
     with pytest.raises(ValidationError, match="of a person or of a team"):
         SpendingCap(amount=1).full_clean()
+
+
+def end(account: User, how: str, browser: Client) -> None:
+    """As an administrator does it on the account's page."""
+    page = f"/admin/auth/user/{account.pk}/"
+    if how == "deleted":
+        answer = browser.post(f"{page}delete/", {"post": "yes"})
+    else:  # the box “active” is not ticked
+        kept = {"username": account.username, "is_staff": "on"}
+        joined = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+        answer = browser.post(f"{page}change/", {**kept, **joined})
+    assert answer.status_code == 302
+    assert not User.objects.filter(pk=account.pk, is_active=True).exists()
+
+
+@pytest.mark.parametrize("how", ["deleted", "disabled"])
+def test_an_account_that_ends_has_nothing_more_made(
+    painter: Configure, job_of: Callable[..., GenerationJob], client: Client, administrator: User, how: str
+) -> None:
+    engine = painter(price="0.1")
+    account, other = EditorFactory(), EditorFactory()
+    SpendingCap.objects.create(user=account, amount=Decimal("0.1"))
+    going_on, paused, others = job_of(account, 4), job_of(account, 2), job_of(other, 1)
+    pause(paused, actor=account)
+    run_job(going_on)
+    assert states(going_on) == {ItemState.SUCCEEDED: 1, ItemState.QUEUED: 3}
+
+    client.force_login(administrator)
+    end(account, how, client)
+
+    SpendingCap.objects.update(amount=1)
+    GenerationItem.objects.update(not_before=timezone.now())
+    for job in (going_on, paused, others):
+        run_job(job)
+    assert states(going_on) == {ItemState.SUCCEEDED: 1, ItemState.CANCELLED: 3}
+    assert states(paused) == {ItemState.CANCELLED: 2}
+    assert states(others) == {ItemState.SUCCEEDED: 1}
+    assert (going_on.state, paused.state) == (JobState.CANCELLED, JobState.CANCELLED)
+    assert len(engine.ledger) == 2
+    assert_balanced(going_on)
+
+
+@pytest.mark.usefixtures("no_waiting", "away_storage")
+@pytest.mark.parametrize("how", ["deleted", "disabled"])
+def test_what_was_paid_before_an_account_ended_is_still_taken_in(
+    painter: Configure, job_of: Callable[..., GenerationJob], client: Client, administrator: User, how: str
+) -> None:
+    engine = painter(price="0.1")
+    account = EditorFactory()
+    job = job_of(account, 2)
+
+    def goes_away(_request: Any) -> None:
+        AwayStorage.away = True
+
+    engine.incidents.append(goes_away)
+    paid = job.items.get(position=0)
+    assert running.run_item(paid.pk)
+    AwayStorage.away = False
+
+    client.force_login(administrator)
+    end(account, how, client)
+    GenerationItem.objects.filter(pk=paid.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    running.mend_cancelled()
+
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.CANCELLED: 1}
+    paid.refresh_from_db()
+    assert paid.output is not None
+    assert len(engine.ledger) == 1
+
+
+def test_a_jobs_budget_is_changed_by_whoever_made_it_or_an_administrator(
+    painter: Configure,
+    job_of: Callable[..., GenerationJob],
+    client: Client,
+    editor: User,
+    administrator: User,
+) -> None:
+    engine = painter(price="0.1")
+    job = job_of(editor, 3, budget=Decimal("0.1"))
+    run_job(job)
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+    other = EditorFactory()
+    client.force_login(other)
+    address, page = f"/api/v1/generation/jobs/{job.public_id}/retry/", f"{JOBS}{job.pk}/"
+
+    refused = api_of(other).post(address, {"budget": "100"}, format="json")
+    shown = client.get(f"{page}change/").content.decode()
+    told = client.post(f"{page}do/retry/", {"budget": "100"}, follow=True).content.decode()
+
+    said = "Only who made the job, or an administrator, changes its budget."
+    assert (refused.status_code, refused.json()["detail"]) == (409, said)
+    assert said in told
+    assert f"{page}do/retry/" in shown
+    assert 'name="budget"' not in shown
+    job.refresh_from_db()
+    assert job.budget == Decimal("0.1")
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+
+    assert api_of(other).post(address, {}, format="json").status_code == 200
+    run_job(job)
+    assert states(job) == {ItemState.SUCCEEDED: 1, ItemState.OVER_BUDGET: 2}
+    client.force_login(editor)
+    assert 'name="budget"' in client.get(f"{page}change/").content.decode()
+    for person, larger in ((editor, "0.2"), (administrator, "0.3")):
+        answer = api_of(person).post(address, {"budget": larger}, format="json")
+        assert answer.status_code == 200, answer.json()
+        run_job(job)
+    assert len(engine.ledger) == 3
 
 
 # --- Sums ------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from generation.models import (
     TryOn,
 )
 from generation.planning import plan_outfits
+from generation.providers.base import Refused
 from generation.providers.registry import get_provider
 from generation.quality.scoring import score_due
 from generation.running import create_job, run_item, run_job
@@ -256,6 +257,47 @@ def test_a_try_on_and_a_picture_made_again_are_paid_by_the_team(
     made = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=None)
     again = staff_api.post(f"/api/v1/generation/items/{made.items.get().public_id}/make-again/").json()
     assert GenerationJob.objects.get(public_id=again["id"]).team == team
+
+
+def test_a_failed_try_on_is_run_again_by_its_person_alone(
+    photo: PersonPhoto, assets_of: Make, staff_api: APIClient, api: APIClient, client: Client
+) -> None:
+    engine: Any = get_provider(_provider())
+    engine.incidents.extend([Refused("No."), Refused("No.")])
+    sent = {"garments": ids(assets_of("garment", 1))}
+    made = staff_api.post(f"{API}{photo.public_id}/run/", sent, format="json").json()
+    worn = GenerationJob.objects.get(public_id=made["id"])
+    of_all = create_job(plan_outfits(assets_of("model", 1), assets_of("garment", 1)), owner=None)
+    for job in (worn, of_all):
+        run_job(job)
+        assert job.items.get().state == ItemState.FAILED
+    calls = len(engine.ledger)
+
+    other = AdministratorFactory()
+    api.force_authenticate(other)
+    client.force_login(other)
+    retry = f"/api/v1/generation/jobs/{worn.public_id}/retry/"
+    bulk = "/api/v1/generation/dead-letters/run-again/"
+    refused = [
+        api.post(retry, {}, format="json"),
+        api.post(bulk, {"job": str(worn.public_id)}, format="json"),
+    ]
+    for page, action, key in (
+        ("generationjob", "retry_chosen", worn.pk),
+        ("deadletter", "run_again", worn.items.get().pk),
+    ):
+        client.post(f"/admin/generation/{page}/", {"action": action, "_selected_action": [key]})
+    some = api.post(bulk, {"provider": _provider()}, format="json")
+
+    said = "A try-on is made again from the person's picture, on its own page."
+    assert [(answer.status_code, answer.json()["detail"]) for answer in refused] == [(409, said)] * 2
+    assert some.json() == {"queued": 1}, "what is nobody's in particular"
+    run_job(worn)
+    assert (worn.items.get().state, len(engine.ledger)) == (ItemState.FAILED, calls)
+
+    assert staff_api.post(retry, {}, format="json").status_code == 200
+    run_job(worn)
+    assert worn.items.get().state == ItemState.SUCCEEDED
 
 
 def test_the_page_asks_as_much_for_many_pictures_as_for_one(

@@ -341,6 +341,8 @@ dam_asset_changelist                   -, trash all           302    302    302=
 dam_asset_changelist                   -, collect             302    302    200=   200=   302    302    302
 dam_asset_changelist                   -, tag                 302    302    403    403    302    302    302
 dam_asset_changelist                   -, link                302    302    302=   302=   302    302    302
+dam_asset_changelist                   -, ask for tags        302    302    200=   200=   200=   200=   200=
+dam_asset_changelist                   -, ask for a SKU       302    302    200=   200=   200=   200=   200=
 dam_asset_changelist                   -, download            302    302    302=   302=   200=   200=   200=
 dam_asset_comment                      shown                  302    302    302    302    302    302    302
 dam_asset_comment                      hidden                 302    302    404    404    302    302    302
@@ -387,7 +389,8 @@ dam_sku_sync                           -                      302    302    403 
 dam_tag_delete                         open tag               302    302    403    403    302    302    302
 dam_apikey_add                         -                      302    302    403    403    403    403    200
 dam_apikey_changelist                  -, revoke              302    302    403    403    403    403    302
-dam_webhookendpoint_changelist         -, rotate              302    302    403    403    403    403    302
+dam_webhookendpoint_add                -                      302    302    403    403    403    403    200
+dam_webhookendpoint_changelist         -, rotate              302    302    403    403    403    403    200
 dam_webhookdelivery_changelist         -, again               302    302    403    403    403    403    302
 generation_generationjob_changelist    -, pause               302    302    403    403    302    302    302
 generation_job_verb                    job                    302    302    403    403    302    302    302
@@ -554,6 +557,8 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("dam_asset_changelist", "-, link"): lambda world: _chosen(
         "link_sku", world.assets["foreign"], confirmed="yes", sku=world.things["open SKU"].code, role="detail"
     ),
+    ("dam_asset_changelist", "-, ask for tags"): lambda world: _chosen("add_tags", world.assets["foreign"]),
+    ("dam_asset_changelist", "-, ask for a SKU"): lambda world: _chosen("link_sku", world.assets["foreign"]),
     ("dam_asset_changelist", "-, download"): lambda world: _chosen("download", world.assets["hidden"]),
     "dam_asset_comment": lambda world: {"text": "Well."},
     "dam_asset_save_search": lambda world: {"name": "New", "query": "kind=prop", "shared": "on"},
@@ -583,6 +588,9 @@ _SENT: dict[str | tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "name": "New", "owner": world.people["editor"].pk, "scopes": ["contribute"]
     },
     "dam_apikey_changelist": lambda world: _chosen("revoke", world.things["key"]),
+    "dam_webhookendpoint_add": lambda world: {
+        "name": "New", "url": "https://hooks.example.com/new", "events": ["asset.approved"]
+    },
     "dam_webhookendpoint_changelist": lambda world: _chosen("rotate_secret", world.things["hook"]),
     "dam_webhookdelivery_changelist": lambda world: _chosen("send_again", world.things["delivery"]),
     "generation_generationjob_changelist": lambda world: _chosen("pause_chosen", world.things["job"]),

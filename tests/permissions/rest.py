@@ -195,6 +195,7 @@ POST   /generation/jobs/{public_id}/pause/             job                      
 POST   /generation/jobs/{public_id}/resume/            job, paused                    401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/cancel/            job                            401    403   403   403   200   200   200
 POST   /generation/jobs/{public_id}/retry/             job, failed                    401    403   403   403   200   200   200
+POST   /generation/jobs/{public_id}/retry/             job, failed, a new budget      401    403   403   403   200   409=  200
 POST   /generation/jobs/{public_id}/prioritise/        job                            401    403   403   403   200   200   200
 POST   /generation/items/{public_id}/make-again/       item                           401    403   403   403   201   201   201
 POST   /generation/selections/                         -                              401    403   403   403   200=  200=  200=
@@ -457,7 +458,7 @@ def prepare(world: World, row: Row) -> None:
         Import.objects.filter(pk=thing.pk).update(state=ImportState(state), started=started)
     if row.thing == "job" and state == "paused":
         type(thing).objects.filter(pk=thing.pk).update(state="paused")
-    if row.thing == "job" and state == "failed":
+    if row.thing == "job" and state.startswith("failed"):
         thing.items.filter(state="queued").update(state="failed")
     if row.path.startswith("/uploads/{"):
         spool(thing)
@@ -653,4 +654,7 @@ _SENT: dict[str | tuple[str, str], Callable[[World], Sent]] = {
         name="New", url="https://new.example.com/hook", events=["asset.approved"]
     ),
     "PATCH /webhooks/{id}/": lambda world: _json(name="Changed"),
+    ("POST /generation/jobs/{public_id}/retry/", "job, failed, a new budget"): lambda world: _json(
+        budget="5"
+    ),
 }
