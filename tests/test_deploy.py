@@ -23,6 +23,8 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
+from generation.claiming import LEASE
+from generation.tasks import SLICE_SECONDS
 from search import telemetry as of_search  # noqa: F401
 
 pytestmark = pytest.mark.once
@@ -159,6 +161,19 @@ def test_each_queue_has_its_worker() -> None:
 
     assert served(service.get("command", []) for service in services().values()) == queues
     assert served(container.get("args", []) for container in containers()) == queues
+
+
+def test_a_worker_has_time_for_the_calls_that_it_waits_for() -> None:
+    vendors = (declared["OPTIONS"] for declared in settings.GENERATION_PROVIDERS.values())
+    longest = max(options.get("timeout_seconds", 0) for options in vendors)
+    pod = next(
+        one["spec"]["template"]["spec"]
+        for one in kubernetes()
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", "worker-generate")
+    )
+    composed = services()["worker-generate"]["stop_grace_period"]
+    for seconds in (pod["terminationGracePeriodSeconds"], int(composed.removesuffix("s"))):
+        assert seconds > SLICE_SECONDS + longest + LEASE.total_seconds()
 
 
 def kubernetes() -> list[dict[str, Any]]:
