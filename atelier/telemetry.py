@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -25,7 +25,8 @@ from dam.models.imports import AT_WORK
 from dam.models.uploads import UploadState
 from generation import costs
 from generation.models import GenerationItem, ItemState
-from search.models import IndexEntry, IndexState, SpendAccount
+from search.models import IndexEntry, IndexState, Space, SpaceState, SpendAccount
+from search.spaces import spaces_beside
 
 KEPT_SECONDS = 10
 LAST = timedelta(hours=1)
@@ -71,23 +72,34 @@ def _assets() -> Iterable[_Family]:
 
 
 def _outbox(now: datetime) -> Iterable[_Family]:
-    entries = IndexEntry.objects.order_by()
+    entries = IndexEntry.objects.order_by().filter(space__in=_worked_spaces())
     waiting = entries.filter(state__in=(IndexState.PENDING, IndexState.WORKING))
-    sums = waiting.values_list("space__slug").annotate(n=Count("pk"), oldest=Min("not_before"))
-    rows = list(sums)
+    # What fails on the asset itself has attempts; the others met Milvus, encoder, storage or budget.
+    put_off = Count("pk", filter=Q(attempts=0) & ~Q(last_error=""))
+    sums = waiting.values_list("space__slug")
+    rows = list(sums.annotate(n=Count("pk"), oldest=Min("not_before"), put_off=put_off))
     yield (
         "atelier_outbox_waiting", "Assets that wait for the index.", ("space",),
-        [((space,), number) for space, number, _oldest in rows],
+        [((space,), number) for space, number, _oldest, _put_off in rows],
     )  # fmt: skip
     yield (
         "atelier_outbox_oldest_seconds", "How long the first of them has been due.", ("space",),
-        [((space,), _age(oldest, now)) for space, _number, oldest in rows],
+        [((space,), _age(oldest, now)) for space, _number, oldest, _put_off in rows],
+    )  # fmt: skip
+    yield (
+        "atelier_outbox_put_off", "Those of them that an outage or the budget has put off.", ("space",),
+        [((space,), put_off) for space, _number, _oldest, put_off in rows],
     )  # fmt: skip
     failed = entries.filter(state=IndexState.FAILED).values_list("space__slug").annotate(n=Count("pk"))
     yield (
         "atelier_outbox_failed", "Assets that could not be indexed.", ("space",),
         [((space,), number) for space, number in failed],
     )  # fmt: skip
+
+
+def _worked_spaces() -> list[Space]:
+    """Those whose entries workers take: what is noted for another waits for a person."""
+    return [*Space.objects.filter(state=SpaceState.LIVE), *spaces_beside()]
 
 
 def _generation(now: datetime) -> Iterable[_Family]:
@@ -115,12 +127,12 @@ def _generation(now: datetime) -> Iterable[_Family]:
 def _background(now: datetime) -> Iterable[_Family]:
     imports = Import.objects.filter(state__in=AT_WORK)
     uploads = UploadSession.objects.filter(state=UploadState.RECEIVING)
-    messages = WebhookDelivery.objects.filter(state=DeliveryState.PENDING)
+    messages = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, endpoint__active=True)
     for name, told, waiting, since in (
         ("imports_open", "Imports at work.", imports, "created"),
         ("uploads_open", "Uploads that are not complete.", uploads, "created"),
-        ("webhooks_waiting", "Messages to other systems that wait.", messages, "next_attempt_at"),
-        ("removals_waiting", "Files that are to be removed.", PendingRemoval.objects.all(), "not_before"),
+        ("webhooks_waiting", "Messages to other systems that wait.", messages, "created"),
+        ("removals_waiting", "Files that are to be removed.", PendingRemoval.objects.all(), "created"),
     ):
         number, oldest = _number_and_oldest(waiting, since)
         yield f"atelier_{name}", told, (), [((), number)]

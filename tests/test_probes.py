@@ -7,19 +7,25 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import probes, worker_health
-from dam.models import AssetState
-from search.models import IndexEntry, IndexState
+from dam import removal
+from dam.models import AssetState, PendingRemoval, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from search import outbox
+from search.models import IndexEntry, IndexState, Space, SpaceState
+from tests.dam.storages import StubbornStorage
+from tests.encoders import DIRECTORY
 from tests.factories import AssetFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -88,6 +94,49 @@ def test_metrics_tell_what_waits_and_for_how_long(watched: Client, django_assert
     assert seen["atelier_imports_open"] == {(): 0}
     with django_assert_num_queries(0):  # what was asked a moment ago is told again
         measured(watched)
+
+
+def test_what_an_outage_puts_off_is_told_as_long_as_somebody_works_on_it(
+    watched: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SEARCH_ENCODERS = {**settings.SEARCH_ENCODERS, **DIRECTORY}
+    settings.SEARCH_ENCODER = "colours:8"
+    AssetFactory()
+    Space.objects.update(away_since=timezone.now() - timedelta(hours=1))
+    monkeypatch.setattr("search.index.connection._client", None)
+    settings.MILVUS_URI = "http://127.0.0.1:9"
+    assert outbox.drain().postponed
+
+    seen = measured(watched)
+    space = Space.objects.get()
+    assert seen["atelier_outbox_oldest_seconds"] == {(space.slug,): 0}
+    assert seen["atelier_outbox_put_off"] == seen["atelier_outbox_waiting"] == {(space.slug,): 1}
+    Space.objects.update(state=SpaceState.RETIRED)
+    cache.clear()
+    assert "atelier_outbox_waiting" not in measured(watched)
+
+
+def test_ages_are_those_of_what_waits_however_often_it_was_tried(
+    watched: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = {"BACKEND": "tests.dam.storages.StubbornStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    monkeypatch.setattr(StubbornStorage, "stubborn", True)
+    long_ago = timezone.now() - timedelta(hours=7)
+    PendingRemoval.objects.create(name="a.jpg", created=long_ago, not_before=long_ago)
+    assert removal.remove_due() == 0
+    endpoint = WebhookEndpoint.objects.create(name="Shop", url="https://hooks.example.com/", secret="secret")
+    WebhookDelivery.objects.create(
+        endpoint=endpoint, event=WebhookEvent.DELETED, payload={}, attempts=5,
+        created=timezone.now() - timedelta(hours=3), next_attempt_at=timezone.now() + timedelta(hours=4),
+    )  # fmt: skip
+
+    seen = measured(watched)
+    assert seen["atelier_removals_waiting_oldest_seconds"][()] >= 7 * 3600
+    assert seen["atelier_webhooks_waiting_oldest_seconds"][()] >= 3 * 3600
+    WebhookEndpoint.objects.update(active=False)
+    cache.clear()
+    assert measured(watched)["atelier_webhooks_waiting_oldest_seconds"][()] == 0
 
 
 def test_each_request_is_counted_by_its_declared_address(watched: Client, editor: User) -> None:
