@@ -24,7 +24,7 @@ from dam.models import DeliveryState, Import, PendingRemoval, UploadSession, Web
 from dam.models.imports import AT_WORK
 from dam.models.uploads import UploadState
 from generation import costs
-from generation.models import GenerationItem, ItemState
+from generation.models import ACTIVE_STATES, GenerationItem, ItemState
 from search.models import IndexEntry, IndexState, Space, SpaceState, SpendAccount
 from search.spaces import spaces_beside
 
@@ -104,10 +104,11 @@ def _worked_spaces() -> list[Space]:
 
 def _generation(now: datetime) -> Iterable[_Family]:
     items = GenerationItem.objects.order_by()
-    waiting = items.unfinished().values_list("job__provider", "state")
+    # Those of a paused job wait for a person.
+    waiting = items.unfinished().filter(job__state__in=ACTIVE_STATES).values_list("job__provider", "state")
     rows = list(waiting.annotate(n=Count("pk"), oldest=Min("not_before")))
     yield (
-        "atelier_generation_items", "Pictures that are not made yet.", ("provider", "state"),
+        "atelier_generation_items", "Pictures that jobs are still to make.", ("provider", "state"),
         [((provider, state), number) for provider, state, number, _oldest in rows],
     )  # fmt: skip
     yield (

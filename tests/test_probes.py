@@ -22,6 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from atelier import probes, worker_health
 from dam import removal
 from dam.models import AssetState, PendingRemoval, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from generation.jobs import create_job, pause
+from generation.planning import plan_outfits
 from search import outbox
 from search.models import IndexEntry, IndexState, Space, SpaceState
 from tests.dam.storages import StubbornStorage
@@ -137,6 +139,19 @@ def test_ages_are_those_of_what_waits_however_often_it_was_tried(
     WebhookEndpoint.objects.update(active=False)
     cache.clear()
     assert measured(watched)["atelier_webhooks_waiting_oldest_seconds"][()] == 0
+
+
+def test_pictures_of_a_paused_job_wait_for_a_person(watched: Client, editor: User) -> None:
+    plan = plan_outfits([AssetFactory(kind="model")], [AssetFactory(kind="garment")], provider="board")
+    job = create_job(plan, owner=editor, in_background=False)
+    job.items.update(not_before=timezone.now() - timedelta(hours=2))
+    seen = measured(watched)
+    assert seen["atelier_generation_items"] == {("board", "queued"): 1}
+    assert seen["atelier_generation_oldest_seconds"][("board",)] >= 2 * 3600
+    pause(job, actor=editor)
+    cache.clear()
+    seen = measured(watched)
+    assert not {"atelier_generation_items", "atelier_generation_oldest_seconds"} & set(seen)
 
 
 def test_each_request_is_counted_by_its_declared_address(watched: Client, editor: User) -> None:
