@@ -121,8 +121,8 @@ def _generation(now: datetime) -> Iterable[_Family]:
         ("provider", "state", "cause"),
         [((provider, state, cause), n) for provider, state, cause, n in ended.annotate(n=Count("pk"))],
     )  # fmt: skip
-    review = items.filter(state=ItemState.SUCCEEDED, verdict="")
-    yield "atelier_reviews_waiting", "Results that nobody has judged.", (), [((), review.count())]
+    unjudged = items.awaiting_review().count()
+    yield "atelier_reviews_waiting", "Results that nobody has judged.", (), [((), unjudged)]
 
 
 def _background(now: datetime) -> Iterable[_Family]:

@@ -20,9 +20,10 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import probes, worker_health
-from dam import removal
+from dam import editing, removal
 from dam.models import AssetState, PendingRemoval, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from generation.jobs import create_job, pause
+from generation.models import GenerationItem, GenerationJob, ItemState
 from generation.planning import plan_outfits
 from search import outbox
 from search.models import IndexEntry, IndexState, Space, SpaceState
@@ -152,6 +153,17 @@ def test_pictures_of_a_paused_job_wait_for_a_person(watched: Client, editor: Use
     cache.clear()
     seen = measured(watched)
     assert not {"atelier_generation_items", "atelier_generation_oldest_seconds"} & set(seen)
+
+
+def test_results_wait_for_a_verdict_as_long_as_they_can_be_given_one(watched: Client) -> None:
+    job = GenerationJob.objects.create(kind="outfits", provider="board")
+    waiting, thrown_away = AssetFactory(state=AssetState.IN_REVIEW), AssetFactory(state=AssetState.IN_REVIEW)
+    for number, output in enumerate((waiting, thrown_away, None)):  # that of a try-on is its person's alone
+        GenerationItem.objects.create(
+            job=job, position=number, idempotency_key=str(number), state=ItemState.SUCCEEDED, output=output
+        )
+    editing.trash([thrown_away], actor=None)
+    assert measured(watched)["atelier_reviews_waiting"] == {(): 1}
 
 
 def test_each_request_is_counted_by_its_declared_address(watched: Client, editor: User) -> None:
