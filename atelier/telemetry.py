@@ -6,11 +6,13 @@ assets or for none. That is a handful of queries on small indexes, and what they
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
+from django.db import Error
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -28,6 +30,7 @@ from generation.models import ACTIVE_STATES, GenerationItem, ItemState
 from search.models import IndexEntry, IndexState, Space, SpaceState, SpendAccount
 from search.spaces import spaces_beside
 
+log = logging.getLogger(__name__)
 KEPT_SECONDS = 10
 LAST = timedelta(hours=1)
 # name, help, labels, rows of (label values, number)
@@ -44,7 +47,7 @@ def of_process() -> bytes:
 
 
 def of_library() -> bytes:
-    """What the database says of the library and of what waits in it."""
+    """What the database says of the library and of what waits in it; where it does not answer, only that."""
     registry = CollectorRegistry()
     registry.register(_Library())
     return generate_latest(registry)
@@ -52,7 +55,15 @@ def of_library() -> bytes:
 
 class _Library(Collector):
     def collect(self) -> Iterator[Metric]:
-        for name, told, labels, rows in cache.get_or_set("telemetry", _families, KEPT_SECONDS) or _families():
+        try:
+            families = cache.get_or_set("telemetry", _families, KEPT_SECONDS) or _families()
+        except Error as error:
+            log.warning("Nothing is told of the library: the database does not answer (%s).", error)
+            families = []
+        yield GaugeMetricFamily(
+            "atelier_database_up", "1 where the database answers this site.", value=bool(families)
+        )
+        for name, told, labels, rows in families:
             family = GaugeMetricFamily(name, told, labels=labels)
             for values, number in rows:
                 family.add_metric(values, number)
