@@ -6,10 +6,12 @@ assets or for none. That is a handful of queries on small indexes, and what they
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.core.cache import cache
 from django.db import Error
@@ -39,11 +41,14 @@ _Family = tuple[str, str, tuple[str, ...], list[tuple[tuple[str, ...], float]]]
 
 def of_process() -> bytes:
     """What this process, or all processes of this server, have counted."""
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    return generate_latest(registry)
+    with (Path(folder) / "lock").open("a") as lock:  # deploy/gunicorn.conf.py has it while it joins files
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return generate_latest(registry)
 
 
 def of_library() -> bytes:

@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 import crossplane
 import kubernetes_validate
 import pytest
+import requests
 import yaml
 from django.conf import settings
 from prometheus_client import REGISTRY, generate_latest
@@ -26,6 +28,8 @@ from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they
 from generation.claiming import LEASE
 from generation.tasks import SLICE_SECONDS
 from search import telemetry as of_search  # noqa: F401
+from tests.services.children import free_ports
+from tests.services.processes import Process, eventually
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,6 +150,55 @@ def test_each_life_of_the_site_counts_in_a_folder_of_its_own(monkeypatch: Any, t
     assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
     configuration["on_exit"](None)
     assert not folder.exists()
+
+
+def test_what_ended_processes_have_counted_lies_in_one_file(tmp_path: Path) -> None:
+    place = f"127.0.0.1:{free_ports(1)[0]}"
+    site = Process(
+        "gunicorn", "atelier.wsgi", "--config", str(DEPLOY / "gunicorn.conf.py"), "--bind", place,
+        log=tmp_path / "web.log",
+        settings_of_its_own={
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'without-tables.sqlite3'}",
+            "METRICS_TOKEN": "of-the-test",
+            "TMPDIR": str(tmp_path),
+            "WEB_PROCESSES": "2",
+        },
+    )  # fmt: skip
+
+    def processes(kind: str = "histogram") -> set[str]:
+        return {file.stem.rpartition("_")[2] for file in tmp_path.glob(f"metrics-*/{kind}_*.db")}
+
+    def counted() -> float:
+        headers = {"Authorization": "Bearer of-the-test"}
+        answer = requests.get(f"http://{place}/metrics", headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        families = text_string_to_metric_families(answer.text)
+        samples = (sample for family in families for sample in family.samples)
+        return sum(one.value for one in samples if one.name == "atelier_http_seconds_count")
+
+    try:
+        eventually(lambda: len(processes()) == 2, "two processes count", process=site)
+        first = processes()
+        for _visit in range(8):
+            eventually(lambda: visited(f"http://{place}/api/v1/"), "the site answers", process=site)
+        assert counted() == 8
+        for process in first:
+            os.kill(int(process), signal.SIGTERM)
+        eventually(lambda: len(processes() - first) == 3, "two others and one file", process=site)
+        assert not processes() & first
+        assert processes("counter") <= processes()
+        assert counted() == 8
+        assert visited(f"http://{place}/api/v1/")
+        assert counted() == 9
+    finally:
+        site.kill()
+
+
+def visited(address: str) -> bool:
+    try:
+        return bool(requests.get(address, timeout=60).status_code)
+    except requests.ConnectionError:
+        return False
 
 
 def test_each_queue_has_its_worker() -> None:
