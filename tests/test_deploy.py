@@ -21,10 +21,9 @@ import pytest
 import requests
 import yaml
 from django.conf import settings
-from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
+from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  the first declares its metrics
 from generation.claiming import LEASE
 from generation.tasks import SLICE_SECONDS
 from search import telemetry as of_search  # noqa: F401
@@ -338,13 +337,18 @@ def unknown_metrics(expression: str) -> set[str]:
 
 
 def told() -> set[str]:
-    texts = [telemetry.of_library(), generate_latest(REGISTRY)]
+    texts = [telemetry.of_library(), worker_health.told()]
     return {one.name for text in texts for one in text_string_to_metric_families(text.decode())}
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 @pytest.mark.django_db
 def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
-    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]
+    rules = alerts()
     board = json.loads((DEPLOY / "monitoring/grafana/dashboards/atelier.json").read_text())
     asked = [rule["expr"] for rule in rules]
     asked += [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
@@ -354,3 +358,16 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
     for rule in rules:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert {"summary", "action"} <= set(rule["annotations"])
+
+
+def test_each_worker_is_missed_by_the_name_that_people_know_it_by() -> None:
+    scraped = yaml.safe_load((DEPLOY / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    workers = [name for name, service in services().items() if "--queues" in service.get("command", [])]
+    named = {job["job_name"]: job["dns_sd_configs"][0]["names"] for job in scraped}
+    assert named == {"atelier-web": ["web"], "atelier-worker": workers}
+    for job in scraped:
+        assert job["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "part"}]
+    (rule,) = (rule for rule in alerts() if rule["alert"] == "WorkerDown")
+    missed = re.findall(r'absent\(up\{job="atelier-worker", part="([\w-]+)"\}\)', rule["expr"])
+    assert missed == workers
+    assert f"atelier_worker_silent_seconds > {worker_health.SILENT_SECONDS:.0f}" in rule["expr"]

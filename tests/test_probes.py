@@ -225,4 +225,12 @@ def test_a_worker_that_hears_nothing_of_its_broker_is_not_well(
     ill = requests.get(f"{worker_address}/health/live", timeout=10)
     assert ill.status_code == 503
     assert "Nothing was heard of the broker" in ill.text
+    watched = requests.get(f"{worker_address}/metrics", timeout=10).text
+    (silent,) = (
+        sample.value
+        for family in text_string_to_metric_families(watched)
+        for sample in family.samples
+        if sample.name == "atelier_worker_silent_seconds"
+    )
+    assert silent > worker_health.SILENT_SECONDS
     assert requests.get(f"{worker_address}/elsewhere", timeout=10).status_code == 404
