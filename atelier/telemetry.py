@@ -23,6 +23,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from atelier.container import Container
 from dam import facets
 from dam.models import DeliveryState, Import, PendingRemoval, UploadSession, WebhookDelivery
 from dam.models.imports import AT_WORK
@@ -40,12 +41,13 @@ _Family = tuple[str, str, tuple[str, ...], list[tuple[tuple[str, ...], float]]]
 
 
 def of_process() -> bytes:
-    """What this process, or all processes of this server, have counted."""
+    """What this process, or all processes of this server, have counted and take."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not folder:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
+    registry.register(Container())
     with (Path(folder) / "lock").open("a") as lock:  # deploy/gunicorn.conf.py has it while it joins files
         fcntl.flock(lock, fcntl.LOCK_SH)
         return generate_latest(registry)

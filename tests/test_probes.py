@@ -19,7 +19,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from atelier import probes, worker_health
+from atelier import container, probes, worker_health
 from dam import editing, removal
 from dam.models import AssetState, PendingRemoval, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from generation.jobs import create_job, pause
@@ -164,6 +164,20 @@ def test_results_wait_for_a_verdict_as_long_as_they_can_be_given_one(watched: Cl
         )
     editing.trash([thrown_away], actor=None)
     assert measured(watched)["atelier_reviews_waiting"] == {(): 1}
+
+
+def test_a_site_of_several_processes_tells_what_its_container_takes(
+    watched: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(container, "GROUP", tmp_path)
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 200\n")
+    (tmp_path / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1000000\n")
+    assert "atelier_site_memory_bytes" not in measured(watched)
+    (tmp_path / "memory.current").write_text("1000\n")
+    seen = measured(watched)
+    assert seen["atelier_site_memory_bytes"] == {(): 800}
+    assert seen["atelier_site_cpu_seconds_total"] == {(): 1.5}
 
 
 def test_each_request_is_counted_by_its_declared_address(watched: Client, editor: User) -> None:
