@@ -7,6 +7,7 @@ TLS, and knows no name of the site.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Callable
 from functools import cache
 
@@ -18,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from atelier import telemetry
 
+log = logging.getLogger(__name__)
 Serve = Callable[[HttpRequest], HttpResponse]
 
 
@@ -38,14 +40,15 @@ def live(request: HttpRequest) -> HttpResponse:
 
 def ready(request: HttpRequest) -> HttpResponse:
     """The database answers, and its tables are those of this version. Milvus is not asked: without it search
-    degrades, the site does not stop.
+    degrades, the site does not stop. Strangers ask too: what the database says names hosts and accounts.
     """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         missing = _missing_migrations()
     except Error as error:
-        return JsonResponse({"status": "unavailable", "database": str(error)}, status=503)
+        log.warning("Not ready: the database does not answer (%s).", error)
+        return JsonResponse({"status": "unavailable", "database": "does not answer"}, status=503)
     if missing:
         _missing_migrations.cache_clear()
         told = f"{missing} migrations have not been applied: manage.py migrate"

@@ -6,12 +6,16 @@ assets or for none. That is a handful of queries on small indexes, and what they
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.core.cache import cache
-from django.db.models import Count, Min, QuerySet
+from django.db import Error
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -19,14 +23,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from atelier.container import Container
 from dam import facets
 from dam.models import DeliveryState, Import, PendingRemoval, UploadSession, WebhookDelivery
 from dam.models.imports import AT_WORK
 from dam.models.uploads import UploadState
 from generation import costs
-from generation.models import GenerationItem, ItemState
-from search.models import IndexEntry, IndexState, SpendAccount
+from generation.models import ACTIVE_STATES, GenerationItem, ItemState
+from search.models import IndexEntry, IndexState, Space, SpaceState, SpendAccount
+from search.spaces import spaces_beside
 
+log = logging.getLogger(__name__)
 KEPT_SECONDS = 10
 LAST = timedelta(hours=1)
 # name, help, labels, rows of (label values, number)
@@ -34,16 +41,20 @@ _Family = tuple[str, str, tuple[str, ...], list[tuple[tuple[str, ...], float]]]
 
 
 def of_process() -> bytes:
-    """What this process, or all processes of this server, have counted."""
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    """What this process, or all processes of this server, have counted and take."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    return generate_latest(registry)
+    registry.register(Container())
+    with (Path(folder) / "lock").open("a") as lock:  # deploy/gunicorn.conf.py has it while it joins files
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return generate_latest(registry)
 
 
 def of_library() -> bytes:
-    """What the database says of the library and of what waits in it."""
+    """What the database says of the library and of what waits in it; where it does not answer, only that."""
     registry = CollectorRegistry()
     registry.register(_Library())
     return generate_latest(registry)
@@ -51,7 +62,15 @@ def of_library() -> bytes:
 
 class _Library(Collector):
     def collect(self) -> Iterator[Metric]:
-        for name, told, labels, rows in cache.get_or_set("telemetry", _families, KEPT_SECONDS) or _families():
+        try:
+            families = cache.get_or_set("telemetry", _families, KEPT_SECONDS) or _families()
+        except Error as error:
+            log.warning("Nothing is told of the library: the database does not answer (%s).", error)
+            families = []
+        yield GaugeMetricFamily(
+            "atelier_database_up", "1 where the database answers this site.", value=bool(families)
+        )
+        for name, told, labels, rows in families:
             family = GaugeMetricFamily(name, told, labels=labels)
             for values, number in rows:
                 family.add_metric(values, number)
@@ -71,17 +90,23 @@ def _assets() -> Iterable[_Family]:
 
 
 def _outbox(now: datetime) -> Iterable[_Family]:
-    entries = IndexEntry.objects.order_by()
+    entries = IndexEntry.objects.order_by().filter(space__in=_worked_spaces())
     waiting = entries.filter(state__in=(IndexState.PENDING, IndexState.WORKING))
-    sums = waiting.values_list("space__slug").annotate(n=Count("pk"), oldest=Min("not_before"))
-    rows = list(sums)
+    # What fails on the asset itself has attempts; the others met Milvus, encoder, storage or budget.
+    put_off = Count("pk", filter=Q(attempts=0) & ~Q(last_error=""))
+    sums = waiting.values_list("space__slug")
+    rows = list(sums.annotate(n=Count("pk"), oldest=Min("not_before"), put_off=put_off))
     yield (
         "atelier_outbox_waiting", "Assets that wait for the index.", ("space",),
-        [((space,), number) for space, number, _oldest in rows],
+        [((space,), number) for space, number, _oldest, _put_off in rows],
     )  # fmt: skip
     yield (
         "atelier_outbox_oldest_seconds", "How long the first of them has been due.", ("space",),
-        [((space,), _age(oldest, now)) for space, _number, oldest in rows],
+        [((space,), _age(oldest, now)) for space, _number, oldest, _put_off in rows],
+    )  # fmt: skip
+    yield (
+        "atelier_outbox_put_off", "Those of them that an outage or the budget has put off.", ("space",),
+        [((space,), put_off) for space, _number, _oldest, put_off in rows],
     )  # fmt: skip
     failed = entries.filter(state=IndexState.FAILED).values_list("space__slug").annotate(n=Count("pk"))
     yield (
@@ -90,12 +115,18 @@ def _outbox(now: datetime) -> Iterable[_Family]:
     )  # fmt: skip
 
 
+def _worked_spaces() -> list[Space]:
+    """Those whose entries workers take: what is noted for another waits for a person."""
+    return [*Space.objects.filter(state=SpaceState.LIVE), *spaces_beside()]
+
+
 def _generation(now: datetime) -> Iterable[_Family]:
     items = GenerationItem.objects.order_by()
-    waiting = items.unfinished().values_list("job__provider", "state")
+    # Those of a paused job wait for a person.
+    waiting = items.unfinished().filter(job__state__in=ACTIVE_STATES).values_list("job__provider", "state")
     rows = list(waiting.annotate(n=Count("pk"), oldest=Min("not_before")))
     yield (
-        "atelier_generation_items", "Pictures that are not made yet.", ("provider", "state"),
+        "atelier_generation_items", "Pictures that jobs are still to make.", ("provider", "state"),
         [((provider, state), number) for provider, state, number, _oldest in rows],
     )  # fmt: skip
     yield (
@@ -108,19 +139,19 @@ def _generation(now: datetime) -> Iterable[_Family]:
         ("provider", "state", "cause"),
         [((provider, state, cause), n) for provider, state, cause, n in ended.annotate(n=Count("pk"))],
     )  # fmt: skip
-    review = items.filter(state=ItemState.SUCCEEDED, verdict="")
-    yield "atelier_reviews_waiting", "Results that nobody has judged.", (), [((), review.count())]
+    unjudged = items.awaiting_review().count()
+    yield "atelier_reviews_waiting", "Results that nobody has judged.", (), [((), unjudged)]
 
 
 def _background(now: datetime) -> Iterable[_Family]:
     imports = Import.objects.filter(state__in=AT_WORK)
     uploads = UploadSession.objects.filter(state=UploadState.RECEIVING)
-    messages = WebhookDelivery.objects.filter(state=DeliveryState.PENDING)
+    messages = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, endpoint__active=True)
     for name, told, waiting, since in (
         ("imports_open", "Imports at work.", imports, "created"),
         ("uploads_open", "Uploads that are not complete.", uploads, "created"),
-        ("webhooks_waiting", "Messages to other systems that wait.", messages, "next_attempt_at"),
-        ("removals_waiting", "Files that are to be removed.", PendingRemoval.objects.all(), "not_before"),
+        ("webhooks_waiting", "Messages to other systems that wait.", messages, "created"),
+        ("removals_waiting", "Files that are to be removed.", PendingRemoval.objects.all(), "created"),
     ):
         number, oldest = _number_and_oldest(waiting, since)
         yield f"atelier_{name}", told, (), [((), number)]

@@ -7,6 +7,7 @@ Prometheus. Neither asks the database: a worker is not ill because that is away.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 from celery import Task
 from celery.signals import heartbeat_sent, task_failure, task_postrun, task_prerun, worker_init, worker_ready
 from django.conf import settings
-from prometheus_client import Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from atelier import tracing
 
@@ -66,17 +70,34 @@ def _answer(**_: Any) -> None:
         Thread(target=server.serve_forever, name="probes", daemon=True).start()
 
 
+class _Silence(Collector):
+    def collect(self) -> Iterator[Metric]:
+        name, words = "atelier_worker_silent_seconds", "Time since this worker heard its broker."
+        yield GaugeMetricFamily(name, words, value=_silent_seconds())
+
+
+def _silent_seconds() -> float:
+    return time.monotonic() - _heard
+
+
+def told() -> bytes:
+    """What this worker tells Prometheus."""
+    from atelier import telemetry  # models can be imported only when Django is set up
+
+    registry = CollectorRegistry()
+    registry.register(_Silence())
+    return telemetry.of_process() + generate_latest(registry)
+
+
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        from atelier import telemetry
-
         if self.path == "/metrics":
-            self._send(200, telemetry.of_process(), CONTENT_TYPE_PLAIN_0_0_4)
+            self._send(200, told(), CONTENT_TYPE_PLAIN_0_0_4)
         elif self.path == "/health/live":
-            silent = time.monotonic() - _heard
+            silent = _silent_seconds()
             well = silent < SILENT_SECONDS
-            told = "ok\n" if well else f"Nothing was heard of the broker for {silent:.0f} seconds.\n"
-            self._send(200 if well else 503, told.encode(), "text/plain; charset=utf-8")
+            said = "ok\n" if well else f"Nothing was heard of the broker for {silent:.0f} seconds.\n"
+            self._send(200 if well else 503, said.encode(), "text/plain; charset=utf-8")
         else:
             self._send(404, b"/metrics, /health/live\n", "text/plain; charset=utf-8")
 

@@ -4,8 +4,10 @@ A worker is large and may be killed: by the kernel for its memory, by an impatie
 small: it claims what is to be called for, sets the money aside, calls the provider and keeps the answer. The
 worker hears which answers there are and takes them into the library, so that no call waits for a thread of
 the worker, and none for the delivery of another picture. Where the worker dies, the courier begins nothing
-more; its calls under way end as they would have, it frees their items, and ends. What takes both is a machine
-that dies; a call that was under way then is assumed to be paid (`generation.budget`).
+more; its calls under way end as they would have, it frees their items, and ends. A worker that is asked to
+end dismisses its courier and ends after it: in a container nothing outlives the first process. What takes
+both at once is a container that is killed or a machine that dies; a call that was under way then is assumed
+to be paid (`generation.budget`).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ _DELIVERIES = 2  # they work where calls wait
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 60.0
 _TROUBLE_SECONDS = 2.0
 _REMEMBERED = 1000
+_DISMISSED = None  # in place of a provider: the worker ends, and takes in what is answered until then
 _employed = False
 _lock = threading.Lock()
 _courier: Courier | None = None
@@ -64,6 +67,14 @@ def attends(provider: str) -> bool:
     with suppress(OSError):  # it ended just now: the sweep asks again
         _current().attend(provider)
     return True
+
+
+def dismiss() -> None:
+    """This worker ends: its courier begins nothing more, and its calls under way are waited for."""
+    with _lock:
+        courier = _courier
+    if courier is not None and courier.employer == os.getpid():
+        courier.dismiss()
 
 
 def _is_carried(provider: str) -> bool:
@@ -96,7 +107,8 @@ class Courier:
             bufsize=1,
             start_new_session=True,  # what is sent to the worker's group does not reach it
         )
-        threading.Thread(target=self._listen, name="generation-courier", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="generation-courier", daemon=True)
+        self._listener.start()
 
     @property
     def works(self) -> bool:
@@ -109,6 +121,12 @@ class Courier:
         """
         with self._lock:
             _write(self._process.stdin, provider)
+
+    def dismiss(self) -> None:
+        """Returns when its last call has ended and what was answered is taken in."""
+        with self._lock, suppress(OSError):  # it ended just now
+            _write(self._process.stdin, _DISMISSED)
+        self._listener.join()
 
     def _listen(self) -> None:
         with (
@@ -173,30 +191,39 @@ def _write(line: IO[str] | None, said: object) -> None:
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
-    """Until the worker closes the line, then what is under way."""
+    """Until the worker closes the line or dismisses the courier, then what is under way."""
     handed = _Handed(answers)
     rounds: dict[str, _Round] = {}
     logger.info("the courier is ready")
+    is_alone = True
     for line in orders:
         provider = json.loads(line)
+        if provider is _DISMISSED:
+            is_alone = False
+            break
         if provider not in rounds:
             rounds[provider] = _Round(provider, handed)
             rounds[provider].start()
         rounds[provider].news.set()
-    handed.is_alone.set()
-    handed.free()
+    handed.is_closing.set()
+    if is_alone:
+        handed.free()
     for one in rounds.values():
         one.news.set()
     for one in rounds.values():
         one.join()
-    handed.free()
+    if is_alone:
+        handed.free()
 
 
 class _Handed:
-    """The line to the worker, and which answers went along it lately."""
+    """The line to the worker, and which answers went along it lately.
+
+    `is_closing` says that no call is begun any more.
+    """
 
     def __init__(self, answers: IO[str]) -> None:
-        self.is_alone = threading.Event()
+        self.is_closing = threading.Event()
         self._answers = answers
         self._lately: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
         self._lock = threading.Lock()
@@ -231,8 +258,10 @@ class _Round(threading.Thread):
 
     def run(self) -> None:
         with ThreadPoolExecutor(_CALLS, thread_name_prefix="courier") as calls:
-            while not self._handed.is_alone.is_set():
+            while True:
                 self.news.clear()
+                if self._handed.is_closing.is_set():  # asked after that: the news of it is not missed
+                    break
                 try:
                     wait = self._begin_what_is_due(calls)
                 except Error:
@@ -244,7 +273,7 @@ class _Round(threading.Thread):
 
     def _begin_what_is_due(self, calls: ThreadPoolExecutor) -> float | None:
         """Seconds until there may be more; None where only news can say so."""
-        while not self._handed.is_alone.is_set():
+        while not self._handed.is_closing.is_set():
             free = _CALLS - len(self._under_way)
             if not free:
                 return None

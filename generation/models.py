@@ -310,6 +310,14 @@ class GenerationItem(models.Model):
                 condition=Q(state=ItemState.SUCCEEDED, quality_state=QualityState.DUE),
                 name="generation_item_unscored",
             ),
+            models.Index(
+                fields=["finished"], condition=Q(finished__isnull=False), name="generation_item_ended"
+            ),
+            models.Index(
+                fields=["job"],
+                condition=Q(state=ItemState.SUCCEEDED, verdict=Verdict.NONE),
+                name="generation_item_unjudged",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_shutdown
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
@@ -54,3 +54,9 @@ def tell_workers(sender: type, job_id: int, **kwargs: Any) -> None:
 def employ_courier(**kwargs: Any) -> None:
     """Where this process is a worker, its paid calls outlive it."""
     courier.employ()
+
+
+@worker_shutdown.connect(dispatch_uid="generation.courier.dismissed")
+def dismiss_courier(**kwargs: Any) -> None:
+    """Where this process was a worker that is asked to end, it ends after its paid calls."""
+    courier.dismiss()

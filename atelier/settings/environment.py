@@ -1,6 +1,8 @@
 """Where settings come from: the process environment, then `.env`, then the embedded default."""
 
+import io
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -30,9 +32,18 @@ class Env(environ.FileAwareEnv):
     ENVIRON = _SecretFiles()
 
 
+# A # after white space begins a comment, but for one in quotes, as Compose reads the same file.
+_COMMENT = re.compile(r"""^([^#=\n]+=)("(?:\\.|[^"\\\n])*"|'[^'\n]*'|(?!["']).*?)[ \t]+#.*$""", re.MULTILINE)
+
+
+def _settings_in(file: Path) -> io.StringIO:
+    """Its lines, without the comments behind values."""
+    return io.StringIO(_COMMENT.sub(r"\1\2", file.read_text(encoding="utf-8")))
+
+
 env = Env()
 if (BASE_DIR / ".env").is_file():
-    env.read_env(BASE_DIR / ".env")
+    env.read_env(_settings_in(BASE_DIR / ".env"))
 
 DATA_DIR = Path(env.str("ATELIER_DATA", default=str(BASE_DIR / "var"))).expanduser().resolve()
 

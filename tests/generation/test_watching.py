@@ -20,8 +20,9 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
+from atelier import telemetry
 from dam import webhooks
-from dam.models import Asset, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from dam.models import Asset, AssetState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from generation import review
 from generation.models import (
     GenerationItem,
@@ -31,6 +32,7 @@ from generation.models import (
     JobState,
     QualityState,
     SpendEntry,
+    Verdict,
 )
 from generation.planning import plan_outfits
 from generation.running import create_job, run_job
@@ -97,6 +99,33 @@ def test_pace_and_remaining_time_are_those_of_the_last_minutes(
     watched = reviewer_api.get(f"/api/v1/generation/jobs/{job.public_id}/progress/").json()
     assert watched["per_minute"] == pytest.approx(2.25, abs=0.25)
     assert (watched["cost"], watched["budget"]) == ({"amount": 0.4, "currency": "USD"}, 2.0)
+
+
+@pytest.mark.skipif("not config.getoption('--services')", reason="SQLite plans in its own way")
+def test_what_operators_are_told_of_pictures_is_found_by_indexes(db: None) -> None:
+    job = GenerationJob.objects.create(kind="outfits", provider="gemini", state=JobState.FINISHED)
+    Asset.objects.bulk_create(Asset(title=str(number), state=AssetState.IN_REVIEW) for number in range(5_000))
+    GenerationItem.objects.bulk_create(
+        GenerationItem(
+            job=job, position=number, idempotency_key=str(number), state=ItemState.SUCCEEDED,
+            verdict=Verdict.APPROVED if number % 1000 else Verdict.NONE,
+            finished=timezone.now() - timedelta(days=30),
+        )
+        for number in range(20_000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE generation_generationitem, dam_asset")
+    with CaptureQueriesContext(connection) as captured:
+        telemetry.of_library()
+    plans = ""
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            if 'FROM "generation_generationitem"' in query["sql"]:
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                plans += str(cursor.fetchall())
+    assert "generation_item_ended" in plans
+    assert "generation_item_unjudged" in plans
+    assert "Seq Scan on generation_generationitem" not in plans
 
 
 def test_newest_results_and_late_scores_are_told_and_then_nothing_more(

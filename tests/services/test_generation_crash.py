@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from pytest_django import Settings
@@ -11,13 +13,16 @@ from generation import tasks
 from generation.models import GenerationJob, ItemState, JobState, SpendState
 from generation.providers.registry import get_provider
 from tests.environment import TestEnvironment
+from tests.generation.gemini_server import Call
 from tests.generation.night import Vendor, new_job, run_night
+from tests.loopback import Answer
 from tests.services.processes import Process, eventually
 
 pytestmark = pytest.mark.services
 
 ITEMS = 40
 CALL_SECONDS = 1.5
+LATE_SECONDS = 3.0  # longer than a worker with nothing to do takes to end
 
 
 @pytest.fixture
@@ -92,6 +97,33 @@ def test_a_worker_survives_its_broker_while_it_is_at_work(
         tasks.publish(job.pk)
         eventually(lambda of=job: finished(of), "it takes new work", process=process)
     assert process.runs, "it is the same process all the time"
+
+
+def test_a_worker_that_is_asked_to_end_takes_in_what_is_being_paid(
+    transactional_db: None,
+    vendor: Vendor,
+    worker: Callable[..., Process],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And begins nothing more. At the end of a container nothing of it would live on."""
+    monkeypatch.setenv("GENERATION_PARALLEL_CALLS", '{"gemini": 1}')
+    is_asked = threading.Event()
+
+    def late(call: Call) -> Answer:
+        is_asked.wait()
+        return replace(vendor.well(call), delay=0)
+
+    vendor.script([late])
+    process = worker(queues="generate")
+    eventually(lambda: "ready." in process.output, "the worker is ready", process=process)
+    job = new_job(2)
+    tasks.publish(job.pk)
+    eventually(lambda: vendor.calls, "the worker calls", process=process)
+    threading.Timer(LATE_SECONDS, is_asked.set).start()
+    assert process.stop() == 0
+    delivered = {item.state: item.output_id is not None for item in job.items.all()}
+    assert delivered == {ItemState.QUEUED: False, ItemState.SUCCEEDED: True}
+    assert len(vendor.calls) == 1
 
 
 def finished(job: GenerationJob) -> bool:
