@@ -153,7 +153,7 @@ def append(
         if checksum is None:
             return _copy(read, file, offset, at_most)
         # Beside the uploads: a piece may be as large as its file, and /tmp may lie in memory.
-        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=settings.DAM_UPLOAD_SPOOL) as piece:
+        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(settings.DAM_UPLOAD_SPOOL)) as piece:
             size = 0
             while size < at_most and (block := read(min(BLOCK, at_most - size))):
                 size += piece.write(block)
