@@ -143,6 +143,9 @@ class TusView(APIView):
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Of a form all would be read, however long it is, in search of the token that forms have.
+        if request.content_type.lower().startswith("multipart/"):
+            raise _no_piece()
         super().initial(request, *args, **kwargs)
         if request.method in CHANGING and hasattr(self, request.method.lower()):
             tus.require_version(request)
@@ -270,11 +273,7 @@ class UploadView(TusView):
     def patch(self, request: Request, public_id: UUID) -> Response:
         """The next piece; with the last one, the file is taken into the library."""
         if request.content_type != tus.CONTENT_TYPE:
-            raise tus.ProtocolError(
-                _("Send pieces as %(type)s.") % {"type": tus.CONTENT_TYPE},
-                "content_type",
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            )
+            raise _no_piece()
         upload = self.find(request, public_id)
         offset = self.take(request, upload, tus.number(request, "Upload-Offset"), tus.checksum(request))
         upload.refresh_from_db(fields=["expires"])
@@ -288,6 +287,14 @@ class UploadView(TusView):
         with _as_problems():
             uploads.discard(upload)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _no_piece() -> tus.ProtocolError:
+    return tus.ProtocolError(
+        _("Send pieces as %(type)s.") % {"type": tus.CONTENT_TYPE},
+        "content_type",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    )
 
 
 def _uploads_of(user: User) -> QuerySet[UploadSession]:

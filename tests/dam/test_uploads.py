@@ -16,7 +16,10 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
+from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -406,6 +409,15 @@ class TestOutcomes:
         assert sorted(states) == ["created", "receiving"]
         tasks.sweep_uploads()
         assert Asset.objects.count() == 2
+
+
+def test_of_a_form_nothing_is_read(client: Client, editor: User) -> None:
+    client.force_login(editor)
+    for method, address in (("POST", UPLOADS), ("PATCH", f"{UPLOADS}01a20b47-fd90-7b0b-a478-f16370a5c6b3/")):
+        body = encode_multipart(BOUNDARY, {"file": SimpleUploadedFile("a.jpg", picture())})
+        answer = client.generic(method, address, body, MULTIPART_CONTENT, headers={"Tus-Resumable": "1.0.0"})
+        assert answer.status_code == 415
+        assert "_files" not in vars(answer.wsgi_request), "the form was not taken apart"
 
 
 def client_of(url: str, user: User) -> TusClient:
