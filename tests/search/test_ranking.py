@@ -305,6 +305,15 @@ def test_parts_have_weights_and_may_be_unwanted(index_now: Callable, staff_api: 
 # What nothing answers
 
 
+def nothing_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what it shows, to a sentence; only words are left."""
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    calibration.calibrate_due()
+    Calibration.objects.update(bar=50.0)
+    calibration._loaded.cache_clear()
+    cache.clear()
+
+
 def test_a_question_that_nothing_answers_finds_nothing_and_says_so(
     index_now: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,15 +335,6 @@ def test_a_question_that_nothing_answers_finds_nothing_and_says_so(
     assert len(search(SearchRequest(text="quantum tax", relevant_only=False), user=None).hits) == 3
     assert len(search(SearchRequest(like=Asset.objects.get(title="Lamp 1")), user=None).hits) == 2
     assert Space.objects.get(pk=space.pk).calibrated is not None
-
-
-def nothing_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what it shows, to a sentence; only words are left."""
-    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
-    calibration.calibrate_due()
-    Calibration.objects.update(bar=50.0)
-    calibration._loaded.cache_clear()
-    cache.clear()
 
 
 def test_what_only_says_what_is_not_wanted_finds_the_rest(
@@ -389,12 +389,8 @@ def test_one_common_word_is_no_reason_and_hides_nothing_that_has_more_of_them(
         AssetFactory(title=f"Blue lamp {number}")
     AssetFactory(title="Blue velvet sofa")
     index_now()
-    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
     monkeypatch.setattr(word_index, "BOUND", 1)
-    calibration.calibrate_due()
-    Calibration.objects.update(bar=50.0)  # nothing is near enough by what it shows
-    calibration._loaded.cache_clear()
-    cache.clear()
+    nothing_is_near_enough(monkeypatch)
     hits = search(SearchRequest(text="blue velvet garden sofa cushion", literal=True), user=None).hits
     assert [hit.asset.title for hit in hits] == ["Blue velvet sofa"]
     assert {"words", "bm25"} & set(hits[0].legs)
