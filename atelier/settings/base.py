@@ -26,7 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "atelier.static_app.AtelierStaticFilesConfig",
     "django.contrib.humanize",
     "axes",
     "django_otp",

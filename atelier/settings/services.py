@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery.schedules import crontab
+from whitenoise.compress import Compressor
 
 from atelier.settings.environment import DATA_DIR, env
 
@@ -150,6 +151,8 @@ STORAGES: dict[str, dict[str, Any]] = {
     else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Maps of scripts are as large as all scripts together, and only who debugs them asks for one.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 
 # A mail server as smtp://user:password@host:port (smtp+tls:// for STARTTLS); empty: nothing is sent by mail.
 _mail = env.email_url("EMAIL_URL", default="dummymail://")
