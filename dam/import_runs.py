@@ -102,8 +102,7 @@ def create_import(
         ImportProblem: it cannot be imported from there, or not by this account.
     """
     defaults = defaults or AssetMetadata()
-    if defaults.state not in workflow.first_states(owner):
-        raise ImportProblem(_("You may not bring in assets in that state. Choose another one."))
+    _require_state(owner, defaults, ImportProblem)
     if source == ImportSource.ARCHIVE:
         location = _archive_name(upload, owner)
     elif source == ImportSource.S3:
@@ -181,9 +180,8 @@ def _move(run: Import, expected: Sequence[ImportState], to: ImportState, actor: 
     held = Import.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.state not in expected:
         raise NotNow(_("The import is in the state “%(state)s”.") % {"state": held.get_state_display()})
-    wanted = AssetMetadata.from_plain(held.options).state
-    if to in AT_WORK and wanted not in workflow.first_states(actor):  # the owner's, in every slice
-        raise workflow.NotPermitted(_("You may not bring in assets in that state. Choose another one."))
+    if to in AT_WORK:  # of the owner it is asked in every slice
+        _require_state(actor, AssetMetadata.from_plain(held.options), workflow.NotPermitted)
     held.state, held.problem, held.attempts, held.finished = to, "", 0, None
     if to == ImportState.RUNNING and held.started is None:
         held.rows.all().delete()  # what was found while checking is found again
@@ -210,6 +208,11 @@ def _keep_uploads(run: Import) -> None:
 
 
 # ── Where from ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _require_state(account: User, defaults: AssetMetadata, refusal: type[Exception]) -> None:
+    if defaults.state not in workflow.first_states(account):
+        raise refusal(_("You may not bring in assets in that state. Choose another one."))
 
 
 def _require_complete(upload: UploadSession, owner: User) -> None:
@@ -374,8 +377,7 @@ class _Slice:
     def go(self) -> bool:
         """Whether there is more to do."""
         defaults = AssetMetadata.from_plain(self.run.options)
-        if defaults.state not in workflow.first_states(self.run.owner):  # they may have lost the right since
-            raise ImportProblem(_("You may not bring in assets in that state. Choose another one."))
+        _require_state(self.run.owner, defaults, ImportProblem)  # they may have lost the right since
         source = _open(self.run)
         wanted = find_wanted(source, None, defaults, self.report)
         if not wanted and not self.report.rejected:

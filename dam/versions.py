@@ -36,7 +36,7 @@ def add_version(asset: Asset, source: Source, *, filename: str, actor: Actor) ->
         NotPermitted: the asset is not the actor's to change, or lies in the trash.
     """
     workflow.check_changing(actor, [asset])
-    _refuse_thrown_away(asset)
+    workflow.check_kept(asset)
     arrival = Arrival(source, filename)
     kept = False
     try:
@@ -72,7 +72,7 @@ def restore_version(asset: Asset, number: int, *, actor: Actor) -> AssetVersion:
     """
     locked = Asset.objects.select_for_update(no_key=True).get(pk=asset.pk)
     workflow.check_changing(actor, [locked])
-    _refuse_thrown_away(locked)
+    workflow.check_kept(locked)
     version = locked.versions.get(number=number)
     before = locked.current.number if locked.current else None
     if before != number:
@@ -81,12 +81,6 @@ def restore_version(asset: Asset, number: int, *, actor: Actor) -> AssetVersion:
         audit.record(actor, "asset.version_restored", locked, before=before, after=number)
         assets_changed.send(sender=Asset, asset_ids=[locked.pk])
     return version
-
-
-def _refuse_thrown_away(asset: Asset) -> None:
-    """Its state of before would come back with it, given to another file."""
-    if asset.is_trashed:
-        raise workflow.NotPermitted(_("What lies in the trash is restored first."))
 
 
 def _put_back(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion | None:
@@ -127,7 +121,7 @@ def _write(asset: Asset, arrival: Arrival, actor: Actor) -> AssetVersion:
     assert version is not None  # noqa: S101  prepared before
     assert thumbnail is not None  # noqa: S101
     locked = Asset.objects.select_for_update(no_key=True).get(pk=asset.pk)
-    _refuse_thrown_away(locked)
+    workflow.check_kept(locked)  # its state of before would come back with it, given to another file
     version.asset, version.created_by = locked, actor if isinstance(actor, User) else None
     version.save(force_insert=True)
     thumbnail.version = version

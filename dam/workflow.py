@@ -120,6 +120,15 @@ def check_changing(actor: Actor, assets: Iterable[Asset]) -> None:
             )
 
 
+def check_kept(asset: Asset) -> None:
+    """
+    Raises:
+        NotPermitted: it lies in the trash.
+    """
+    if asset.is_trashed:
+        raise NotPermitted(_("What lies in the trash is restored first."))
+
+
 def check_role(actor: Actor, role: Role) -> None:
     """
     Raises:

@@ -39,12 +39,16 @@ def start(*, actor: User | None, k: int = 10, spaces: Iterable[Space] | None = N
         NothingJudged: there is nothing to measure with.
     """
     if not Judgement.objects.filter(grade__gte=RELEVANT).exists():
-        raise NothingJudged(_("Nothing is judged as right yet. Add a query and mark its results first."))
+        raise NothingJudged(_nothing_judged())
     count = Judgement.objects.count()
     return [
         EvaluationRun.objects.create(space=space, encoder=space.encoder, k=k, by=actor, judgements=count)
         for space in (comparable_spaces() if spaces is None else spaces)
     ]
+
+
+def _nothing_judged() -> str:
+    return _("Nothing is judged as right yet. Add a query and mark its results first.")
 
 
 def start_if_changed() -> list[EvaluationRun]:
@@ -84,7 +88,7 @@ def work(key: int) -> None:
             raise NoRanking(_("Its space was dropped."))
         judged = _judged()
         if not judged:
-            raise NoRanking(_("Nothing is judged as right yet. Add a query and mark its results first."))
+            raise NoRanking(_nothing_judged())
         results = [_ask(run, run.space, query, grades) for query, grades in judged]
     except NoRanking as error:
         EvaluationRun.objects.filter(pk=key).update(

@@ -211,7 +211,7 @@ def _word_leg(words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg]
     kept = [hit for hit in hits if hit.id in known or words.covers(hit.id)][:depth]
     leg = _by_words(name, kept, depth)
     # Behind as many as were asked for there are more, and worth asking for if some of the last ones stayed.
-    more = len(hits) >= depth and any(hit in kept for hit in hits[-max(1, depth // 10) :])
+    more = len(hits) >= depth and bool(kept) and kept[-1] in hits[-max(1, depth // 10) :]
     return replace(leg, full=leg.full or more)
 
 

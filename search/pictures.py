@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import IO, BinaryIO, cast
 
-from django.utils.translation import gettext_lazy
 from PIL import Image
 
 from dam.errors import StorageUnavailable
@@ -48,12 +47,3 @@ def open_query_picture(file: IO[bytes]) -> Image.Image:
         IngestError: it is not a picture that an upload would be taken as.
     """
     return read(file, LONGEST).image
-
-
-def pictures_too_large() -> IngestError:
-    """What is said of more than MOST_BYTES."""
-    return IngestError(
-        "too_large",
-        gettext_lazy("The file is larger than %(limit)s MB. Make it smaller and ask again."),
-        limit=f"{MOST_BYTES / 1024**2:g}",
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -23,6 +24,11 @@ MAX_WEIGHT = 10.0
 MAX_VALUES = 100
 MAX_COLOURS = 6
 HEX = re.compile(r"#[0-9a-f]{6}")
+
+
+def forms_of(text: str) -> list[str]:
+    """As it was typed, and in plain width: ＤＲ－７７ is how DR-77 is typed among Chinese."""
+    return list(dict.fromkeys(form.strip() for form in (text, unicodedata.normalize("NFKC", text))))
 
 
 class SearchError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.utils.translation import gettext as _
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from dam.models import Asset
 from search.index.lexemes import lexemes, spelling
 from search.index.palette import likeness
-from search.request import LegMatch, SearchRequest, Why, WordMatch
+from search.request import LegMatch, SearchRequest, Why, WordMatch, forms_of
 from search.understanding import Understanding
 
 FIELDS = {
@@ -32,8 +31,7 @@ class Reasons:
 
     def __init__(self, request: SearchRequest, understood: Understanding) -> None:
         self._request = request
-        written = request.text.strip()
-        self._typed = {form.strip().casefold() for form in (written, unicodedata.normalize("NFKC", written))}
+        self._typed = {form.casefold() for form in forms_of(request.text)}
         self._asked = _lexemes([understood.wanted])
         self._also = _lexemes(understood.also) if understood.wanted else set()
 

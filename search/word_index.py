@@ -24,6 +24,7 @@ from search import negation, telemetry
 from search.among import Among
 from search.index import IndexHit
 from search.index.lexemes import beginnings
+from search.request import forms_of
 from search.vocabulary import current
 from search.where import Where
 
@@ -169,10 +170,8 @@ def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:
     """Assets whose SKU code or whole title is what was typed, in letters of any case; one query, in which
     each of the three is looked up in an index of its own (titles by two at once).
     """
-    narrow = unicodedata.normalize("NFKC", text)  # ＤＲ－７７ is how DR-77 is typed among Chinese
-    code = Lower(Value(narrow.strip()))
-    typed = [Lower(Value(form)) for form in dict.fromkeys((text.strip(), narrow.strip()))]
-    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=code)
+    typed = [Lower(Value(form)) for form in forms_of(text)]
+    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=typed[-1])  # in plain width
     titled = where.assets().alias(en=Lower("title"), zh=Lower("title_zh"))
     titled = titled.filter(Q(en__in=typed) | Q(zh__in=typed))
     shown = where.assets().filter(pk__in=coded.values("asset_id"))

@@ -10,11 +10,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from dam import alt_suggestions
+from dam import alt_suggestions, workflow
 from dam.admin.metadata_panel import field_label
 from dam.models import Asset
 from dam.people import signed_in
-from dam.workflow import NotPermitted
 
 LANGUAGES = {"alt_text": "en", "alt_text_zh": "zh-Hans", "description": "en", "description_zh": "zh-Hans"}
 
@@ -37,8 +36,7 @@ def decide(request: HttpRequest, asset: Asset, number: int, verdict: str) -> Htt
     suggestion = get_object_or_404(asset.alt_suggestions, pk=number)
     if verdict not in ("accept", "dismiss"):
         raise Http404
-    if asset.is_trashed:
-        raise NotPermitted(_("What lies in the trash is restored first."))
+    workflow.check_kept(asset)
     try:
         if verdict == "dismiss":
             alt_suggestions.dismiss(suggestion, actor=signed_in(request))

@@ -18,6 +18,7 @@ from rest_framework.exceptions import (
     Throttled,
     ValidationError,
 )
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -44,6 +45,31 @@ class RejectedFile(APIException):
     def __init__(self, error: IngestError) -> None:
         super().__init__(str(error), code=error.code)
         self.status_code = INGEST_STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY).value
+
+
+def too_large(limit: int) -> RejectedFile:
+    """Of a file that is only asked about: it has more than so many bytes."""
+    return RejectedFile(
+        IngestError(
+            "too_large",
+            gettext_lazy("The file is larger than %(limit)s MB. Make it smaller and ask again."),
+            limit=f"{limit / 1024**2:g}",
+        )
+    )
+
+
+def refuse_longer(request: Request, most: int, limit: int) -> None:
+    """Before any of the body is read.
+
+    Args:
+        most: bytes of the body.
+        limit: bytes that are named as what a file may have.
+
+    Raises:
+        RejectedFile: it is longer.
+    """
+    if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+        raise too_large(limit)
 
 
 class Conflict(APIException):

@@ -26,7 +26,7 @@ from rest_framework.viewsets import GenericViewSet
 from dam import lineage, workflow
 from dam.api.lineage import SHOWN_PARENTS, RelativeSerializer
 from dam.api.permissions import ContributorsOnly
-from dam.api.problems import RejectedFile, Unavailable
+from dam.api.problems import RejectedFile, Unavailable, refuse_longer, too_large
 from dam.api.throttles import PerScope
 from dam.errors import IngestError
 from dam.lineage import Relative
@@ -178,13 +178,13 @@ class ProvenanceView(APIView):
     )
     def post(self, request: Request) -> Response:
         """By the file itself: known by its hash, its label or what it looks like. Nothing of it is kept."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + BLOCK:
-            raise RejectedFile(_too_large())
+        limit = min(MAX_BYTES, settings.DAM_MAX_FILE_BYTES)
+        refuse_longer(request, MAX_BYTES + BLOCK, limit)
         given = FileSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         file = given.validated_data["file"]
         if file.size > MAX_BYTES:
-            raise RejectedFile(_too_large())
+            raise too_large(limit)
         digest = hashlib.sha256()
         for block in file.chunks(BLOCK):
             digest.update(block)
@@ -233,11 +233,3 @@ class ProvenanceActions(GenericViewSet):
             "may_change": workflow.may_change(viewer, asset),
         }
         return Response(AssetProvenanceSerializer(inquiry.of_asset(asset), context=context).data)
-
-
-def _too_large() -> IngestError:
-    return IngestError(
-        "too_large",
-        _("The file is larger than %(limit)s MB. Make it smaller and ask again."),
-        limit=f"{min(MAX_BYTES, settings.DAM_MAX_FILE_BYTES) / 1024**2:g}",
-    )

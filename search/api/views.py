@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from dam import editing
 from dam.api.permissions import ContributorsWrite
-from dam.api.problems import RejectedFile
+from dam.api.problems import refuse_longer
 from dam.api.serializers import look_up, visible_assets
 from dam.api.throttles import PerScope
 from dam.models import SKU, Asset, Scope, SKURole
@@ -34,7 +34,7 @@ from search.api.serializers import (
     ResultsSerializer,
     TextQuerySerializer,
 )
-from search.pictures import MOST_BYTES, pictures_too_large
+from search.pictures import MOST_BYTES
 from search.query import Hit, SearchError, SearchRequest, search
 from search.query_log import Source, source_of
 from search.sku_suggestions import NothingToGoBy, request_for
@@ -123,8 +123,7 @@ class SearchView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Search by a picture, an asset, words, or several of them at once."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
-            raise RejectedFile(pictures_too_large())
+        refuse_longer(request, MOST_BYTES, MOST_BYTES)
         asked = PictureQuerySerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
         return answer(request, asked.search_request(), source_of(request, Entrance.REST))
