@@ -22,17 +22,20 @@ from pathlib import Path
 import numpy as np
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from dam.models import AssetVersion
 from search import spend
+from search.among import Among
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder, is_paid
 from search.index import IndexHit, IndexMismatch, IndexUnavailable
 from search.models import Calibration, Embedding, Space, SpaceState
+from search.prepared import Given, Prepared
 from search.spaces import encoder_of, index_of, worked_spaces
 
 logger = logging.getLogger(__name__)
@@ -268,9 +271,22 @@ def standing(calibrated: Calibrated, hits: Sequence[IndexHit], vectors: Mapping[
 
 
 def kept_vectors(space: Space, keys: Sequence[int]) -> dict[int, Floats]:
-    """The vectors of these assets' files by key; one query."""
-    rows = Embedding.objects.of_assets(space, keys)
-    return {key: np.frombuffer(vector, dtype="<f4").astype(np.float32) for key, vector in rows}
+    """The vectors of these assets' current files by key, as far as they are kept; one query."""
+    rows = _KEPT.rows(space=space.pk, keys=keys) if keys else ()
+    return {
+        key: np.frombuffer(vector, dtype="<f4").astype(np.float32)
+        for key, vector in rows
+        if vector is not None
+    }
+
+
+def _kept_of_assets() -> QuerySet[AssetVersion, tuple[int, bytes | None]]:
+    of_file = Embedding.objects.filter(space=Given("space"), sha256=OuterRef("sha256")).values("vector")
+    files = AssetVersion.objects.filter(Among("current_of", Given("keys"))).order_by()
+    return files.annotate(vector=Subquery(of_file)).values_list("current_of", "vector")
+
+
+_KEPT = Prepared(_kept_of_assets)
 
 
 @lru_cache(maxsize=1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from django.db.models import TextField, Value
+from django.db.models.functions import Coalesce
 
 from search.among import Among
 from search.where import Where
@@ -11,9 +14,10 @@ from search.where import Where
 
 @dataclass(frozen=True)
 class Candidate:
-    """One asset that may be shown, and its sort."""
+    """One asset that may be shown, its words (`dam.words`) and its sort."""
 
     key: int
+    words: str
     kind: str
     state: str
     origin: str
@@ -21,11 +25,12 @@ class Candidate:
     colour: str
 
 
-def admitted(keys: Sequence[int], where: Where) -> dict[int, Candidate]:
+def admitted(keys: Iterable[int], where: Where) -> dict[int, Candidate]:
     """Those of these assets that the request and the caller's rights admit now; one query.
 
     The index may be a few seconds behind; what was trashed or changed meanwhile is not among them.
     """
     rows = where.assets().filter(Among("pk", keys)).order_by()
-    fields = ("pk", "kind", "state", "origin", "aspect", "colour_family")
-    return {key: Candidate(key, *sort) for key, *sort in rows.values_list(*fields)}
+    sort = ("kind", "state", "origin", "aspect", "colour_family")
+    told = rows.values_list("pk", Coalesce("words__words", Value("", TextField())), *sort)
+    return {key: Candidate(key, words, *row) for key, words, *row in told}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from dam.models import AssetSKU, DuplicatePair, PairState
 from search.among import Among
+from search.prepared import Given, Prepared
 
 MOST_MEMBERS = 500
 _APART = (PairState.DIFFERENT, PairState.MERGED)
@@ -60,11 +62,8 @@ def members(key: int) -> tuple[int, ...]:
 
 
 def _same(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
-    near = _pairs().filter(Among("first", keys), Among("second", keys)).order_by()
-    links = _articles(keys).order_by().annotate(what=Value(_ARTICLE)).values_list("what", "asset", "article")
-    rows = near.annotate(what=Value(_NEAR)).values_list("what", "first", "second").union(links, all=True)
     shown = []
-    for what, key, other in rows:
+    for what, key, other in _SAME.rows(keys=keys) if keys else ():
         if what == _NEAR:
             yield key, other
         else:
@@ -75,13 +74,24 @@ def _same(keys: Sequence[int]) -> Iterable[tuple[int, int]]:
             yield other, key
 
 
+def _same_among() -> QuerySet[Any, tuple[int, int, int]]:
+    """(which of the two, key, the other asset or the article)"""
+    keys = Given("keys")
+    near = _pairs().filter(Among("first", keys), Among("second", keys)).order_by()
+    links = _articles(keys).order_by().annotate(what=Value(_ARTICLE)).values_list("what", "asset", "article")
+    return near.annotate(what=Value(_NEAR)).values_list("what", "first", "second").union(links, all=True)
+
+
+_SAME = Prepared(_same_among)
+
+
 def _pairs() -> QuerySet[DuplicatePair]:
     return DuplicatePair.objects.exclude(state__in=_APART)
 
 
-def _articles(keys: Iterable[int]) -> QuerySet[AssetSKU, tuple[int, int]]:
+def _articles(keys: Iterable[int] | Given) -> QuerySet[AssetSKU, tuple[int, int]]:
     """(asset, article that it shows)"""
-    links = AssetSKU.objects.filter(Among("asset", list(keys)))
+    links = AssetSKU.objects.filter(Among("asset", keys))
     return links.annotate(article=Coalesce(F("sku__parent"), F("sku"))).values_list("asset", "article")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,6 +19,7 @@ from dam.models import AssetVersion
 from dam.roles import Role, has_role
 from search import calibration, relevance, word_index
 from search.calibration import NEAREST
+from search.candidates import Candidate
 from search.encoders.base import EncoderError
 from search.fusion import EXACT_WEIGHT, Leg
 from search.index import IndexHit, IndexMismatch, IndexUnavailable, VectorIndex
@@ -38,11 +39,64 @@ RECENT = 5  # so many times the depth are looked through for colours where no in
 Hits = list[IndexHit]
 
 
-@dataclass
-class Found:
-    """What all legs found.
+@dataclass(frozen=True)
+class _Named:
+    """What is found by what was typed: codes and titles that are just that, and assets with its words.
 
     Attributes:
+        exact: keys of assets, of which the caller may not see all.
+        words: as the database knows them.
+        ranked: what the index has ranked by words; None: the database's are.
+        selective: only those hits stay that another leg knows too, or that have enough of the words: one
+            common word of a long sentence is no reason to show a picture.
+    """
+
+    depth: int = 0
+    exact: Sequence[int] = ()
+    words: ByWords = field(default_factory=ByWords)
+    ranked: Hits | None = None
+    selective: bool = False
+
+    def keys(self, known: Collection[int]) -> set[int]:
+        """Of all that may become a hit beside those that other legs know."""
+        if self.ranked is not None:
+            found = {hit.id for hit in self.ranked}
+        elif self.selective:
+            found = {key for key in self.words.written if key in known or self.words.covers(key)}
+        else:
+            found = {hit.id for hit in self.words.ranked()[: self.depth]}
+        return found.union(self.exact)
+
+    def legs(self, known: set[int], candidates: Mapping[int, Candidate]) -> Iterator[Leg]:
+        """
+        Args:
+            candidates: what may be shown of `keys` and of what is known.
+        """
+        exact = [IndexHit(key, 1.0) for key in self.exact if key in candidates][: self.depth]
+        yield Leg("exact", exact, [EXACT_WEIGHT] * len(exact))
+        name = "words" if self.ranked is None else "bm25"
+        if not self.selective:
+            ranked = self.words.ranked() if self.ranked is None else self.ranked
+            yield _by_words(name, ranked[: self.depth], self.depth)
+            return
+        known = known | {hit.id for hit in exact}
+        beside = known if self.ranked is None else {hit.id for hit in self.ranked} - known
+        words = self.words.beside({key: candidates[key].words for key in beside if key in candidates})
+        hits = words.ranked() if self.ranked is None else self.ranked
+        kept = [hit for hit in hits if hit.id in known or words.covers(hit.id)][: self.depth]
+        leg = _by_words(name, kept, self.depth)
+        # Behind as many as were asked for there are more, and worth asking for if some of the last stayed.
+        more = len(hits) >= self.depth and bool(kept) and kept[-1] in hits[-max(1, self.depth // 10) :]
+        yield replace(leg, full=leg.full or more)
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        legs: those that are complete.
+        named: what becomes legs once it is known what may be shown (`complete`).
         cut: how many pictures were near and yet not relevant.
         unwanted: keys of pictures that show what must not be shown.
     """
@@ -52,6 +106,25 @@ class Found:
     degraded: str = ""
     cut: int = 0
     unwanted: set[int] = field(default_factory=set)
+    named: _Named | None = None
+
+    def keys(self) -> set[int]:
+        """Of all that may become a hit."""
+        known = self._known()
+        return known if self.named is None else known | self.named.keys(known.union(self.named.exact))
+
+    def complete(self, candidates: Mapping[int, Candidate]) -> Iterator[Leg]:
+        """All legs.
+
+        Args:
+            candidates: what may be shown of `keys`.
+        """
+        yield from self.legs
+        if self.named is not None:
+            yield from self.named.legs(self._known(), candidates)
+
+    def _known(self) -> set[int]:
+        return {hit.id for leg in self.legs for hit in leg.hits}
 
 
 def by_meaning_and_words(
@@ -89,10 +162,10 @@ def by_meaning_and_words(
     # What is only not wanted has no bar to reach.
     sentence = request.is_selective and bool(understood.wanted)
     selective = sentence and main.calibrated is not None
-    named = _Named()
+    named = None
     if typed:  # while Milvus looks
         named = _ask_database(
-            request, understood, where, depth, words=ranked_by_words is None, telling=selective
+            request, understood, where, depth, words=ranked_by_words is None, selective=selective
         )
     if meanwhile is not None:
         meanwhile()
@@ -103,22 +176,13 @@ def by_meaning_and_words(
             if asked.space == main:
                 raise
             found.degraded = _degraded(asked.space, error)
-    if typed:
-        found.legs.append(_exactly(named))
-        found.legs.append(_word_leg(named.words, ranked_by_words, found.legs if selective else None, depth))
+    if named is not None:
+        found.named = replace(named, ranked=ranked_by_words.result()) if ranked_by_words else named
     return found
 
 
 def _spaces(request: SearchRequest) -> list[Space]:
     return [Space.objects.get(slug=request.space)] if request.space else live_spaces()
-
-
-@dataclass(frozen=True)
-class _Named:
-    """What the database alone finds: codes and titles that are what was typed, and assets with its words."""
-
-    exact: Hits = field(default_factory=list)
-    words: ByWords = field(default_factory=ByWords)
 
 
 def _ask_database(
@@ -128,17 +192,19 @@ def _ask_database(
     depth: int,
     *,
     words: bool = True,
-    telling: bool = False,
+    selective: bool = False,
 ) -> _Named:
+    """
+    Args:
+        words: whether it is asked for them too.
+    """
     exact = word_index.exact(request.text, where, limit=depth)
     typed, also = understood.wanted, understood.also
-    if not words:
-        return _Named(exact, word_index.looked_for(typed, also))
-    return _Named(exact, word_index.by_words(typed, also, where, limit=depth, telling=telling))
-
-
-def _exactly(named: _Named) -> Leg:
-    return Leg("exact", named.exact, [EXACT_WEIGHT] * len(named.exact))
+    if words:
+        written = word_index.by_words(typed, also, where, limit=depth, telling=selective)
+    else:
+        written = word_index.looked_for(typed, also)
+    return _Named(depth, exact, written, selective=selective)
 
 
 @dataclass(frozen=True)
@@ -191,30 +257,6 @@ def _collect(asked: _Asked, found: Found, depth: int, *, cutting: bool) -> None:
     found.legs.append(Leg("cosine", relevant, [1.0] * len(relevant), asked.space.encoder, full))
 
 
-def _word_leg(words: ByWords, ranked: Future[Hits] | None, others: Sequence[Leg] | None, depth: int) -> Leg:
-    """What the server has ranked by words, or else what the database has found.
-
-    Args:
-        others: only hits stay that one of them knows too, or that have enough of the words: one common word
-            of a long sentence is no reason to show a picture. None: all stay.
-    """
-    name = "words" if ranked is None else "bm25"
-    if others is None:
-        return _by_words(name, (words.ranked() if ranked is None else ranked.result())[:depth], depth)
-    known = {hit.id for leg in others for hit in leg.hits}
-    if ranked is None:
-        words = words.beside(known)
-        hits = words.ranked()
-    else:
-        hits = ranked.result()
-        words = words.beside(hit.id for hit in hits if hit.id not in known)
-    kept = [hit for hit in hits if hit.id in known or words.covers(hit.id)][:depth]
-    leg = _by_words(name, kept, depth)
-    # Behind as many as were asked for there are more, and worth asking for if some of the last ones stayed.
-    more = len(hits) >= depth and bool(kept) and kept[-1] in hits[-max(1, depth // 10) :]
-    return replace(leg, full=leg.full or more)
-
-
 def _by_words(name: str, hits: Hits, depth: int) -> Leg:
     best = max((hit.score for hit in hits), default=0.0) or 1.0
     return Leg(name, hits, [max(hit.score, 0.0) / best for hit in hits], full=len(hits) == depth)
@@ -229,10 +271,9 @@ def _degraded(space: Space, error: Exception) -> str:
 
 def by_words_alone(request: SearchRequest, understood: Understanding, where: Where, *, depth: int) -> Found:
     """On the database, where Milvus or the encoder does not answer."""
-    named = _ask_database(request, understood, where, depth) if understood.wanted else _Named()
-    legs = [_exactly(named), _by_words("words", named.words.ranked()[:depth], depth)]
+    named = _ask_database(request, understood, where, depth) if understood.wanted else None
     degraded = _("Search by meaning is not available at the moment; these results match words only.")
-    return Found(legs, degraded=degraded)
+    return Found(degraded=degraded, named=named)
 
 
 def by_colour(request: SearchRequest, where: Where, *, depth: int) -> Found:

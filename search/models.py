@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Self
 
 import numpy as np
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -284,12 +284,6 @@ class EmbeddingQuerySet(models.QuerySet["Embedding"]):
             if sha256 in held
         ]
         Embedding.objects.bulk_create(rows, ignore_conflicts=True)
-
-    def of_assets(self, space: Space, keys: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Key and vector of the current files of these assets, as far as they are kept; one query."""
-        of_file = self.filter(space=space, sha256=OuterRef("sha256")).values("vector")
-        files = AssetVersion.objects.filter(current_of__in=keys).annotate(vector=Subquery(of_file))
-        return [row for row in files.values_list("current_of", "vector") if row[1] is not None]
 
     def without_file(self) -> Self:
         """Of files that no asset has any more."""

@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dam.models import Asset
+from dam.models.asset import AssetQuerySet
 from dam.roles import role_of
 from search import groups, legs, paging, query_log, telemetry, word_index
 from search.afterwards import afterwards
@@ -75,8 +76,8 @@ def search(
     started = time.perf_counter()
     request.check()
     where = Where(request, user, _members(request, user))
-    ranked, position = _open(request, where, meanwhile)
-    hits, reached = _page(ranked, position, request, where)
+    ranked, position, is_new = _open(request, where, meanwhile)
+    hits, reached = _page(ranked, position, request, visible(None) if is_new else where.assets())
     results = SearchResults(
         hits=hits,
         total=ranked.total,
@@ -128,8 +129,12 @@ def _members(request: SearchRequest, user: User | AnonymousUser | None) -> tuple
     return groups.members(named)
 
 
-def _open(request: SearchRequest, where: Where, meanwhile: Callable[[], object] | None) -> tuple[Ranked, int]:
-    """The ranking that this page belongs to, and where in it the page begins."""
+def _open(
+    request: SearchRequest, where: Where, meanwhile: Callable[[], object] | None
+) -> tuple[Ranked, int, bool]:
+    """The ranking that this page belongs to, where in it the page begins, and whether all that is in it was
+    admitted just now.
+    """
     asked = _asked(request, where.user)
     cursor = paging.cursor_of(request.after, asked) if request.after else None
     if cursor is not None:
@@ -145,7 +150,7 @@ def _open(request: SearchRequest, where: Where, meanwhile: Callable[[], object] 
         _deepen(ranked, position + request.limit, request, where)
     if ranked.depth != kept_depth:
         afterwards(partial(paging.keep, asked, ranked))
-    return ranked, position
+    return ranked, position, not kept_depth
 
 
 def _deepen(ranked: Ranked, most: int, request: SearchRequest, where: Where) -> None:
@@ -159,11 +164,12 @@ def _rank(
 ) -> Ranked:
     understood = _understood(request, where)
     found = _ask(request, understood, where, depth, meanwhile)
+    candidates = admitted(found.keys(), where)
     ranking = Ranking()
-    for leg in found.legs:
+    for leg in found.complete(candidates):
         ranking.add(leg)
-    candidates = admitted(list(ranking.fused), where)
-    refused = found.unwanted | word_index.naming(understood.unwanted, list(candidates))
+    candidates = {key: one for key, one in candidates.items() if key in ranking.fused}
+    refused = found.unwanted | word_index.naming(understood.unwanted, candidates.values())
     candidates = {key: one for key, one in candidates.items() if key not in refused}
     if request.colours and request.asks_by_meaning:
         near = legs.colour_leg(request, list(candidates))
@@ -232,21 +238,29 @@ def _why_empty(request: SearchRequest, understood: Understanding, found: legs.Fo
     return _("Nothing here yet: the library is empty, or its assets are still being indexed.")
 
 
-def _page(ranked: Ranked, position: int, request: SearchRequest, where: Where) -> tuple[list[Hit], int]:
-    """The page's hits in order, and where the next page begins. What has gone meanwhile is passed over."""
+def _page(
+    ranked: Ranked, position: int, request: SearchRequest, shown_to_caller: AssetQuerySet
+) -> tuple[list[Hit], int]:
+    """The page's hits in order, and where the next page begins. What has gone meanwhile is passed over.
+
+    Args:
+        shown_to_caller: among these are those of the ranking that the caller may see now.
+    """
     hits: list[Hit] = []
     while len(hits) < request.limit and position < len(ranked.places):
         places = ranked.places[position : position + request.limit - len(hits)]
-        hits += _load(places, ranked, request, where)
+        hits += _load(places, ranked, request, shown_to_caller)
         position += len(places)
     return hits, position
 
 
-def _load(places: Sequence[Place], ranked: Ranked, request: SearchRequest, where: Where) -> list[Hit]:
+def _load(
+    places: Sequence[Place], ranked: Ranked, request: SearchRequest, shown_to_caller: AssetQuerySet
+) -> list[Hit]:
     """The database has the last word on who may see what. Of a group whose best has gone, the next stands."""
-    assets = _shown([place.key for place in places], where)
+    assets = _shown([place.key for place in places], shown_to_caller)
     behind = [key for place in places if place.key not in assets for key in place.others]
-    assets |= _shown(behind, where) if behind else {}
+    assets |= _shown(behind, shown_to_caller) if behind else {}
     reasons = Reasons(request, ranked.understood)
     hits = []
     for place in places:
@@ -257,8 +271,8 @@ def _load(places: Sequence[Place], ranked: Ranked, request: SearchRequest, where
     return hits
 
 
-def _shown(keys: Sequence[int], where: Where) -> dict[int, Asset]:
-    return {asset.pk: asset for asset in where.assets().filter(pk__in=keys).with_listing()}
+def _shown(keys: Sequence[int], assets: AssetQuerySet) -> dict[int, Asset]:
+    return {asset.pk: asset for asset in assets.filter(pk__in=keys).with_listing()}
 
 
 def _hit(asset: Asset, place: Place, similar: int, reasons: Reasons) -> Hit:

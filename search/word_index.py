@@ -9,27 +9,29 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet, Value
+from django.db.models import CharField, Expression, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from dam import words
 from dam.models import Asset, AssetSKU, AssetWords
 from search import negation, telemetry
-from search.among import Among
+from search.candidates import Candidate
 from search.index import IndexHit
 from search.index.lexemes import beginnings
+from search.prepared import Given, Prepared
 from search.request import forms_of
 from search.vocabulary import current
 from search.where import Where
 
 MOST_WORDS = 12
 BOUND = 1_000
+NAMED = 1_000
 LEAST_SHARE = 0.4
 
 
@@ -58,10 +60,9 @@ class ByWords:
         written = self.written.get(key, "")
         return sum(f" {word}" in written for word in self.asked) >= LEAST_SHARE * self.typed
 
-    def beside(self, keys: Iterable[int]) -> ByWords:
-        """The same with the words of these assets, however few of them they have; one query."""
-        unread = [key for key in keys if key not in self.written] if self.asked else []
-        return replace(self, written={**self.written, **dict(_written(unread))})
+    def beside(self, words: Mapping[int, str]) -> ByWords:
+        """The same with these assets' words, however few of those asked for they have."""
+        return replace(self, written={**self.written, **words}) if self.asked else self
 
 
 @telemetry.LEG_SECONDS.labels("words in the database").time()
@@ -142,15 +143,15 @@ def _ranked(found: dict[int, str], asked: Sequence[str]) -> list[IndexHit]:
     return [IndexHit(-key, -negative) for negative, key in ranked]
 
 
-def naming(phrases: Sequence[str], keys: Sequence[int]) -> set[int]:
+def naming(phrases: Sequence[str], candidates: Iterable[Candidate]) -> set[int]:
     """Those of the assets that have all the words of one of the phrases, and do not say that they are
-    without it; two queries at most.
+    without it; one query at most.
     """
     asked = [phrase for phrase in map(_beginnings, phrases) if phrase]
     if not asked:
         return set()
     named = [
-        key for key, has in _written(keys) if any(all(f" {word}" in has for word in one) for one in asked)
+        one.key for one in candidates if any(all(f" {word}" in one.words for word in each) for each in asked)
     ]
     titles = Asset.objects.filter(pk__in=named).values_list("pk", "title", "title_zh")
     return {key for key, *written in titles if not any(map(_says_without, written))}
@@ -162,18 +163,40 @@ def _says_without(title: str) -> bool:
     return bool(negation.split(written, lambda phrase: vocabulary.knows(phrase, True)).unwanted)
 
 
-def _written(keys: Sequence[int]) -> QuerySet[AssetWords, tuple[int, str]]:
-    return AssetWords.objects.filter(Among("asset", keys)).values_list("asset_id", "words")
+def exact(text: str, where: Where, *, limit: int) -> list[int]:
+    """Keys of assets whose SKU code or whole title is what was typed, in letters of any case, the newest
+    first; one query, in which each of the three is looked up in an index of its own (titles by two at once).
 
-
-def exact(text: str, where: Where, *, limit: int) -> list[IndexHit]:
-    """Assets whose SKU code or whole title is what was typed, in letters of any case; one query, in which
-    each of the three is looked up in an index of its own (titles by two at once).
+    Whether the caller may open them is not asked here (`candidates.admitted` does), except where they are
+    more than NAMED: among those would be none that the caller may.
     """
-    typed = [Lower(Value(form)) for form in forms_of(text)]
-    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=typed[-1])  # in plain width
-    titled = where.assets().alias(en=Lower("title"), zh=Lower("title_zh"))
-    titled = titled.filter(Q(en__in=typed) | Q(zh__in=typed))
-    shown = where.assets().filter(pk__in=coded.values("asset_id"))
-    first, other = (branch.order_by().values_list("pk", flat=True) for branch in (titled, shown))
-    return [IndexHit(pk, 1.0) for pk in first.union(other).order_by("-pk")[:limit]]
+    typed, *others = forms_of(text)
+    rows = _NAMED.rows(typed=typed, plain=others[-1] if others else typed)
+    if len(rows) <= NAMED:
+        return [key for (key,) in rows]
+    return list(_named(where, Value(typed), Value(others[-1] if others else typed))[:limit])
+
+
+def _named(where: Where | None, typed: Expression, plain: Expression) -> QuerySet[Asset, Any]:
+    """Keys, the newest first.
+
+    Args:
+        plain: the same in plain width, as codes are written.
+    """
+    forms = [Lower(typed), Lower(plain)]
+    assets = Asset.objects.all() if where is None else where.assets()
+    titled = assets.alias(en=Lower("title"), zh=Lower("title_zh")).filter(Q(en__in=forms) | Q(zh__in=forms))
+    first = titled.order_by().values_list("pk", flat=True)
+    coded = AssetSKU.objects.alias(code=Lower("sku__code")).filter(code=Lower(plain)).order_by()
+    shown: QuerySet[Any, Any] = coded.values_list("asset_id", flat=True)
+    if where is not None:
+        shown = assets.filter(pk__in=shown).order_by().values_list("pk", flat=True)
+    return first.union(shown).order_by("-pk")
+
+
+def _named_at_all() -> QuerySet[Asset, Any]:
+    text = CharField()
+    return _named(None, Given("typed", text), Given("plain", text))[: NAMED + 1]
+
+
+_NAMED = Prepared(_named_at_all)
