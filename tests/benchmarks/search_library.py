@@ -154,8 +154,8 @@ def settle(index: VectorIndex, count: int) -> None:
     """
     from search.index.connection import connect
 
+    _load(index)
     client = connect()[0]
-    index.ensure()
     client.flush(index.name, timeout=600)
     deadline = time.monotonic() + INDEXING_SECONDS
     with tqdm(total=count, desc="Indexed and loaded by Milvus", unit="vector", mininterval=5) as progress:
@@ -166,6 +166,19 @@ def settle(index: VectorIndex, count: int) -> None:
             progress.update(sum(part.num_rows for part in loaded if part.index_name) - progress.n)
             time.sleep(2)
     index.count()
+
+
+def _load(index: VectorIndex) -> None:
+    """Milvus that has just started takes longer to load a million vectors than a search would wait."""
+    from search.index import IndexUnavailable
+
+    deadline = time.monotonic() + INDEXING_SECONDS
+    while True:
+        try:
+            return index.ensure()
+        except IndexUnavailable:
+            if time.monotonic() > deadline:
+                raise
 
 
 def exact(photos: Vectors, count: int, queries: Vectors, top: int, kind: str = "") -> NDArray[np.int64]:
