@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -57,14 +57,17 @@ class _Named:
     ranked: Hits | None = None
     selective: bool = False
 
+    @cached_property
+    def _hits(self) -> Hits:
+        """By words, as far as they are known yet."""
+        return (self.words.ranked() if self.ranked is None else self.ranked)[: self.depth]
+
     def keys(self, known: Collection[int]) -> set[int]:
         """Of all that may become a hit beside those that other legs know."""
-        if self.ranked is not None:
-            found = {hit.id for hit in self.ranked}
-        elif self.selective:
+        if self.selective and self.ranked is None:
             found = {key for key in self.words.written if key in known or self.words.covers(key)}
         else:
-            found = {hit.id for hit in self.words.ranked()[: self.depth]}
+            found = {hit.id for hit in self._hits}
         return found.union(self.exact)
 
     def legs(self, known: set[int], candidates: Mapping[int, Candidate]) -> Iterator[Leg]:
@@ -76,8 +79,7 @@ class _Named:
         yield Leg("exact", exact, [EXACT_WEIGHT] * len(exact))
         name = "words" if self.ranked is None else "bm25"
         if not self.selective:
-            ranked = self.words.ranked() if self.ranked is None else self.ranked
-            yield _by_words(name, ranked[: self.depth], self.depth)
+            yield _by_words(name, self._hits, self.depth)
             return
         known = known | {hit.id for hit in exact}
         beside = known if self.ranked is None else {hit.id for hit in self.ranked} - known

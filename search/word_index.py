@@ -170,11 +170,12 @@ def exact(text: str, where: Where, *, limit: int) -> list[int]:
     Whether the caller may open them is not asked here (`candidates.admitted` does), except where they are
     more than NAMED: among those would be none that the caller may.
     """
-    typed, *others = forms_of(text)
-    rows = _NAMED.rows(typed=typed, plain=others[-1] if others else typed)
+    forms = forms_of(text)
+    typed, plain = forms[0], forms[-1]
+    rows = _NAMED.rows(typed=typed, plain=plain)
     if len(rows) <= NAMED:
         return [key for (key,) in rows]
-    return list(_named(where, Value(typed), Value(others[-1] if others else typed))[:limit])
+    return list(_named(where, Value(typed), Value(plain))[:limit])
 
 
 def _named(where: Where | None, typed: Expression, plain: Expression) -> QuerySet[Asset, Any]:

@@ -20,6 +20,7 @@ from dam.models import Asset, AssetKind, AssetState
 from search.index.connection import disconnect, milvus_uri
 from search.index.lexemes import lexemes
 from search.query import Filters, SearchError, SearchRequest, search
+from search.word_index import NAMED
 from tests.factories import AssetFactory, CollectionFactory
 from tests.pictures import picture, text_as_jpg
 from tests.services.processes import eventually
@@ -112,6 +113,28 @@ def test_each_sees_what_is_theirs(
     editing.update_assets([library["draft"]], actor=None, changes={"description": "mine"})
     index_now()
     assert "Crown sketch" in titles("crown", stranger)
+
+
+def test_hidden_namesakes_move_nothing(
+    library: dict[str, Asset], api: APIClient, index_now: Callable
+) -> None:
+    def first() -> tuple[object, ...]:
+        hit = api.get(URL, {"q": "golden crown"}).json()["results"][0]
+        return hit["title"], hit["score"], hit["legs"], hit["why"]
+
+    before = first()
+    assert before[0] == "Golden crown"
+    AssetFactory.create_batch(2, title="Golden crown", state=AssetState.DRAFT)
+    index_now()
+    assert first() == before
+
+
+def test_a_name_is_found_behind_any_number_of_hidden_namesakes(
+    library: dict[str, Asset], api: APIClient
+) -> None:
+    Asset.objects.bulk_create(Asset(title="Golden Crown", state=AssetState.DRAFT) for _ in range(NAMED + 1))
+    first = api.get(URL, {"q": "golden crown"}).json()["results"][0]
+    assert (first["title"], first["legs"]["exact"]) == ("Golden crown", 1)
 
 
 def test_filters_narrow_inside_the_index(library: dict[str, Asset], index_now: Callable) -> None:
