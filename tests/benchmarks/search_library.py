@@ -18,6 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from tests.benchmarks.library import dress, fill, insert
+from tests.services.processes import eventually
 
 if TYPE_CHECKING:
     from search.index import VectorIndex
@@ -154,7 +155,7 @@ def settle(index: VectorIndex, count: int) -> None:
     """
     from search.index.connection import connect
 
-    _load(index)
+    eventually(lambda: _is_loaded(index), "Milvus has loaded the vectors", seconds=INDEXING_SECONDS)
     client = connect()[0]
     client.flush(index.name, timeout=600)
     deadline = time.monotonic() + INDEXING_SECONDS
@@ -168,17 +169,15 @@ def settle(index: VectorIndex, count: int) -> None:
     index.count()
 
 
-def _load(index: VectorIndex) -> None:
+def _is_loaded(index: VectorIndex) -> bool:
     """Milvus that has just started takes longer to load a million vectors than a search would wait."""
     from search.index import IndexUnavailable
 
-    deadline = time.monotonic() + INDEXING_SECONDS
-    while True:
-        try:
-            return index.ensure()
-        except IndexUnavailable:
-            if time.monotonic() > deadline:
-                raise
+    try:
+        index.ensure()
+    except IndexUnavailable:
+        return False
+    return True
 
 
 def exact(photos: Vectors, count: int, queries: Vectors, top: int, kind: str = "") -> NDArray[np.int64]:
