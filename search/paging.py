@@ -2,7 +2,8 @@
 
 The first page's ranking is kept for some minutes, and later pages are read from it. What was deleted
 meanwhile is passed over, what is new waits for the next search. When it is no longer kept, the pages go on in
-a new ranking behind the last of the shown hits that is still there.
+a new ranking with what has not been shown: where that has become too much to remember, behind the last of the
+shown hits that is still there.
 """
 
 from __future__ import annotations
@@ -20,8 +21,14 @@ from search.understanding import Understanding
 
 CURSOR_SALT = "search.cursor"
 KEPT_SECONDS = 600
-# So many of the last shown hits may be deleted before a page that goes on in another ranking counts places.
-REMEMBERED = 8
+# So many shown hits are all remembered; a cursor with them has 1.5 KB, and an address may have 4 (gunicorn).
+REMEMBERED = 250
+# Of more, so many of the last may be deleted before a page that goes on in another ranking counts places.
+LAST = 8
+
+
+def _new_name() -> str:
+    return secrets.token_urlsafe(9)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Ranked:
         depth: how many candidates each leg was asked for.
         complete: asking for more would find no more.
         facets: None where nobody has asked for them yet.
+        goes_on: it begins with what other rankings have shown, in their order.
     """
 
     places: list[Place]
@@ -52,7 +60,8 @@ class Ranked:
     empty_because: str = ""
     understood: Understanding = field(default_factory=lambda: Understanding(""))
     facets: dict[str, list[FacetCount]] | None = None
-    name: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    name: str = field(default_factory=_new_name)
+    goes_on: bool = False
 
     @property
     def total(self) -> int:
@@ -81,7 +90,7 @@ class Cursor:
         asked: fingerprint of the request and its caller.
         ranking: name of the ranking that it goes on in.
         position: in that ranking.
-        shown: keys of the last hits before it, in their order.
+        shown: keys of all hits before it, in their order, or of the last of them.
     """
 
     asked: str
@@ -90,7 +99,8 @@ class Cursor:
     shown: Sequence[int]
 
     def __str__(self) -> str:
-        return signing.dumps((self.asked, self.ranking, self.position, list(self.shown)), salt=CURSOR_SALT)
+        told = (self.asked, self.ranking, self.position, list(self.shown))
+        return signing.dumps(told, salt=CURSOR_SALT, compress=True)
 
 
 def read_cursor(text: str) -> Cursor:
@@ -117,7 +127,8 @@ def cursor_of(text: str, asked: str) -> Cursor:
 
 def cursor_at(ranked: Ranked, position: int, asked: str) -> Cursor:
     """The cursor of the page that begins there."""
-    shown = ranked.places[max(0, position - REMEMBERED) : position]
+    first = 0 if position <= REMEMBERED else position - LAST
+    shown = ranked.places[first:position]
     return Cursor(asked, ranked.name, position, [place.key for place in shown])
 
 
@@ -135,18 +146,30 @@ def latest(asked: str) -> Ranked | None:
 
 
 def keep(asked: str, ranked: Ranked) -> None:
-    """By its name, since the same may be asked again before its last page; and as the last of its request."""
-    cache.set_many({_key(ranked.name): ranked, _key(asked): ranked.name}, KEPT_SECONDS)
-
-
-def behind(places: Sequence[Place], cursor: Cursor) -> int:
-    """Where another ranking goes on: behind the last of the shown hits that is in it.
-
-    Scores tell nothing here: they come of places, which all move up where one hit is gone.
+    """By its name, since the same may be asked again before its last page; and as the last of its request, if
+    it is in the order of its own.
     """
-    standing = {key: at for at, place in enumerate(places) for key in (place.key, *place.others)}
-    found = (standing[key] + 1 for key in reversed(cursor.shown) if key in standing)
-    return next(found, min(cursor.position, len(places)))
+    names = {} if ranked.goes_on else {_key(asked): ranked.name}
+    cache.set_many({_key(ranked.name): ranked, **names}, KEPT_SECONDS)
+
+
+def go_on(ranked: Ranked, cursor: Cursor) -> tuple[Ranked, int]:
+    """What another ranking than the cursor's goes on with, and where in it.
+
+    Scores tell nothing here: they come of places, which all move up where one hit is gone, so that what was
+    to come may stand before what was shown. Where all that was shown is known, that is put in front, in a
+    ranking of its own: others may be reading pages of the first.
+    """
+    standing = {key: at for at, place in enumerate(ranked.places) for key in (place.key, *place.others)}
+    if len(cursor.shown) < cursor.position:
+        found = (standing[key] + 1 for key in reversed(cursor.shown) if key in standing)
+        return ranked, next(found, min(cursor.position, len(ranked.places)))
+    seen = dict.fromkeys(standing[key] for key in cursor.shown if key in standing)
+    # A deeper look may find them yet.
+    missing = [Place(key, 0.0, ()) for key in cursor.shown if key not in standing]
+    shown = [*missing, *(ranked.places[at] for at in seen)]
+    rest = [place for at, place in enumerate(ranked.places) if at not in seen]
+    return replace(ranked, places=[*shown, *rest], name=_new_name(), goes_on=True), len(shown)
 
 
 def _key(name: str) -> str:

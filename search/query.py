@@ -141,16 +141,16 @@ def _open(
         ranked, position = paging.resume(cursor), cursor.position
     else:
         ranked, position = paging.latest(asked) if request.offset else None, request.offset
-    kept_depth = ranked.depth if ranked else 0
+    kept = (ranked.name, ranked.depth) if ranked else None
     if ranked is None:
         ranked = _rank(request, where, depth=CANDIDATES, meanwhile=meanwhile)
     _deepen(ranked, position + request.limit, request, where)
     if cursor is not None and cursor.ranking != ranked.name:
-        position = paging.behind(ranked.places, cursor)
+        ranked, position = paging.go_on(ranked, cursor)
         _deepen(ranked, position + request.limit, request, where)
-    if ranked.depth != kept_depth:
+    if (ranked.name, ranked.depth) != kept:
         afterwards(partial(paging.keep, asked, ranked))
-    return ranked, position, not kept_depth
+    return ranked, position, kept is None
 
 
 def _deepen(ranked: Ranked, most: int, request: SearchRequest, where: Where) -> None:

@@ -26,6 +26,7 @@ from search.index import IndexUnavailable, VectorIndex
 from search.index.collection import breadth
 from search.index.standing import standing_of
 from search.models import Calibration, Embedding, IndexEntry, IndexState, Space, SpaceCoverage, SpaceState
+from search.paging import REMEMBERED
 from search.query import Filters, Part, SearchError, SearchRequest, SearchResults, search
 from search.spaces import index_of, live_alias, live_space
 from search.upgrade import claim_collection, upgrade_outdated
@@ -70,7 +71,11 @@ def test_pages_neither_repeat_nor_skip_while_the_library_changes(index_now: Call
     assert "Lamp, new" in titles(search(SearchRequest(text="lamp"), user=None))
 
 
-def test_pages_go_on_when_the_ranking_is_no_longer_kept(index_now: Callable) -> None:
+@pytest.mark.parametrize("remembered", [1, REMEMBERED])
+def test_pages_go_on_when_the_ranking_is_no_longer_kept(
+    remembered: int, index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.paging.REMEMBERED", remembered)
     for number in range(5):
         AssetFactory(title=f"Lamp {number}")
     index_now()
@@ -79,6 +84,24 @@ def test_pages_go_on_when_the_ranking_is_no_longer_kept(index_now: Callable) -> 
     second = search(SearchRequest(text="lamp", limit=3, after=first.next), user=None)
     assert len({*titles(first), *titles(second)}) == 5
     assert second.next == ""
+
+
+@pytest.mark.parametrize("meanwhile", ["no longer kept", "asked again"])
+def test_what_moves_up_meanwhile_is_shown_and_nothing_twice(meanwhile: str, index_now: Callable) -> None:
+    lamps = {asset.title: asset for asset in (AssetFactory(title=f"Lamp {number}") for number in range(6))}
+    index_now()
+    page = search(SearchRequest(text="lamp", limit=2), user=None)
+    shown = titles(page)
+    riser = next(asset for title, asset in lamps.items() if title not in shown)
+    editing.update_assets([riser], actor=None, changes={"title": "Lamp"})
+    index_now()
+    cache.clear()
+    if meanwhile == "asked again":
+        assert titles(search(SearchRequest(text="lamp", limit=2), user=None))[0] == "Lamp"
+    while page.next:
+        page = search(SearchRequest(text="lamp", limit=2, after=page.next), user=None)
+        shown += titles(page)
+    assert sorted(shown) == sorted({*lamps, "Lamp"} - {riser.title})
 
 
 @pytest.mark.parametrize("meanwhile", ["no longer kept", "asked again"])
