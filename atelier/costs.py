@@ -23,9 +23,11 @@ LINK_BYTES, FIELD_BYTES, SPARE = 132, 700, 1.2
 # Pictures a second from file to Milvus, ViT-B/32 on 2 cores (`encode.*` of docs/benchmarks.md).
 CPU_RATES = {"bf16": 74.77, "int8": 120.35}
 CPU_CORES = 2
-# A GPU was not measured. Its tower takes 8.8 billion operations a picture, of which it does its peak times
-# this share; and a core decodes so many photos a second (2 cores spend 1/74.77 − 1/88 s beside the tower).
-TOWER_OPERATIONS, SHARE_OF_PEAK, DECODED_PER_CORE = 8.8e9, 0.3, 250
+# Pictures a second from file to Milvus with ViT-B/32 on an H100, by 8 workers on 16 cores that PostgreSQL and
+# Milvus share (`cuda.*` of docs/benchmarks.md); the cores are the limit there. The tower takes 8.8 billion
+# operations a picture, of which a GPU does its peak times this share (the H100: .28, and .4 with ViT-L/14).
+GPU_RATE, GPU_RATE_CORES = 1049.17, 16
+TOWER_OPERATIONS, SHARE_OF_PEAK = 8.8e9, 0.3
 GPU_PEAK, GPU_CORES = 121e12, 8  # an NVIDIA L4 in bf16, and the cores beside it
 BATCH = 1_000  # pictures of a price
 
@@ -105,8 +107,8 @@ def _encoding(library: Library) -> Iterator[Line]:
 
 
 def gpu_rate(peak: float = GPU_PEAK, cores: int = GPU_CORES) -> float:
-    """Pictures a second: what the tower takes, or what the cores beside it can decode."""
-    return min(peak * SHARE_OF_PEAK / TOWER_OPERATIONS, cores * DECODED_PER_CORE)
+    """Pictures a second: what the tower takes, or what the cores beside it decode and write."""
+    return min(peak * SHARE_OF_PEAK / TOWER_OPERATIONS, cores * GPU_RATE / GPU_RATE_CORES)
 
 
 def generation(inputs: int = 2) -> list[tuple[PictureModel, str, Decimal | None]]:

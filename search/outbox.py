@@ -136,7 +136,7 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None, seconds: 
                 while len(waiting) < BATCHES_AT_ONCE and claimed < most:
                     if claimed and time.monotonic() > until:
                         break
-                    entries = _claim(space, settings.SEARCH_BATCH_SIZE * 2)
+                    entries = _claim(space, _at_once(space))
                     if not entries:
                         break
                     claimed += len(entries)
@@ -166,6 +166,14 @@ def _drain_space(space: Space, report: DrainReport, limit: int | None, seconds: 
             index_of(space).flush()
         except IndexUnavailable as error:
             logger.warning("Flush after indexing failed: %s", error)
+
+
+def _at_once(space: Space) -> int:
+    """As many as its encoder is best given; where it has a complaint, that is noted with entries later."""
+    try:
+        return encoder_of(space).batch
+    except EncoderError:
+        return settings.SEARCH_BATCH_SIZE
 
 
 def _claim(space: Space, size: int) -> list[IndexEntry]:

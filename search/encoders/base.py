@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -79,6 +80,11 @@ class Encoder(ABC):
     def pixels(self) -> int:
         """How long the shorter side of a picture has to be at most; a larger one is reduced to that."""
         return ENOUGH
+
+    @property
+    def batch(self) -> int:
+        """How many prepared pictures are encoded at once by whoever has many."""
+        return 2 * settings.SEARCH_BATCH_SIZE
 
     def runtime(self) -> Runtime | None:
         """Who computes the vectors here, where that is a choice; reading it loads no weights."""

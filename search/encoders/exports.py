@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,7 +21,18 @@ from django.conf import settings
 from PIL import Image
 
 from search.encoders.base import EncoderError, Runtime, Vectors
-from search.encoders.local import OPENVINO, TORCH, Arrays, Frontend, LocalEncoder, Recipe, TorchRun, Towers
+from search.encoders.local import (
+    BATCH,
+    OPENVINO,
+    TORCH,
+    Arrays,
+    Frontend,
+    LocalEncoder,
+    Recipe,
+    TorchRun,
+    Towers,
+    first_line,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -169,11 +180,11 @@ def _write(towers: Towers, frontend: Frontend, draft: Path, precision: str) -> d
     cosine = {}
     for tower in TOWERS:
         module, arrays = getattr(towers, tower), samples[tower]
-        expected = TorchRun(module)(arrays)
+        expected = TorchRun(module)([arrays])
         path = draft / f"{tower}.xml"
         try:
             _convert(module, arrays, path, precision)
-            found = OpenVinoRun(path, precision)(arrays)
+            found = OpenVinoRun(path, precision)([arrays])
         except (RuntimeError, ValueError, TypeError) as error:  # not every module can be traced
             logger.warning("The %s tower cannot be exported to OpenVINO: %s", tower, error)
             cosine[tower] = 0.0
@@ -214,7 +225,9 @@ def _worst_cosine(found: Vectors, expected: Vectors) -> float:
 
 
 class OpenVinoRun:
-    """A compiled tower. One call at a time: it already uses every core that it may."""
+    """A compiled tower. One batch at a time: it already uses every core that it may."""
+
+    batch = BATCH
 
     def __init__(self, path: Path, precision: str) -> None:
         try:
@@ -222,13 +235,16 @@ class OpenVinoRun:
             compiled = _core().compile_model(model, "CPU", _options(precision))
         except RuntimeError as error:
             raise EncoderError(
-                f"The OpenVINO export {path} cannot be used ({_first_line(error)}). Delete the folder "
+                f"The OpenVINO export {path} cannot be used ({first_line(error)}). Delete the folder "
                 f"{path.parent}; it is made anew at the next use."
             ) from error
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
 
-    def __call__(self, arrays: Arrays) -> Vectors:
+    def __call__(self, batches: Iterable[Arrays]) -> Vectors:
+        return np.concatenate([self._encoded(arrays) for arrays in batches])
+
+    def _encoded(self, arrays: Arrays) -> Vectors:
         with self._lock:
             found = self._request.infer(list(arrays), share_inputs=True)
             return np.array(found[0], dtype=np.float32)
@@ -246,10 +262,6 @@ def _options(precision: str) -> dict[str, Any]:
 def precision_beside_int8() -> str:
     """In what the operations run that stay in floating point."""
     return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @cache

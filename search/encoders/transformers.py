@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from search.encoders.base import EncoderError, SpaceSpec
-from search.encoders.local import Arrays, Frontend, LocalEncoder, Recipe, Towers
+from search.encoders.local import Arrays, Frontend, LocalEncoder, Recipe, Towers, half_of
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -99,8 +99,8 @@ class TransformersEncoder(LocalEncoder):
         model.eval().requires_grad_(False)
         picture_inputs, text_inputs = self._inputs()
         return Towers(
-            _tower(model.get_image_features, model, picture_inputs),
-            _tower(model.get_text_features, model, text_inputs),
+            _tower(half_of(model, lambda name: name != "text_model"), "get_image_features", picture_inputs),
+            _tower(half_of(model, lambda name: name != "vision_model"), "get_text_features", text_inputs),
             recipe={},
         )
 
@@ -168,7 +168,7 @@ def _padding(config: Any) -> dict[str, Any]:
     return {"padding": True, "truncation": True, "max_length": min(length, 77)}
 
 
-def _tower(features: Any, model: Any, names: Sequence[str]) -> Any:
+def _tower(model: Any, features: str, names: Sequence[str]) -> Any:
     """One half of a model as a module with positional inputs, which can be traced."""
     from torch import nn
 
@@ -178,7 +178,7 @@ def _tower(features: Any, model: Any, names: Sequence[str]) -> Any:
             self.model = model
 
         def forward(self, *inputs: Any) -> Any:
-            found = features(**dict(zip(names, inputs, strict=True)))
+            found = getattr(self.model, features)(**dict(zip(names, inputs, strict=True)))
             return getattr(found, "pooler_output", found)
 
     return Tower()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import (
+    cuda,
     duplicates,
     encode,
     generation,
@@ -21,6 +22,7 @@ from tests.benchmarks import (
 )
 
 SUITES = {
+    "cuda": cuda.run,
     "duplicates": duplicates.run,
     "encode": encode.run,
     "generation": generation.run,

@@ -48,16 +48,9 @@ TINY = {
 
 def run() -> None:
     """Throughput in alternating rounds, then memory, then queries while an import runs."""
-    folder = Path(tempfile.mkdtemp(prefix="atelier-bench-milvus-"))
-    folder.chmod(0o755)
-    milvus = Milvus(folder / "milvus")
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        cleanup.callback(milvus.stop)
-        milvus.start()
-        cleanup.enter_context(postgres())
-        _use(milvus.uri, f"openclip:{MODEL}/{_checkpoint(MODEL)}")
-        loop = _plain_loop(milvus.uri)
+    with servers() as milvus:
+        use(milvus.uri, f"openclip:{MODEL}/{checkpoint(MODEL)}")
+        loop = plain_loop(milvus.uri, MODEL, "cpu")
         rows = [
             *throughput("", loop),
             *throughput("int8", loop),
@@ -74,7 +67,21 @@ def run() -> None:
     report("encode", about, rows)
 
 
-def _use(milvus_uri: str, encoder: str) -> None:
+@contextlib.contextmanager
+def servers() -> Iterator[Milvus]:
+    """Milvus, and PostgreSQL for which Django is set up."""
+    folder = Path(tempfile.mkdtemp(prefix="atelier-bench-milvus-"))
+    folder.chmod(0o755)
+    milvus = Milvus(folder / "milvus")
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        cleanup.callback(milvus.stop)
+        milvus.start()
+        cleanup.enter_context(postgres())
+        yield milvus
+
+
+def use(milvus_uri: str, encoder: str) -> None:
     """This process and those that it starts."""
     from django.conf import settings
 
@@ -87,7 +94,7 @@ def _use(milvus_uri: str, encoder: str) -> None:
     get_encoder.cache_clear()
 
 
-def _checkpoint(model: str) -> Path:
+def checkpoint(model: str) -> Path:
     """Random weights of the real architecture, the same at every run."""
     import open_clip
     import torch
@@ -146,27 +153,14 @@ def throughput(precision: str, plain: Callable[[], int]) -> list[Row]:
     """Ours in this precision (empty: the default), the plain loop and the model alone, in turn."""
     from django.conf import settings
 
-    from search import outbox
     from search.encoders.registry import get_encoder
     from search.spaces import encoder_of
 
     settings.SEARCH_PRECISION = precision or "auto"
     get_encoder.cache_clear()
-    space = _only_live()
-    forward = _forward(encoder_of(space))
-    outbox.enqueue(photos(64), [space])
-    outbox.drain(space)
-    ours, loops, limits = [], [], []
-    for _ in tqdm(range(ROUNDS), "Throughput"):
-        loops.append(_rate(plain, PLAIN_SECONDS))
-        limits.append(_rate(forward, FORWARD_SECONDS))
-        outbox.enqueue(photos(PHOTOS), [space])
-        done = outbox.drain(space)
-        if done.encoded != PHOTOS or done.indexed != PHOTOS:
-            raise RuntimeError(f"{done.encoded} of {PHOTOS} were encoded: {done.postponed}")
-        ours.append(done.pictures_per_second)
-    print("rounds:", {"ours": ours, "plain loop": loops, "limit": limits})
-    rate, loop, limit = (round(statistics.median(found), 2) for found in (ours, loops, limits))
+    space = only_live()
+    found = in_turn(space, PHOTOS, (plain, PLAIN_SECONDS), (forward(encoder_of(space)), FORWARD_SECONDS))
+    rate, loop, limit = found
     settings.SEARCH_PRECISION = "auto"
     get_encoder.cache_clear()
     name = f"_{precision}" if precision else ""
@@ -178,10 +172,34 @@ def throughput(precision: str, plain: Callable[[], int]) -> list[Row]:
     ]
 
 
-def _forward(encoder: Encoder) -> Callable[[], int]:
+def in_turn(
+    space: Space, count: int, plain: tuple[Callable[[], int], float], limit: tuple[Callable[[], int], float]
+) -> tuple[float, float, float]:
+    """Pictures a second of ours with so many files, of the plain loop and of the limit, each of these for its
+    seconds; rounds in turn, medians."""
+    from search import outbox
+
+    outbox.enqueue(photos(64), [space])
+    outbox.drain(space)
+    ours, loops, limits = [], [], []
+    for _ in tqdm(range(ROUNDS), "Throughput"):
+        loops.append(rate_of(*plain))
+        limits.append(rate_of(*limit))
+        outbox.enqueue(photos(count), [space])
+        done = outbox.drain(space)
+        if done.encoded != count or done.indexed != count:
+            raise RuntimeError(f"{done.encoded} of {count} were encoded: {done.postponed}")
+        ours.append(done.pictures_per_second)
+    print("rounds:", {"ours": ours, "plain loop": loops, "limit": limits})
+    rate, loop, most = (round(statistics.median(found), 2) for found in (ours, loops, limits))
+    return rate, loop, most
+
+
+def forward(encoder: Encoder, count: int = 32) -> Callable[[], int]:
+    """The encoder on so many photos that are prepared."""
     from PIL import Image
 
-    paths = sorted(CLOTHING.glob("*.jpg"))[:32]
+    paths = sorted(CLOTHING.glob("*.jpg"))[:count]
     ready = [encoder.prepare(Image.open(path)) for path in paths]
 
     def once() -> int:
@@ -191,33 +209,36 @@ def _forward(encoder: Encoder) -> Callable[[], int]:
     return once
 
 
-def _plain_loop(milvus_uri: str) -> Callable[[], int]:
+def plain_loop(milvus_uri: str, model_name: str, device: str) -> Callable[[], int]:
     """What tutorials show: one picture, one forward, one insert."""
     import open_clip
     import torch
     from PIL import Image
     from pymilvus import MilvusClient
 
-    model, _, preprocess = open_clip.create_model_and_transforms(MODEL, pretrained=str(_checkpoint(MODEL)))
+    weights = str(checkpoint(model_name))
+    model, _, preprocess = open_clip.create_model_and_transforms(model_name, weights, device=device)
     model.eval()
+    dimension = open_clip.get_model_config(model_name)["embed_dim"]
     client = MilvusClient(milvus_uri)
-    client.create_collection("plain_loop", dimension=512, metric_type="COSINE")
+    name = f"plain_loop_{dimension}"
+    client.create_collection(name, dimension=dimension, metric_type="COSINE")
     paths = iter(sorted(CLOTHING.glob("*.jpg")) * 100)
     number = iter(range(1_000_000))
 
     def once() -> int:
-        image = preprocess(Image.open(next(paths))).unsqueeze(0)
+        image = preprocess(Image.open(next(paths))).unsqueeze(0).to(device)
         with torch.no_grad():
             vector = model.encode_image(image)[0]
         vector = vector / vector.norm()
-        client.insert("plain_loop", {"id": next(number), "vector": vector.tolist()})
+        client.insert(name, {"id": next(number), "vector": vector.tolist()})
         return 1
 
     once()
     return once
 
 
-def _rate(once: Callable[[], int], seconds: float) -> float:
+def rate_of(once: Callable[[], int], seconds: float) -> float:
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         done += once()
@@ -237,7 +258,7 @@ def precisions() -> list[Row]:
     for precision in ("f32", "bf16", "int8"):
         settings.SEARCH_PRECISION = precision
         encoder = OpenClipEncoder(argument)
-        rate = round(_rate(_forward(encoder), FORWARD_SECONDS), 2)
+        rate = round(rate_of(forward(encoder), FORWARD_SECONDS), 2)
         f32 = f32 or rate
         rows.append(Row(f"encode.forward_{precision}", rate, "pictures/s", "OpenVINO f32", f32))
         rows.append(
@@ -247,7 +268,7 @@ def precisions() -> list[Row]:
     starter = get_encoder("starter")
     pictures = [Image.open(path).convert("RGB") for path in sorted(CLOTHING.glob("*.jpg"))[:64]]
     starter.encode_images(pictures)
-    rate = round(_rate(lambda: len(starter.encode_images(pictures)), FORWARD_SECONDS), 2)
+    rate = round(rate_of(lambda: len(starter.encode_images(pictures)), FORWARD_SECONDS), 2)
     return [*rows, Row("encode.starter_pictures_per_second", rate, "pictures/s", "", None)]
 
 
@@ -256,7 +277,7 @@ def interactive() -> list[Row]:
     from search import outbox
     from search.models import IndexEntry
 
-    space = _only_live()
+    space = only_live()
     port = free_ports(1)[0]
     web = [
         "-m",
@@ -367,9 +388,9 @@ def memory(count: int) -> list[Row]:
 
     from search import outbox
 
-    _use(settings.MILVUS_URI, f"openclip:tiny-clip/{_checkpoint('tiny-clip')}")
+    use(settings.MILVUS_URI, f"openclip:tiny-clip/{checkpoint('tiny-clip')}")
     settings.MILVUS_COLLECTION_PREFIX = "memory"
-    space = _only_live()
+    space = only_live()
     for keys in np.array_split(photos(count), max(1, count // 5_000)):
         outbox.enqueue([int(key) for key in keys], [space])
     seen: list[int] = []
@@ -396,7 +417,7 @@ def memory(count: int) -> list[Row]:
     ]
 
 
-def _only_live() -> Space:
+def only_live() -> Space:
     """The space of the encoder that is set now, in place of the one before."""
     from django.conf import settings
 
