@@ -33,7 +33,7 @@ from search.among import Among
 from search.encoders.base import EncoderError
 from search.encoders.paid import PaidEncoder
 from search.encoders.registry import get_encoder, is_paid
-from search.index import IndexHit, IndexMismatch, IndexUnavailable
+from search.index import CALL_SECONDS, IndexHit, IndexMismatch, IndexUnavailable
 from search.models import Calibration, Embedding, Space, SpaceState
 from search.prepared import Given, Prepared
 from search.spaces import encoder_of, index_of, worked_spaces
@@ -245,7 +245,8 @@ def _encoded(space: Space) -> Floats:
 
 def _bar(space: Space, background: Floats) -> float:
     asked = background[np.asarray(sentences()[1])]
-    answers = index_of(space).search_vectors(asked, limit=NEAREST, where="")
+    # Of a large library they take as long as many searches, and nobody waits.
+    answers = index_of(space).search_vectors(asked, limit=NEAREST, where="", seconds=CALL_SECONDS)
     vectors = kept_vectors(space, sorted({hit.id for hits in answers for hit in hits}))
     return bar_above(background, answers, vectors)
 

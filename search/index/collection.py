@@ -247,8 +247,10 @@ class VectorIndex:
 
     @telemetry.LEG_SECONDS.labels("vectors").time()
     @reporting_outages
-    def search_vectors(self, vectors: NDArray[np.float32], *, limit: int, where: str) -> list[list[IndexHit]]:
-        """The same for several vectors, float32 [n, d], in one call."""
+    def search_vectors(
+        self, vectors: NDArray[np.float32], *, limit: int, where: str, seconds: float = SEARCH_SECONDS
+    ) -> list[list[IndexHit]]:
+        """The same for several vectors, float32 [n, d], in one call that may take so many seconds."""
         self.ensure()
         client, capabilities = connect()
         parameters = {} if capabilities.lite else {"ef": breadth(self._size(client), limit)}
@@ -259,7 +261,7 @@ class VectorIndex:
             limit=limit,
             filter=where,
             search_params={"metric_type": "COSINE", "params": parameters},
-            timeout=SEARCH_SECONDS,
+            timeout=seconds,
         )
         return _hits(found, sign=1)
 

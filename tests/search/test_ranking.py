@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from PIL import Image
-from pymilvus import CollectionSchema, MilvusClient
+from pymilvus import CollectionSchema, MilvusClient, MilvusException
 from rest_framework.test import APIClient
 
 from dam import editing
@@ -417,6 +417,24 @@ def test_one_common_word_is_no_reason_and_hides_nothing_that_has_more_of_them(
     hits = search(SearchRequest(text="blue velvet garden sofa cushion", literal=True), user=None).hits
     assert [hit.asset.title for hit in hits] == ["Blue velvet sofa"]
     assert {"words", "bm25"} & set(hits[0].legs)
+
+
+def test_a_large_library_may_take_longer_to_be_calibrated_than_a_search(
+    index_now: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "LEAST_PICTURES", 2)
+    AssetFactory(), AssetFactory()
+    index_now()
+    asked = MilvusClient.search
+
+    def slow(self: MilvusClient, *arguments: Any, data: list, timeout: float, **options: Any) -> Any:
+        if timeout < 0.2 * len(data):
+            raise MilvusException(message="Deadline Exceeded")
+        return asked(self, *arguments, data=data, timeout=timeout, **options)
+
+    monkeypatch.setattr(MilvusClient, "search", slow)
+    assert len(calibration.sentences()[1]) > 25
+    assert calibration.calibrate_due() == 1
 
 
 def test_calibration_is_done_again_when_the_library_has_grown(
