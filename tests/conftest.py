@@ -75,7 +75,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=elsewhere)
     config.stash[LEFT_OUT] = len(elsewhere)
     left_out = set(elsewhere)
-    items[:] = [item for item in items if item not in left_out]
+    # Those that may take long begin first: at the end no process waits for one that has only begun.
+    items[:] = sorted((item for item in items if item not in left_out), key=_may_take, reverse=True)
+
+
+def _may_take(item: pytest.Item) -> float:
+    """Seconds, where a test asks for more than the others."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None else 0.0
 
 
 def _is_of_services(item: pytest.Item) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from PIL import Image
 
 Vectors = NDArray[np.float32]
 
+AGAIN_SECONDS = 20.0  # after loading failed; each search waits for a hub that does not answer, else
 ENOUGH = 576  # pixels of the shorter side: more than twice what most encoders look at
 
 
@@ -66,6 +68,7 @@ class Encoder(ABC):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded = False
+        self._failed: tuple[float, str] | None = None  # when it was to be loaded in vain, and why
 
     @property
     @abstractmethod
@@ -131,9 +134,16 @@ class Encoder(ABC):
         if self._loaded:
             return
         with self._lock:
-            if not self._loaded:
+            if self._loaded:
+                return
+            if self._failed is not None and time.monotonic() - self._failed[0] < AGAIN_SECONDS:
+                raise EncoderError(self._failed[1])
+            try:
                 self._load()
-                self._loaded = True
+            except EncoderError as error:
+                self._failed = (time.monotonic(), str(error))
+                raise
+            self._loaded = True
 
     def _checked(self, vectors: Vectors, count: int) -> Vectors:
         expected = (count, self.space.dimension)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def test_a_file_that_is_no_checkpoint_of_the_model_says_so(tmp_path: Path) -> No
     torch.save({"weight": torch.zeros(3)}, wrong)
     with pytest.raises(EncoderError, match="is not a checkpoint of ViT-B-32"):
         OpenClipEncoder(f"ViT-B-32/{wrong}").encode_texts(["x"])
+
+
+def test_weights_that_failed_are_not_read_again_by_every_search(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "weights.pt"
+    torch.save({"weight": torch.zeros(3)}, place)
+    encoder = OpenClipEncoder(f"tiny-clip/{place}")
+    with pytest.raises(EncoderError, match="is not a checkpoint"):
+        encoder.encode_texts(["x"])
+    shutil.copy(checkpoint, place)
+    with pytest.raises(EncoderError, match="is not a checkpoint"):
+        encoder.encode_texts(["x"])
+    monkeypatch.setattr("search.encoders.base.AGAIN_SECONDS", 0.0)
+    assert encoder.encode_texts(["x"]).shape == (1, 32)
 
 
 def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
