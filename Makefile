@@ -1,6 +1,6 @@
 # make demo    set everything up, load the sample library, search it, generate a batch
 # make run     the site on 127.0.0.1:$(PORT) with a worker (runs the demo first if it has not been run)
-# make test    set up and run all checks and tests, three at a time (JOBS=3; 0: one after the other)
+# make test    set up and run all checks and tests, two at a time (JOBS=2; 0: one after the other)
 # make test-consistency   a long random life of the library with failures: index = database (STEPS=3000)
 # make bench   all benchmarks, or one: ONLY=duplicates; writes docs/benchmarks.md and var/bench/
 #              ONLY=search: ASSETS=100000 for this size alone; KEEP=DIR keeps the servers' data for the next time
@@ -13,7 +13,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
-JOBS ?= 3
+JOBS ?= 2
 PY := .venv/bin/python
 BESIDE := --numprocesses $(JOBS) --dist worksteal
 export PORT

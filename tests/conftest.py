@@ -27,6 +27,7 @@ pytest_plugins = ("tests.services.fixtures",)
 CLOTHING = Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
 ENVIRONMENT = pytest.StashKey[TestEnvironment]()
 LEFT_OUT = pytest.StashKey[int]()
+START_PROGRAMS = ("journeys", "services")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,14 +76,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=elsewhere)
     config.stash[LEFT_OUT] = len(elsewhere)
     left_out = set(elsewhere)
-    # Those that may take long begin first: at the end no process waits for one that has only begun.
     items[:] = sorted((item for item in items if item not in left_out), key=_may_take, reverse=True)
 
 
 def _may_take(item: pytest.Item) -> float:
-    """Seconds, where a test asks for more than the others."""
+    """Seconds, roughly. Those that may take long begin first, so that at the end nobody waits for another;
+    and while they wait for programs that they start, others have the processor.
+    """
     marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker is not None else 0.0
+    if marker is not None:
+        return float(marker.args[0])
+    return 60.0 if item.path.parent.name in START_PROGRAMS else 0.0
 
 
 def _is_of_services(item: pytest.Item) -> bool:
@@ -110,16 +114,6 @@ def django_db_modify_db_settings(environment: TestEnvironment) -> None:
     database = connections["default"]
     if database.vendor == "sqlite":
         database.settings_dict["TEST"]["NAME"] = str(environment.data / "test.sqlite3")
-
-
-@pytest.fixture(autouse=True)
-def _test_settings(settings: Settings) -> None:
-    """Cheap password hashes, and static files without the manifest that only `collectstatic` writes."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
 
 
 @pytest.fixture(autouse=True)

@@ -92,8 +92,16 @@ class TestEnvironment:
         os.environ.update(self._parts())
 
     def load_django(self) -> None:
-        import django
+        """With cheap password hashes, and static files without the manifest that only `collectstatic` writes.
 
+        Once: whoever sets STORAGES makes storages anew, and a client of S3 reads a megabyte of JSON.
+        """
+        import django
+        from django.conf import settings
+
+        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+        plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+        settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
         django.setup()
 
     def _parts(self) -> dict[str, str]:

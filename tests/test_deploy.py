@@ -466,6 +466,8 @@ def test_prometheus_finds_each_process_on_kubernetes_under_the_names_that_alerts
 def test_prometheus_takes_its_configuration(file: str) -> None:
     command = ["promtool", "check", "config", "--syntax-only", str(DEPLOY / file)]
     done = subprocess.run(command, capture_output=True, text=True)
+    if "kubernetes_sd_configs not found" in done.stderr:
+        pytest.skip("this promtool was built without Kubernetes, as Debian's is")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

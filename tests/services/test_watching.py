@@ -71,6 +71,10 @@ def numbers(text: str) -> dict[str, float]:
     return found
 
 
+def metrics_at(port: int) -> dict[str, float]:
+    return numbers(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).text)
+
+
 def lines(log: str) -> list[dict[str, Any]]:
     """The log's lines that are JSON, as every line of ours is."""
     return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
@@ -114,7 +118,13 @@ def test_one_request_is_followed_to_the_worker(editor: User, tmp_path: Path) -> 
                 "one trace leads from the site to the worker",
                 process=worker,
             )
-            watched = numbers(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).text)
+            # What the index has is written before its task has ended.
+            eventually(
+                lambda: "atelier_task_seconds_count" in metrics_at(port),
+                "the task of the index has ended",
+                process=worker,
+            )
+            watched = metrics_at(port)
             live = requests.get(f"http://127.0.0.1:{port}/health/live", timeout=20)
             site = requests.get(
                 f"{web.url}/metrics", headers={"Authorization": "Bearer of-the-test"}, timeout=20
