@@ -27,7 +27,6 @@ pytest_plugins = ("tests.services.fixtures",)
 CLOTHING = Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
 ENVIRONMENT = pytest.StashKey[TestEnvironment]()
 LEFT_OUT = pytest.StashKey[int]()
-START_PROGRAMS = ("journeys", "services")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,13 +79,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _may_take(item: pytest.Item) -> float:
-    """Seconds, roughly. Those that may take long begin first, so that at the end nobody waits for another;
-    and while they wait for programs that they start, others have the processor.
+    """Seconds, where it asks for more than others. Those begin first, so that at the end nobody waits for one
+    that has only begun.
     """
     marker = item.get_closest_marker("timeout")
-    if marker is not None:
-        return float(marker.args[0])
-    return 60.0 if item.path.parent.name in START_PROGRAMS else 0.0
+    return float(marker.args[0]) if marker is not None else 0.0
 
 
 def _is_of_services(item: pytest.Item) -> bool:

@@ -189,7 +189,7 @@ def _write(towers: Towers, frontend: Frontend, draft: Path, precision: str) -> d
             logger.warning("The %s tower cannot be exported to OpenVINO: %s", tower, error)
             cosine[tower] = 0.0
             continue
-        cosine[tower] = _worst_cosine(found, expected)
+        cosine[tower] = worst_cosine(found, expected)
     return cosine
 
 
@@ -217,7 +217,8 @@ def _convert(module: nn.Module, arrays: Arrays, path: Path, precision: str) -> N
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
-def _worst_cosine(found: Vectors, expected: Vectors) -> float:
+def worst_cosine(found: Vectors, expected: Vectors) -> float:
+    """Of all rows of two float32 [n, d]; 0 where they cannot be compared."""
     if found.shape != expected.shape or not np.isfinite(found).all():
         return 0.0
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)

@@ -144,26 +144,27 @@ class LocalEncoder(Encoder):
     def runtime(self) -> Runtime:
         """Who runs the towers here, and in which precision; asks files and settings, loads nothing."""
         if self._wanted_runtime() == TORCH:
-            return Runtime(TORCH, f"{self._gpu_precision()} (CUDA)" if has_cuda() else "f32")
+            gpu = self._gpu_precision()
+            return Runtime(TORCH, f"{gpu} (CUDA)" if gpu else "f32")
         from search.encoders.exports import examine
 
         return examine(self)
 
     @property
     def batch(self) -> int:
-        return 2 * GPU_BATCH if self._on_gpu() else super().batch
-
-    def _on_gpu(self) -> bool:
-        return self._wanted_runtime() == TORCH and has_cuda()
+        return 2 * GPU_BATCH if self._gpu_precision() else super().batch
 
     def _gpu_precision(self) -> str:
+        """Empty where no GPU runs the towers."""
+        if self._wanted_runtime() != TORCH or not has_cuda():
+            return ""
         return "f32" if settings.SEARCH_PRECISION == "f32" else "bf16"
 
     def _prepare(self, image: Image.Image) -> Arrays:
         if self._frontend is None:
             raise RuntimeError("A picture is prepared before the encoder is loaded.")
         arrays = self._frontend.pixels(image)
-        if self._on_gpu() and self._gpu_precision() == "bf16":
+        if self._gpu_precision() == "bf16":
             # Half the bytes to keep and to send, and finer than what becomes of them there.
             return tuple(array.astype(np.float16) if array.dtype == np.float32 else array for array in arrays)
         return arrays
@@ -184,8 +185,7 @@ class LocalEncoder(Encoder):
                 if self._export is not None:
                     self._runs[tower] = self._export.compile(tower)
                 elif self._towers is not None:
-                    precision = self._gpu_precision() if self._on_gpu() else ""
-                    self._runs[tower] = TorchRun(getattr(self._towers, tower), precision)
+                    self._runs[tower] = TorchRun(getattr(self._towers, tower), self._gpu_precision())
             return self._runs[tower]
 
 

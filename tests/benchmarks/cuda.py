@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from tests.benchmarks.duplicates import CLOTHING
 from tests.benchmarks.encode import (
@@ -31,6 +30,7 @@ from tests.benchmarks.encode import (
 )
 from tests.benchmarks.rows import ROOT, Row, report
 from tests.services.children import end_with_parent
+from tests.services.processes import eventually
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,7 @@ PHOTOS = 1_500  # indexed in each round
 SECONDS = 2.0
 BATCHES = (32, 128, 512)
 SAMPLE = 48  # photos whose vectors are compared with those of torch in float32 on the CPU
+REFERENCE = "torch float32, CPU"
 SENTENCES = 300
 WORKERS = (4, 8)  # processes
 READY = "ready"
@@ -202,6 +203,8 @@ def _agreement(model: str) -> list[Row]:
     """bfloat16 and float32 on the GPU against float32 on the CPU, pictures and sentences."""
     import torch
 
+    from search.encoders.exports import worst_cosine
+
     space = only_live()
     encoder = _encoder(space)
     sentences = [f"a photo of a red dress, number {number}" for number in range(SAMPLE)]
@@ -216,28 +219,17 @@ def _agreement(model: str) -> list[Row]:
     with torch.inference_mode():
         expected, words = towers.picture(pixels), towers.text(tokens)
         f32 = torch.cat([towers.picture.to("cuda")(part.to("cuda")) for part in pixels.split(8)]).cpu()
-    apart = (_unit(expected) @ _unit(expected).T).min()
-    print(model, "two photos' vectors differ up to a cosine of", float(apart))
-    key = _key(model)
+    units = torch.nn.functional.normalize(expected)
+    print(model, "two photos' vectors differ up to a cosine of", float((units @ units.T).min()))
+    compared = (
+        ("cosine", "worst photo", pictures, expected),
+        ("cosine_text", "worst sentence", texts, words),
+        ("cosine_f32", "worst photo, float32", f32.numpy(), expected),
+    )
     return [
-        Row(f"cuda.cosine_{key}", _worst(pictures, expected), "worst photo", "torch float32, CPU", 1.0),
-        Row(f"cuda.cosine_text_{key}", _worst(texts, words), "worst sentence", "torch float32, CPU", 1.0),
-        Row(
-            f"cuda.cosine_f32_{key}", _worst(f32, expected), "worst photo, float32", "torch float32, CPU", 1.0
-        ),
+        Row(f"cuda.{name}_{_key(model)}", round(worst_cosine(ours, theirs.numpy()), 6), unit, REFERENCE, 1.0)
+        for name, unit, ours, theirs in compared
     ]
-
-
-def _worst(found: np.ndarray | torch.Tensor, expected: torch.Tensor) -> float:
-    cosines = (_unit(found) * _unit(expected)).sum(axis=1)
-    if not np.isfinite(cosines).all():
-        raise RuntimeError("Vectors are not finite.")
-    return round(float(cosines.min()), 6)
-
-
-def _unit(vectors: np.ndarray | torch.Tensor) -> np.ndarray:
-    values = np.asarray(vectors, dtype=np.float64)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
 def _sentences(model: str) -> list[Row]:
@@ -274,7 +266,13 @@ def _workers(model: str, alone: Row) -> list[Row]:
             begun = time.perf_counter()
             for process in started:
                 print(file=process.stdin, flush=True)
-            rate = round(SHARED / (_when(space, before + SHARED) - begun), 2)
+            eventually(
+                lambda until=before + SHARED: _indexed(space) >= until,
+                "all are indexed",
+                seconds=240,
+                pause=0.05,
+            )
+            rate = round(SHARED / (time.perf_counter() - begun), 2)
         finally:
             for process in started:
                 process.communicate(timeout=120)
@@ -303,18 +301,6 @@ def _indexed(space: Space) -> int:
     from search.models import IndexEntry, IndexState
 
     return IndexEntry.objects.filter(space=space, state=IndexState.INDEXED).count()
-
-
-def _when(space: Space, count: int) -> float:
-    """The moment at which so many are indexed."""
-    deadline = time.monotonic() + 240
-    with tqdm(total=count, desc="Workers", initial=_indexed(space)) as bar:
-        while (now := _indexed(space)) < count:
-            bar.update(now - bar.n)
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"The workers of the benchmark have indexed {now} of {count} in time.")
-            time.sleep(0.05)
-    return time.perf_counter()
 
 
 def _key(model: str) -> str:
